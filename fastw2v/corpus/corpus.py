@@ -1,0 +1,260 @@
+"""Corpus: a vocabulary, and the text as ids in a memory-mapped file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import queue
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, RunError
+from ..kernels.tokenize import renumber
+from .source import find_files, read_blocks
+from .tokenizer import Tokenizer
+from .vocabulary import Vocabulary
+
+MAX_TOKENIZERS = 8
+"""Each holds a vocabulary of its own while reading; eight together outrun any disk."""
+
+PIECE = 4 << 20
+"""Ids renumbered at a time by one thread: 16 MB."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found in the text."""
+
+    n_bytes: int
+    n_tokens: int  # all of them, also rare ones
+    n_types: int  # distinct words before pruning
+    n_overlong: int
+    n_unknown: int  # not in the vocabulary that was given
+    n_invalid: int  # tokens with bytes that are not UTF-8
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Text ready to train on.
+
+    ids: (n,) int32, read only, memory-mapped; -1 ends a sentence. n_tokens: how many of them are words.
+    The file behind `ids` has no name: it is gone when the last user is, however the process ends.
+    """
+
+    vocabulary: Vocabulary
+    ids: NDArray[np.int32]
+    n_tokens: int
+    reading: Reading
+
+    @classmethod
+    def from_text(
+        cls,
+        corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        min_count: int = 5,
+        max_vocab: int | None = None,
+        vocabulary: Vocabulary | None = None,
+        invalid_utf8: str = "replace",
+        threads: int = 1,
+        temp_dir: str | None = None,
+        on_bytes: Callable[[int], None] = lambda n_bytes: None,
+    ) -> Corpus:
+        """Read files, globs, directories or stdin (`-`) once; memory does not grow with the text.
+
+        vocabulary: train on exactly these words and counts instead of those found. invalid_utf8: what to do with
+        tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN, or `refuse`. temp_dir:
+        where the ids go, 4 bytes a token. on_bytes is called with the bytes read so far.
+
+        Raises InputError for what cannot be read or leaves fewer than two words.
+        """
+        files = find_files(corpus)
+        n_tokenizers = min(threads, MAX_TOKENIZERS)
+        tokenizers = [Tokenizer(first, n_tokenizers) for first in range(n_tokenizers)]
+        if vocabulary is not None:
+            vocabulary = vocabulary.pruned(min_count, max_vocab)
+            for tokenizer in tokenizers:
+                tokenizer.learn(vocabulary.words)
+        with _temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_tokenizers) as pool:
+            n_bytes = _encode(files, tokenizers, pool, spool, on_bytes)
+            n_unknown = sum(tokenizer.n_unknown for tokenizer in tokenizers)
+            n_overlong = sum(tokenizer.n_overlong for tokenizer in tokenizers)
+            found = _unite(tokenizers, invalid_utf8)
+            n_known = int(found.counts.sum())
+            reading = Reading(n_bytes, n_known + n_unknown, len(found.words), n_overlong, n_unknown, found.n_invalid)
+            if vocabulary is None:
+                vocabulary, places = Vocabulary.from_counts(found.words, found.counts, min_count, max_vocab)
+                _check_enough(found, vocabulary, min_count)
+                numbers = np.full(len(found.words), -1, np.int32)
+                numbers[places] = np.arange(len(vocabulary))
+            else:
+                numbers = np.arange(len(vocabulary), dtype=np.int32)
+            n_tokens = int(found.counts[numbers >= 0].sum())
+            if n_tokens == 0:
+                raise InputError("the corpus holds no word of the vocabulary that was given")
+            _renumber(spool, numbers[found.word_of_id], n_tokenizers, pool)
+            return cls(vocabulary, _mapped(spool), n_tokens, reading)
+
+
+@contextlib.contextmanager
+def _temporary_file(directory: str | None) -> Iterator[BinaryIO]:
+    """A nameless file for ids; a full disk becomes advice."""
+    place = directory or tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+            try:
+                yield file  # type: ignore[misc]
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                raise RunError(
+                    f"no room left in {place}, with {file.tell() / 1e6:.0f} MB of ids written: they take 4 bytes a "
+                    "word, about the size of the text. Name a roomier directory with --temp-dir"
+                ) from error
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise InputError(f"cannot keep ids in {place}: {error.strerror}. Name another directory with --temp-dir") from error
+
+
+def _encode(
+    files: list[str], tokenizers: list[Tokenizer], pool: ThreadPoolExecutor, spool: BinaryIO,
+    on_bytes: Callable[[int], None],
+) -> int:  # fmt: skip
+    """Append the provisional ids of the text to `spool`, in order; return the bytes of text."""
+    idle: queue.SimpleQueue[Tokenizer] = queue.SimpleQueue()
+    for tokenizer in tokenizers:
+        idle.put(tokenizer)
+
+    def encode(text: NDArray[np.uint8]) -> NDArray[np.int32]:
+        tokenizer = idle.get()
+        try:
+            return tokenizer.encode(text)
+        finally:
+            idle.put(tokenizer)
+
+    pending: deque[Future[NDArray[np.int32]]] = deque()
+    n_bytes = 0
+    for text in read_blocks(files):
+        pending.append(pool.submit(encode, text))
+        n_bytes += len(text)
+        if len(pending) > 2 * len(tokenizers):
+            _write(spool, pending.popleft().result())
+            on_bytes(n_bytes)
+    while pending:
+        _write(spool, pending.popleft().result())
+    on_bytes(n_bytes)
+    return n_bytes
+
+
+def _write(file: BinaryIO, ids: NDArray[np.int32]) -> None:
+    rest = memoryview(ids).cast("B")
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """All distinct words of the text, unsorted."""
+
+    words: list[str]
+    counts: NDArray[np.int64]
+    word_of_id: NDArray[np.int32]  # provisional id -> place in words
+    n_invalid: int
+
+
+def _unite(tokenizers: list[Tokenizer], invalid_utf8: str) -> _Found:
+    """The words of all tokenizers as text, equal ones merged."""
+    first = tokenizers[0]
+    places = [np.arange(first.n_words, dtype=np.int32)] + [first.absorb(other) for other in tokenizers[1:]]
+    words, word_of_place, n_invalid = _as_text(first, invalid_utf8)
+    word_of_id = np.zeros(len(tokenizers) * max(map(len, places)), np.int32)
+    for tokenizer, place in zip(tokenizers, places, strict=True):
+        word_of_id[tokenizer.first :: tokenizer.step][: len(place)] = word_of_place[place]
+    counts = np.zeros(len(words), np.int64)
+    np.add.at(counts, word_of_place, first.counts)
+    return _Found(words, counts, word_of_id, n_invalid)
+
+
+def _as_text(dictionary: Tokenizer, invalid_utf8: str) -> tuple[list[str], NDArray[np.int32], int]:
+    """The words as str, the place among them of each word of the dictionary, and the number of invalid tokens."""
+    arena = dictionary.arena
+    try:
+        words = arena.decode().split("\n")[:-1]
+    except UnicodeDecodeError:
+        pass
+    else:
+        return words, np.arange(len(words), dtype=np.int32), 0
+    lines = arena.split(b"\n")[:-1]
+    invalid = [i for i, line in enumerate(lines) if not _is_utf8(line)]
+    n_invalid = int(dictionary.counts[invalid].sum())
+    if invalid_utf8 == "refuse":
+        raise InputError(
+            f"{n_invalid} words of the corpus are not UTF-8, the first is {lines[invalid[0]]!r}: convert the text "
+            "(iconv -t UTF-8), or give --invalid-utf8 replace or keep"
+        )
+    errors = "replace" if invalid_utf8 == "replace" else "backslashreplace"
+    place_of: dict[str, int] = {}
+    places = [place_of.setdefault(line.decode(errors=errors), len(place_of)) for line in lines]
+    return list(place_of), np.array(places, np.int32), n_invalid
+
+
+def _is_utf8(word: bytes) -> bool:
+    try:
+        word.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check_enough(found: _Found, kept: Vocabulary, min_count: int) -> None:
+    if len(found.words) == 0:
+        raise InputError("the corpus holds no words: it is empty or all white space")
+    if len(kept) == 0:
+        top = int(found.counts.argmax())
+        raise InputError(
+            f"no word of the corpus occurs min_count = {min_count} times: it has {found.counts.sum()} words, "
+            f"{len(found.words)} distinct, the most frequent {found.words[top]!r} {found.counts[top]} times. "
+            "Lower --min-count or give more text"
+        )
+    if len(kept) == 1:
+        raise InputError(
+            f"the vocabulary is one word, {kept.words[0]!r}, of {len(found.words)} distinct ones found: a context "
+            f"needs two. Lower --min-count ({min_count}) or give more text"
+        )
+
+
+def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], n_threads: int, pool: ThreadPoolExecutor) -> None:
+    """Rewrite the file from provisional to final ids, in place and in bounded memory."""
+    n_read = n_written = 0
+    n_ids = spool.seek(0, os.SEEK_END) // 4
+    while n_read < n_ids:
+        spool.seek(4 * n_read)
+        pieces = [np.empty(min(PIECE, n_ids - first), np.int32) for first in range(n_read, n_ids, PIECE)][:n_threads]
+        for piece in pieces:
+            _read(spool, piece)
+        n_read += sum(map(len, pieces))
+        spool.seek(4 * n_written)
+        for piece, n_left in zip(pieces, pool.map(lambda piece: renumber(piece, new_ids), pieces), strict=True):
+            _write(spool, piece[:n_left])
+            n_written += n_left
+    spool.truncate(4 * n_written)
+
+
+def _read(file: BinaryIO, ids: NDArray[np.int32]) -> None:
+    rest = memoryview(ids).cast("B")
+    while rest:
+        n_read = file.readinto(rest)  # type: ignore[attr-defined]
+        if not n_read:
+            raise RunError("the file of ids became shorter while it was read: was its directory cleaned?")
+        rest = rest[n_read:]
+
+
+def _mapped(file: BinaryIO) -> NDArray[np.int32]:
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)

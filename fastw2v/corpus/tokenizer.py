@@ -1,0 +1,100 @@
+"""A dictionary that grows, and text to ids with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..kernels import tokenize as kernels
+from ..kernels.tokenize import ARENA_USED, MAX_TOKEN_BYTES, N_IDS, N_OVERLONG, N_UNKNOWN, N_WORDS, POSITION, Dictionary
+
+MAX_ID = 2**31 - 1
+
+
+class Tokenizer:
+    """Turns blocks of text into provisional ids: words in the order of their first sight.
+
+    The id of word i is `first + i * step`: tokenizers that work side by side on parts of one text, `step` of them,
+    give ids that do not meet. n_words, a power of two: room at the start. The grammar stands in kernels/tokenize.py.
+    """
+
+    def __init__(self, first: int = 0, step: int = 1, n_words: int = 1 << 15) -> None:
+        self.first = first
+        self.step = step
+        self.may_grow = True
+        self._state = np.zeros(6, np.int64)
+        self._words = Dictionary(
+            np.zeros(2 * n_words, np.uint64), np.zeros(n_words + 1, np.int64), np.zeros(n_words, np.int64),
+            np.zeros(2 * MAX_TOKEN_BYTES + 8 * n_words, np.uint8),
+        )  # fmt: skip
+
+    @property
+    def n_words(self) -> int:
+        return int(self._state[N_WORDS])
+
+    @property
+    def n_overlong(self) -> int:
+        """Tokens dropped because they were longer than MAX_TOKEN_BYTES."""
+        return int(self._state[N_OVERLONG])
+
+    @property
+    def n_unknown(self) -> int:
+        """Tokens dropped because they are not among the words to `learn`."""
+        return int(self._state[N_UNKNOWN])
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How often each word came, (n_words,)."""
+        return self._words.counts[: self.n_words]
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Word i is `arena[offsets[i] : offsets[i + 1] - 1]`, (n_words + 1,)."""
+        return self._words.offsets[: self.n_words + 1]
+
+    @property
+    def arena(self) -> bytes:
+        """All words, a newline behind each."""
+        return self._words.arena[: self._state[ARENA_USED]].tobytes()
+
+    def encode(self, text: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """The ids of a block that ends between tokens; -1 where a line ends."""
+        self._state[POSITION] = self._state[N_IDS] = 0
+        ids = np.empty(len(text) + 1, np.int32)
+        while not kernels.tokenize(text, self._words, self._state, ids, self.first, self.step, self.may_grow):
+            self._grow()
+        return ids[: self._state[N_IDS]].copy()
+
+    def learn(self, words: Iterable[str]) -> None:
+        """Know these words, in this order, and from now on no others; counts start at 0."""
+        self.encode(np.frombuffer("\n".join(words).encode() + b"\n", np.uint8))
+        self._words.counts[:] = 0
+        self.may_grow = False
+
+    def absorb(self, other: Tokenizer) -> NDArray[np.int32]:
+        """Add the words and counts of `other`; return the place here of each of its words."""
+        places = np.empty(other.n_words, np.int32)
+        done = 0
+        while True:
+            done = kernels.merge(self._words, self._state, other._words, other.n_words, done, places)
+            if done == other.n_words:
+                return places
+            self._grow()
+
+    def _grow(self) -> None:
+        """Double what is more than half full."""
+        n_words, words = self.n_words, self._words
+        if 2 * len(words.counts) * self.step > MAX_ID:
+            raise InputError(f"more than {n_words} distinct words: ids are 32 bits. Is this text split into words?")
+        n_more_words = len(words.counts) if 2 * n_words >= len(words.counts) else 0
+        n_more_bytes = len(words.arena) if 2 * self._state[ARENA_USED] > len(words.arena) else 0
+        self._words = Dictionary(
+            np.zeros(2 * (len(words.counts) + n_more_words), np.uint64),
+            np.append(words.offsets, np.zeros(n_more_words, np.int64)),
+            np.append(words.counts, np.zeros(n_more_words, np.int64)),
+            np.append(words.arena, np.zeros(n_more_bytes, np.uint8)),
+        )
+        kernels.rehash(self._words, n_words)

@@ -1,0 +1,87 @@
+"""Words and counts: prune, sort, keep-probabilities, read and write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..files import replacing
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words by falling count, equal counts by UTF-8 bytes; a word's id is its place.
+
+    words: str, each once, none with white space. counts: (n_words,) int64.
+    """
+
+    words: list[str]
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @classmethod
+    def from_counts(
+        cls, words: Sequence[str], counts: NDArray[np.int64], min_count: int = 1, max_vocab: int | None = None
+    ) -> tuple[Vocabulary, NDArray[np.int64]]:
+        """Words seen at least `min_count` times, of those the `max_vocab` most frequent; and their places in `words`.
+
+        words: distinct, in any order. counts: (len(words),) int64.
+        """
+        frequent = np.flatnonzero(counts >= min_count).tolist()
+        by_name = np.array(sorted(frequent, key=words.__getitem__), np.int64)  # code points sort like UTF-8
+        places = by_name[np.argsort(-counts[by_name], kind="stable")][:max_vocab]
+        return cls([words[i] for i in places], counts[places]), places
+
+    def pruned(self, min_count: int, max_vocab: int | None) -> Vocabulary:
+        """The words seen at least `min_count` times, of those the `max_vocab` most frequent."""
+        return self.from_counts(self.words, self.counts, min_count, max_vocab)[0]
+
+    def keep_probability(self, sample: float, formula: str = "word2vec") -> NDArray[np.float64]:
+        """The probability that a token stays in the text, (n_words,).
+
+        With f the share of a word among all tokens: `word2vec` min(1, sqrt(t/f) + t/f), as word2vec.c and gensim do;
+        `paper` min(1, sqrt(t/f)), Mikolov et al. 2013, "Distributed representations", equation 5. sample = t; 0 keeps
+        everything.
+        """
+        if sample == 0:
+            return np.ones(len(self))
+        ratio = sample / (np.maximum(self.counts, 1) / max(1, int(self.counts.sum())))
+        return np.minimum(1.0, np.sqrt(ratio) + (ratio if formula == "word2vec" else 0.0))
+
+    def noise_weights(self, exponent: float) -> NDArray[np.float64]:
+        """What the probability of a negative is proportional to: count ** exponent, (n_words,)."""
+        return np.maximum(self.counts, 1).astype(np.float64) ** exponent
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one `word count` a line, most frequent first: word2vec's -save-vocab."""
+        lines = (f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
+        with replacing(path) as file:
+            file.write("".join(lines).encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+        """Read what `save` or word2vec.c wrote. Raises InputError, naming the line."""
+        try:
+            text = Path(path).read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"vocabulary {path} is not UTF-8 at byte {error.start}") from error
+        except OSError as error:
+            raise InputError(f"cannot read vocabulary {path}: {error.strerror}") from error
+        counts: dict[str, int] = {}
+        for number, line in enumerate(text.split("\n"), 1):
+            match line.split():
+                case []:
+                    continue
+                case [word, count] if count.isascii() and count.isdigit() and word not in counts:
+                    counts[word] = int(count)
+                case _:
+                    raise InputError(f"vocabulary {path}, line {number}: {line[:60]!r} is not 'word count', each once")
+        return cls.from_counts(list(counts), np.array(list(counts.values()), np.int64))[0]

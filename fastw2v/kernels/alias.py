@@ -1,0 +1,58 @@
+"""Draws from a fixed discrete distribution in constant time: Walker's alias method, built as in Vose (1991)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jit import inlined, kernel
+from .random import below
+
+_LOW = np.uint64(0xFFFFFFFF)
+_SHIFT = np.uint64(32)
+
+
+@kernel
+def build_alias_table(weights: NDArray[np.float64], table: NDArray[np.uint64]) -> None:
+    """Fill `table` so that `draw_alias` gives w with probability `weights[w] / weights.sum()`, to within 2**-32.
+
+    A column w keeps its own word with probability t and gives its alias otherwise. Both stand in one 8-byte record
+    (t * 2**32 in the high half, alias in the low half), so that a draw touches one cache line.
+
+    weights: (n,) float64, not negative, their sum positive, n < 2**31. table: (n,) uint64, overwritten.
+    """
+    n = weights.shape[0]
+    scale = n / weights.sum()
+    share = weights * scale
+    small = np.empty(n, np.int32)
+    large = np.empty(n, np.int32)
+    n_small = n_large = 0
+    for w in range(n):
+        table[w] = (_LOW << _SHIFT) | np.uint64(w)
+        if share[w] < 1.0:
+            small[n_small] = w
+            n_small += 1
+        else:
+            large[n_large] = w
+            n_large += 1
+    while n_small > 0 and n_large > 0:
+        n_small -= 1
+        poor = small[n_small]
+        rich = large[n_large - 1]
+        threshold = np.uint64(min(share[poor] * 4294967296.0, 4294967295.0))
+        table[poor] = (threshold << _SHIFT) | np.uint64(rich)
+        share[rich] -= 1.0 - share[poor]
+        if share[rich] < 1.0:
+            n_large -= 1
+            small[n_small] = rich
+            n_small += 1
+
+
+@inlined
+def draw_alias(table: NDArray[np.uint64], draw: np.uint64) -> np.int64:
+    """A word from 64 random bits: the high half chooses the column, the low half the word or its alias."""
+    column = below(draw, np.uint64(table.shape[0]))
+    record = table[column]
+    if (draw & _LOW) < (record >> _SHIFT):
+        return column
+    return np.int64(record & _LOW)

@@ -1,0 +1,119 @@
+"""How every kernel is compiled: Numba's options and its cache, set in one place, each with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import config
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+OPTIONS: dict[str, Any] = {
+    # Other Python threads (progress, reading) run while a kernel does.
+    "nogil": True,
+    # Division by zero gives inf instead of a Python exception and its branch.
+    "error_model": "numpy",
+    # Reordering and fusing, but not `nnan`/`ninf`: those let LLVM delete the checks that find a diverged run.
+    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
+}
+
+PARALLEL_LOCK = threading.Lock()
+"""Held around every parallel kernel: Numba's `workqueue` layer aborts the process when two threads enter it."""
+
+
+def kernel(function: Function) -> Function:
+    """Compile an entry point: called from Python, cached on disk."""
+    return _compile(function, parallel=False)
+
+
+def parallel_kernel(function: Function) -> Function:
+    """Compile a thin `prange` over a serial kernel (`parallel=True` doubles the compile time of what it holds)."""
+    return _compile(function, parallel=True)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a helper into its callers: a vector cannot cross a real call without going through memory."""
+    return numba.njit(forceinline=True, **OPTIONS)(function)  # type: ignore[no-any-return]
+
+
+def is_cache_cold() -> bool:
+    """Whether no kernel of this version has been compiled here before."""
+    return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob("*.nbi"))
+
+
+def _compile(function: Function, parallel: bool) -> Function:
+    # Numba reads its cache directory when a function is decorated, so ours is set for just that moment
+    # and the user's own functions keep theirs.
+    users_directory = config.CACHE_DIR
+    config.CACHE_DIR = str(CACHE_DIRECTORY or "")
+    try:
+        compiled = numba.njit(cache=CACHE_DIRECTORY is not None, parallel=parallel, **OPTIONS)(function)
+    finally:
+        config.CACHE_DIR = users_directory
+    return compiled  # type: ignore[no-any-return]
+
+
+def _cache_directory() -> Path | None:
+    """A directory named after the kernels' sources, or None where nothing can be written.
+
+    Numba watches only the file a function stands in: without the name, an edit of a helper in another file
+    would leave stale machine code behind. Bounds checking is not in Numba's cache key either.
+    """
+    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    stamp = hashlib.sha256(sources + f"boundscheck={config.BOUNDSCHECK}".encode()).hexdigest()[:16]
+    directory = Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if os.access(directory, os.W_OK | os.X_OK):
+            return directory
+        reason = "not writable"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    warnings.warn(
+        f"cannot keep compiled kernels in {directory} ({reason}): they are compiled again in every process. "
+        "Set NUMBA_CACHE_DIR to a writable directory to avoid that.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home())
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+CACHE_DIRECTORY = _cache_directory()
+
+
+@contextmanager
+def in_parallel(threads: int) -> Iterator[None]:
+    """Run the parallel kernels inside on `threads` threads, one `prange` step at a time for an even load.
+
+    Raises ValueError for more threads than Numba has started, which happens once in a process.
+    """
+    with PARALLEL_LOCK:
+        if threads > config.NUMBA_NUM_THREADS:
+            # Numba starts this many at its first parallel kernel, by default one for each core.
+            if numba.np.ufunc.parallel._is_initialized:
+                raise ValueError(f"{threads} threads: {config.NUMBA_NUM_THREADS} run already, no more can be added")
+            config.NUMBA_NUM_THREADS = threads
+        before = numba.get_num_threads()
+        numba.set_num_threads(threads)
+        try:
+            with numba.parallel_chunksize(1):
+                yield
+        finally:
+            numba.set_num_threads(before)

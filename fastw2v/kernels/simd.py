@@ -1,0 +1,347 @@
+"""A vector of `LANES` float32 inside Numba, and the few operations the kernels need.
+
+Memory is named by (array, element offset), never by raw address: Numba frees an array after the last use of
+`.ctypes.data`. Operations on a *tile*, the small block of dot products or rows that is held in registers at once,
+take and return homogeneous tuples; their lengths give the tile its shape, and LLVM turns them into registers.
+A vector can neither be returned to Python nor cross a `prange`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import impl_ret_untracked
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic, models, register_model
+from numba.np.arrayobj import make_array
+
+TILE_OUTPUTS = 6
+"""Output rows of one register tile: 2 contexts x 6 outputs need 12 sums, 2 + 1 operands: 15 of AVX2's 16 registers."""
+
+SLOTS = 8
+"""Floats that the dot products of one context with one tile take in memory: `TILE_OUTPUTS`, then zeros."""
+
+
+def _lanes() -> int:
+    """float32 lanes of the CPU Numba compiles for (its name and features are in the key of the kernel cache)."""
+    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    if "+avx512f" in features.split(","):
+        return 16
+    if "+avx2" in features.split(",") or "aarch64" in triple or "arm64" in triple:
+        return 8  # two 128-bit registers on NEON, which has 32 of them
+    return 4
+
+
+LANES = _lanes()
+
+
+class Float32Vector(types.Type):  # type: ignore[misc]
+    """The Numba type; its values live in SIMD registers."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"float32x{LANES}")
+
+
+vector = Float32Vector()
+_llvm_vector = ir.VectorType(ir.FloatType(), LANES)
+_llvm_integers = ir.VectorType(ir.IntType(32), LANES)
+
+
+@register_model(Float32Vector)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, _llvm_vector)
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, to: Any = _llvm_vector) -> Any:
+    data = make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), to.as_pointer())
+
+
+def _load(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
+    loaded = builder.load(_pointer(context, builder, array_type, array, offset))
+    loaded.align = 4
+    return loaded
+
+
+def _store(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, value: Any) -> None:
+    builder.store(value, _pointer(context, builder, array_type, array, offset, value.type)).align = 4
+
+
+def _call(builder: Any, name: str, *operands: Any) -> Any:
+    kind = ir.FunctionType(_llvm_vector, [_llvm_vector] * len(operands))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"{name}.v{LANES}f32")
+    return builder.call(function, operands)
+
+
+def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    # Not llvm.fma: on a CPU without FMA that becomes a library call per lane.
+    return _call(builder, "llvm.fmuladd", a, b, c)
+
+
+def _broadcast(builder: Any, scalar: Any) -> Any:
+    first = builder.insert_element(ir.Constant(_llvm_vector, ir.Undefined), scalar, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, first, ir.Constant(_llvm_integers, [0] * LANES))
+
+
+def _constant(value: float) -> Any:
+    return ir.Constant(_llvm_vector, [value] * LANES)
+
+
+def _unpack(builder: Any, values: Any, n_values: int) -> list[Any]:
+    return [builder.extract_value(values, i) for i in range(n_values)]
+
+
+# One vector at a time
+
+
+@intrinsic  # type: ignore[misc]
+def load(typing_context: Any, array: Any, offset: Any) -> Any:
+    """`array.flat[offset : offset + LANES]`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _load(context, builder, signature.args[0], args[0], args[1])
+
+    return vector(array, types.intp), generate
+
+
+@intrinsic  # type: ignore[misc]
+def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
+    """`array.flat[offset : offset + LANES] = value`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _store(context, builder, signature.args[0], *args)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), generate
+
+
+def _elementwise(name: str, doc: str, n_operands: int, generate_one: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return generate_one(builder, *args)
+
+    if n_operands == 1:
+
+        def typed(typing_context: Any, a: Any) -> Any:
+            return vector(vector), generate
+    else:
+
+        def typed(typing_context: Any, a: Any, b: Any) -> Any:
+            return vector(vector, vector), generate
+
+    typed.__name__ = name
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+add = _elementwise("add", "a + b", 2, lambda builder, a, b: builder.fadd(a, b))
+subtract = _elementwise("subtract", "a - b", 2, lambda builder, a, b: builder.fsub(a, b))
+multiply = _elementwise("multiply", "a * b", 2, lambda builder, a, b: builder.fmul(a, b))
+
+SIGMOID_LIMIT = 16.0
+"""Where the logit is clamped: s(16) = 1 - 1.1e-7, one float32 step below 1. Errors of any size still correct."""
+
+# 2**x on [-0.5, 0.5], least squares of the relative error at Chebyshev nodes: at most 8e-8, half a float32 step.
+_EXP2 = [1.00000007103, 0.693146949161, 0.240221217536, 0.05550742616, 0.00967545974555, 0.00132669703862]
+
+
+def _sigmoid(builder: Any, logit: Any) -> Any:
+    clamped = _call(builder, "llvm.maxnum", _call(builder, "llvm.minnum", logit, _constant(SIGMOID_LIMIT)),
+                    _constant(-SIGMOID_LIMIT))  # fmt: skip
+    exponent = builder.fmul(clamped, _constant(-1.4426950408889634))  # exp(-x) = 2**(-x log2 e)
+    whole = _call(builder, "llvm.rint", exponent)
+    fraction = builder.fsub(exponent, whole)
+    power = _constant(_EXP2[-1])
+    for coefficient in reversed(_EXP2[:-1]):
+        power = _multiply_add(builder, power, fraction, _constant(coefficient))
+    bits = builder.add(builder.fptosi(whole, _llvm_integers), ir.Constant(_llvm_integers, [127] * LANES))
+    scale = builder.bitcast(builder.shl(bits, ir.Constant(_llvm_integers, [23] * LANES)), _llvm_vector)
+    return builder.fdiv(_constant(1.0), _multiply_add(builder, power, scale, _constant(1.0)))
+
+
+sigmoid = _elementwise("sigmoid", "1 / (1 + exp(-a)), a clamped to +-SIGMOID_LIMIT; NaN gives a number.", 1, _sigmoid)
+
+
+@intrinsic  # type: ignore[misc]
+def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
+    """Ask for the cache line of `array.flat[offset]`, to be written, in all cache levels."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, i32 = ir.IntType(8), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), i32, i32, i32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        address = _pointer(context, builder, signature.args[0], args[0], args[1], byte)
+        builder.call(function, [address, i32(1), i32(3), i32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+# Eight bytes in an integer
+
+
+@intrinsic  # type: ignore[misc]
+def load_8_bytes(typing_context: Any, array: Any, offset: Any) -> Any:
+    """`array[offset : offset + 8]` of uint8 as a uint64, the first byte lowest (on little-endian machines)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loaded = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], ir.IntType(64)))
+        loaded.align = 1
+        return loaded
+
+    return types.uint64(array, types.intp), generate
+
+
+@intrinsic  # type: ignore[misc]
+def trailing_zeros(typing_context: Any, value: Any) -> Any:
+    """How many of the lowest bits of a uint64 are 0; 64 for 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.IntType(1)(0))
+
+    return types.intp(types.uint64), generate
+
+
+# A register tile at a time: offsets and vectors in tuples
+
+
+@intrinsic  # type: ignore[misc]
+def zero_sums(typing_context: Any, input_rows: Any, output_rows: Any) -> Any:
+    """One zero vector for each pair of an input row and an output row."""
+    sums = types.UniTuple(vector, input_rows.count * output_rows.count)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.make_tuple(builder, sums, [_constant(0.0)] * sums.count)
+
+    return sums(input_rows, output_rows), generate
+
+
+@intrinsic  # type: ignore[misc]
+def multiply_add_rows(
+    typing_context: Any, sums: Any, inputs: Any, input_rows: Any, outputs: Any, output_rows: Any, column: Any
+) -> Any:
+    """`sums[i * n_outputs + o] + inputs[input_rows[i] + column] * outputs[output_rows[o] + column]`, by lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values = _unpack(builder, args[0], sums.count)
+        left = [
+            _load(context, builder, inputs, args[1], builder.add(row, args[5]))
+            for row in _unpack(builder, args[2], input_rows.count)
+        ]
+        for o, row in enumerate(_unpack(builder, args[4], output_rows.count)):
+            right = _load(context, builder, outputs, args[3], builder.add(row, args[5]))
+            for i, row_values in enumerate(left):
+                place = i * output_rows.count + o
+                values[place] = _multiply_add(builder, row_values, right, values[place])
+        return context.make_tuple(builder, sums, values)
+
+    return sums(sums, inputs, input_rows, outputs, output_rows, types.intp), generate
+
+
+@intrinsic  # type: ignore[misc]
+def store_totals(typing_context: Any, array: Any, offset: Any, sums: Any) -> Any:
+    """Store the total over lanes of each sum: `SLOTS` floats a context, `TILE_OUTPUTS` totals and then zeros.
+
+    A shuffle tree adds all sums at once: about 3 operations a sum where a reduction of each takes 8. It writes whole
+    vectors, so up to `LANES - SLOTS` floats behind the last context are overwritten with zeros.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values = _unpack(builder, args[2], sums.count)
+        rows: list[Any] = []
+        for first in range(0, sums.count, TILE_OUTPUTS):
+            rows += values[first : first + TILE_OUTPUTS] + [_constant(0.0)] * (SLOTS - TILE_OUTPUTS)
+        rows += [_constant(0.0)] * (-len(rows) % LANES)
+        for first in range(0, len(rows), LANES):
+            totals = _add_lanes(builder, rows[first : first + LANES])
+            _store(context, builder, array, args[0], builder.add(args[1], args[1].type(first)), totals)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, sums), generate
+
+
+def _add_lanes(builder: Any, rows: list[Any]) -> Any:
+    """`LANES` vectors to one vector of their totals.
+
+    Each level halves the vectors: lanes picked from the pair (a, b) by two index lists are added. Within 128 bits
+    first (cheap shuffles), then across.
+    """
+
+    def level(rows: list[Any], piece: list[int], other: list[int]) -> list[Any]:
+        def pick(a: Any, b: Any, indices: list[int]) -> Any:
+            return builder.shuffle_vector(a, b, ir.Constant(_llvm_integers, indices))
+
+        return [
+            builder.fadd(pick(a, b, piece), pick(a, b, other)) for a, b in zip(rows[::2], rows[1::2], strict=True)
+        ]
+
+    groups = range(0, LANES, 4)
+    rows = level(rows, [lane for g in groups for lane in (g, g + 1, LANES + g, LANES + g + 1)],
+                 [lane for g in groups for lane in (g + 2, g + 3, LANES + g + 2, LANES + g + 3)])  # fmt: skip
+    rows = level(rows, [lane for g in groups for lane in (g, g + 2, LANES + g, LANES + g + 2)],
+                 [lane for g in groups for lane in (g + 1, g + 3, LANES + g + 1, LANES + g + 3)])  # fmt: skip
+    # Each group of 4 lanes now holds partial totals of 4 rows. Add the upper half of each run of groups to the lower.
+    run = LANES // 4
+    while run > 1:
+        starts = [vector_start + g for vector_start in (0, LANES) for g in range(0, LANES, 4 * run)]
+        lower = [lane for start in starts for lane in range(start, start + 2 * run)]
+        rows = level(rows, lower, [lane + 2 * run for lane in lower])
+        run //= 2
+    return rows[0]
+
+
+@intrinsic  # type: ignore[misc]
+def load_rows(typing_context: Any, array: Any, rows: Any, column: Any) -> Any:
+    """The vectors at `rows[i] + column`."""
+    loaded = types.UniTuple(vector, rows.count)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        offsets = _unpack(builder, args[1], rows.count)
+        values = [_load(context, builder, array, args[0], builder.add(row, args[2])) for row in offsets]
+        return context.make_tuple(builder, loaded, values)
+
+    return loaded(array, rows, types.intp), generate
+
+
+@intrinsic  # type: ignore[misc]
+def store_rows(typing_context: Any, array: Any, rows: Any, column: Any, values: Any) -> Any:
+    """Store `values[i]` at `rows[i] + column`, the last first: of equal rows, the first one's value stays."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pairs = zip(_unpack(builder, args[1], rows.count), _unpack(builder, args[3], rows.count), strict=True)
+        for row, value in reversed(list(pairs)):
+            _store(context, builder, array, args[0], builder.add(row, args[2]), value)
+        return context.get_dummy_value()
+
+    return types.void(array, rows, types.intp, values), generate
+
+
+@intrinsic  # type: ignore[misc]
+def exchange(
+    typing_context: Any, coefficients: Any, offset: Any, moved: Any, fixed: Any, outputs: Any, moved_outputs: Any
+) -> Any:
+    """`(moved + sum_o c[o] outputs[o], moved_outputs[o] + c[o] fixed)` with `c = coefficients[offset:]`.
+
+    What a context and the output rows of its tile give each other: both steps at the parameters before the update.
+    """
+    result = types.Tuple((vector, moved_outputs))
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        input_value, fixed_value = args[2], args[3]
+        old = _unpack(builder, args[4], outputs.count)
+        new = _unpack(builder, args[5], outputs.count)
+        for o in range(outputs.count):
+            place = builder.add(args[1], args[1].type(o))
+            scalar = builder.load(_pointer(context, builder, coefficients, args[0], place, ir.FloatType()))
+            coefficient = _broadcast(builder, scalar)
+            input_value = _multiply_add(builder, coefficient, old[o], input_value)
+            new[o] = _multiply_add(builder, coefficient, fixed_value, new[o])
+        moved_tuple = context.make_tuple(builder, moved_outputs, new)
+        return impl_ret_untracked(
+            context, builder, result, context.make_tuple(builder, result, [input_value, moved_tuple])
+        )
+
+    return result(coefficients, types.intp, vector, vector, outputs, moved_outputs), generate

@@ -1,0 +1,298 @@
+"""The byte grammar, compiled: text to ids with a growing hash vocabulary.
+
+A token is a run of bytes between separators. Separators are the ASCII controls and the space (0x00-0x20, 0x7F) and
+Unicode's White_Space; a token that held one would make a vector file that nobody can read back. A newline (0x0A) ends
+a sentence, written as the id -1. Tokens over `MAX_TOKEN_BYTES` are dropped and counted, never cut.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jit import inlined, kernel
+from .simd import load_8_bytes, trailing_zeros
+
+MAX_TOKEN_BYTES = 1000
+
+NEWLINE = 0x0A
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_BYTES = np.uint64(0x0101010101010101)
+_LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_TAG = np.uint64(0xFFFFFFFF00000000)
+
+POSITION, N_IDS, N_WORDS, ARENA_USED, N_OVERLONG, N_UNKNOWN = range(6)
+"""Places in the state: next byte to read, ids written; words known, arena bytes used; tokens dropped, by reason."""
+
+
+class Dictionary(NamedTuple):
+    """Words in the order of their first sight. The arrays grow by replacement; `state` says how much is used.
+
+    An open-addressing table holds (32 hash bits, id + 1) in 8 bytes, so most probes never touch the arena.
+    """
+
+    table: NDArray[np.uint64]  # a power of two long, at most half full
+    offsets: NDArray[np.int64]  # word i is arena[offsets[i] : offsets[i + 1] - 1], then a newline
+    counts: NDArray[np.int64]
+    arena: NDArray[np.uint8]
+
+
+@inlined
+def _separator_length(text: NDArray[np.uint8], i: int, stop: int) -> int:
+    """Bytes of the separator that starts at text[i]; 0 where none does."""
+    byte = text[i]
+    if byte <= 0x20 or byte == 0x7F:
+        return 1
+    if byte < 0xC2 or byte > 0xE3 or (0xC2 < byte < 0xE1):
+        return 0
+    if byte == 0xC2:  # U+0085, U+00A0
+        return 2 if i + 1 < stop and (text[i + 1] == 0x85 or text[i + 1] == 0xA0) else 0
+    if i + 2 >= stop:
+        return 0
+    second, third = text[i + 1], text[i + 2]
+    if byte == 0xE1:  # U+1680
+        return 3 if second == 0x9A and third == 0x80 else 0
+    if byte == 0xE3:  # U+3000
+        return 3 if second == 0x80 and third == 0x80 else 0
+    if second == 0x80:  # U+2000-U+200A, U+2028, U+2029, U+202F
+        return 3 if 0x80 <= third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF else 0
+    return 3 if second == 0x81 and third == 0x9F else 0  # U+205F
+
+
+@kernel
+def end_of_last_separator(text: NDArray[np.uint8]) -> int:
+    """Where the unfinished token at the end of `text` starts: behind the last separator, 0 where there is none."""
+    stop = text.shape[0]
+    for i in range(stop - 1, -1, -1):
+        length = _separator_length(text, i, stop)
+        if length > 0:
+            return i + length
+    return 0
+
+
+@inlined
+def _suspects(chunk: np.uint64) -> np.uint64:
+    """The high bit of each of 8 bytes that may start a separator: 0x00-0x20, 0x7F, 0xC2, 0xE0-0xE3.
+
+    Arithmetic on all bytes at once; a byte behind the first suspect may be marked wrongly.
+    """
+    low = chunk & _LOW_BITS
+    # The high bit of a sum tells whether the low 7 bits are above 0x20, or 0x7F.
+    ascii_separators = ~(low + _BYTES * np.uint64(0x7F - 0x20)) | (low + _BYTES)
+    suspects = ascii_separators & ~chunk & _HIGH_BITS
+    if chunk & _HIGH_BITS != 0:
+        suspects |= _zero_bytes(chunk ^ (_BYTES * np.uint64(0xC2)))
+        suspects |= _zero_bytes((chunk & (_BYTES * np.uint64(0xFC))) ^ (_BYTES * np.uint64(0xE0)))
+    return suspects
+
+
+@inlined
+def _zero_bytes(chunk: np.uint64) -> np.uint64:
+    return (chunk - _BYTES) & ~chunk & _HIGH_BITS
+
+
+@inlined
+def _token_end(text: NDArray[np.uint8], i: int, stop: int) -> int:
+    """Where the token that text[i] belongs to ends."""
+    while True:
+        while i + 8 <= stop:
+            suspects = _suspects(load_8_bytes(text, i))
+            if suspects != 0:
+                i += trailing_zeros(suspects) >> 3
+                break
+            i += 8
+        if i >= stop or _separator_length(text, i, stop) > 0:
+            return i
+        i += 1
+
+
+@inlined
+def _bytes_of_token(text: NDArray[np.uint8], i: int, stop: int) -> np.uint64:
+    """Up to 8 bytes of text[i:stop], zeros behind them."""
+    if i + 8 <= text.shape[0]:
+        chunk = load_8_bytes(text, i)
+        if stop - i < 8:
+            chunk &= (np.uint64(1) << np.uint64(8 * (stop - i))) - np.uint64(1)
+        return chunk
+    chunk = np.uint64(0)
+    for place in range(i, min(i + 8, stop)):
+        chunk |= np.uint64(text[place]) << np.uint64(8 * (place - i))
+    return chunk
+
+
+@inlined
+def _hash(text: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
+    """Multiply and fold, 8 bytes at a time; the high bits are the best mixed."""
+    value = np.uint64(stop - start) * _MULTIPLIER
+    for i in range(start, stop, 8):
+        value = (value ^ _bytes_of_token(text, i, stop)) * _MULTIPLIER
+        value ^= value >> np.uint64(32)
+    return value * _MULTIPLIER
+
+
+@inlined
+def _slot_of_hash(value: np.uint64, mask: np.uint64) -> np.uint64:
+    # The high half is the tag in the table: take other bits.
+    return (value >> np.uint64(8)) & mask
+
+
+@inlined
+def _find(words: Dictionary, text: NDArray[np.uint8], start: int, stop: int, value: np.uint64) -> tuple[int, np.uint64]:
+    """(id, slot) of the token text[start:stop]; id -1 and the free slot where it is new."""
+    mask = np.uint64(words.table.shape[0] - 1)
+    slot = _slot_of_hash(value, mask)
+    while True:
+        entry = words.table[slot]
+        if entry == 0:
+            return -1, slot
+        if (entry ^ value) & _TAG == 0:
+            word = np.int64(entry & ~_TAG) - 1
+            offset = words.offsets[word]
+            if words.offsets[word + 1] - 1 - offset == stop - start:
+                i = start
+                while i < stop and _bytes_of_token(text, i, stop) == _bytes_of_token(
+                    words.arena, offset + i - start, offset + stop - start
+                ):
+                    i += 8
+                if i >= stop:
+                    return word, slot
+        slot = (slot + np.uint64(1)) & mask
+
+
+@inlined
+def _has_room(words: Dictionary, state: NDArray[np.int64], n_bytes: int) -> bool:
+    n_words = state[N_WORDS]
+    return (
+        2 * (n_words + 1) <= words.table.shape[0]
+        and n_words < words.counts.shape[0]
+        and state[ARENA_USED] + n_bytes + 8 < words.arena.shape[0]
+    )
+
+
+@inlined
+def _insert(
+    words: Dictionary, state: NDArray[np.int64], text: NDArray[np.uint8], start: int, stop: int, value: np.uint64,
+    slot: np.uint64,
+) -> int:  # fmt: skip
+    word = state[N_WORDS]
+    used = state[ARENA_USED]
+    for i in range(start, stop):
+        words.arena[used + i - start] = text[i]
+    words.arena[used + stop - start] = NEWLINE
+    words.offsets[word + 1] = used + stop - start + 1
+    words.counts[word] = 0
+    words.table[slot] = (value & _TAG) | np.uint64(word + 1)
+    state[N_WORDS] = word + 1
+    state[ARENA_USED] = words.offsets[word + 1]
+    return word
+
+
+@kernel
+def tokenize(
+    text: NDArray[np.uint8],
+    words: Dictionary,
+    state: NDArray[np.int64],
+    ids: NDArray[np.int32],
+    first: int,
+    step: int,
+    may_grow: bool,
+) -> bool:
+    """Write the ids of `text`, which ends between tokens, from state[POSITION] on; False where the dictionary is full.
+
+    After False, `grow` the dictionary and call again. The id of word i is `first + i * step`, so that dictionaries
+    that work side by side give ids of their own; a sentence end is -1, never two in a row. Counts are updated. With
+    `may_grow` False unknown tokens are dropped.
+
+    text: (n,) uint8. state: (6,) int64. ids: (n + 1,) int32.
+    """
+    n = text.shape[0]
+    n_ids = state[N_IDS]
+    i = state[POSITION]
+    while i < n:
+        length = _separator_length(text, i, n)
+        if length > 0:
+            if text[i] == NEWLINE and (n_ids == 0 or ids[n_ids - 1] >= 0):
+                ids[n_ids] = -1
+                n_ids += 1
+            i += length
+            continue
+        start = i
+        i = _token_end(text, i, n)
+        if i - start > MAX_TOKEN_BYTES:
+            state[N_OVERLONG] += 1
+            continue
+        value = _hash(text, start, i)
+        word, slot = _find(words, text, start, i, value)
+        if word < 0:
+            if not may_grow:
+                state[N_UNKNOWN] += 1
+                continue
+            if not _has_room(words, state, i - start):
+                state[POSITION] = start
+                state[N_IDS] = n_ids
+                return False
+            word = _insert(words, state, text, start, i, value, slot)
+        words.counts[word] += 1
+        ids[n_ids] = first + word * step
+        n_ids += 1
+    state[POSITION] = n
+    state[N_IDS] = n_ids
+    return True
+
+
+@kernel
+def rehash(words: Dictionary, n_words: int) -> None:
+    """Fill the empty table of a dictionary that has grown."""
+    mask = np.uint64(words.table.shape[0] - 1)
+    for word in range(n_words):
+        value = _hash(words.arena, words.offsets[word], words.offsets[word + 1] - 1)
+        slot = _slot_of_hash(value, mask)
+        while words.table[slot] != 0:
+            slot = (slot + np.uint64(1)) & mask
+        words.table[slot] = (value & _TAG) | np.uint64(word + 1)
+
+
+@kernel
+def merge(
+    words: Dictionary, state: NDArray[np.int64], other: Dictionary, n_other: int, start: int, places: NDArray[np.int32]
+) -> int:
+    """Add the words and counts of `other`, from word `start` on; return how far it came before `words` was full.
+
+    places: (n_other,) int32, receives the id in `words` of each word.
+    """
+    for word in range(start, n_other):
+        first, last = other.offsets[word], other.offsets[word + 1] - 1
+        value = _hash(other.arena, first, last)
+        place, slot = _find(words, other.arena, first, last, value)
+        if place < 0:
+            if not _has_room(words, state, last - first):
+                return word
+            place = _insert(words, state, other.arena, first, last, value, slot)
+        words.counts[place] += other.counts[word]
+        places[word] = place
+    return n_other
+
+
+@kernel
+def renumber(ids: NDArray[np.int32], new_ids: NDArray[np.int32]) -> int:
+    """Replace each id by `new_ids[id]` in place, drop those that become -1 and sentence ends behind another.
+
+    Returns how many ids are left at the front of `ids`.
+    """
+    n = 0
+    previous = 0
+    for i in range(ids.shape[0]):
+        word = ids[i]
+        if word >= 0:
+            word = new_ids[word]
+            if word < 0:
+                continue
+        elif previous < 0:
+            continue
+        ids[n] = word
+        previous = word
+        n += 1
+    return n

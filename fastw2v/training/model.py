@@ -1,0 +1,74 @@
+"""The two matrices: made, sized, turned into Vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpus.vocabulary import Vocabulary
+from ..errors import InputError
+from ..kernels.random import fill_uniform
+from ..vectors.vectors import Vectors
+
+ROW_FLOATS = 16
+"""Rows are padded to whole cache lines of 64 bytes, so that no two rows share one. The padding stays zero: it starts
+so, and every update adds a multiple of another row's padding."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """input_vectors: a word as context; output_vectors: as centre. Both (n_words, stride) float32, C order, aligned to
+    64 bytes; a vector is the first `dim` columns. Training changes them in place.
+    """
+
+    input_vectors: NDArray[np.float32]
+    output_vectors: NDArray[np.float32]
+    dim: int
+
+    @classmethod
+    def new(cls, n_words: int, dim: int, seed: int) -> Model:
+        """Input U(-0.5, 0.5) / dim, a row from (seed, row); output zero. Raises InputError if memory is short."""
+        try:
+            input_vectors, output_vectors = _zeros(n_words, dim), _zeros(n_words, dim)
+        except MemoryError as error:
+            raise InputError(
+                f"not enough memory for 2 matrices of {n_words} words x {dim}, {model_bytes(n_words, dim) / 1e9:.1f} "
+                "GB: lower --dim or --max-vocab, or raise --min-count"
+            ) from error
+        fill_uniform(input_vectors, dim, 0.5 / dim, np.uint64(seed))
+        return cls(input_vectors, output_vectors, dim)
+
+    def is_finite(self) -> bool:
+        """Whether no number is NaN or infinite; a fast sum first, which is finite unless one is (or it overflows)."""
+        return all(
+            bool(np.isfinite(matrix.sum())) or bool(np.isfinite(matrix).all())
+            for matrix in (self.input_vectors, self.output_vectors)
+        )
+
+    def vectors(self, vocabulary: Vocabulary, which: str) -> Vectors:
+        """The words with their `input` or `output` vectors, or the `average` of both."""
+        if which == "average":
+            matrix = (self.input_vectors[:, : self.dim] + self.output_vectors[:, : self.dim]) / np.float32(2)
+        else:
+            chosen = self.input_vectors if which == "input" else self.output_vectors
+            matrix = np.ascontiguousarray(chosen[:, : self.dim])
+        return Vectors(vocabulary.words, matrix, vocabulary.counts)
+
+
+def model_bytes(n_words: int, dim: int) -> int:
+    """Memory of the matrices in bytes."""
+    return 2 * 4 * n_words * _stride(dim)
+
+
+def _stride(dim: int) -> int:
+    return -(-dim // ROW_FLOATS) * ROW_FLOATS
+
+
+def _zeros(n_words: int, dim: int) -> NDArray[np.float32]:
+    # np.zeros gives memory that the kernel backs by huge pages: fewer TLB misses than any mmap.
+    n = n_words * _stride(dim)
+    memory = np.zeros(n + ROW_FLOATS, np.float32)
+    start = -memory.ctypes.data // 4 % ROW_FLOATS
+    return memory[start : start + n].reshape(n_words, _stride(dim))

@@ -1,0 +1,124 @@
+"""The whole job: compile, read, train."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..config import TrainConfig
+from ..corpus.corpus import Corpus, Reading
+from ..corpus.source import find_files
+from ..corpus.tokenizer import Tokenizer
+from ..corpus.vocabulary import Vocabulary
+from ..errors import InputError
+from ..kernels.jit import is_cache_cold
+from ..kernels.tokenize import end_of_last_separator, renumber
+from ..machine import available_threads
+from ..vectors.vectors import Vectors
+from .model import Model
+from .trainer import Progress, train_model
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """name: compile, read or train. note: what the user may want to know before it."""
+
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseEnded:
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BytesRead:
+    """While reading: bytes of text so far."""
+
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class CorpusRead:
+    """After reading, before training."""
+
+    vocabulary: Vocabulary
+    n_tokens: int
+    reading: Reading
+
+
+Event = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress
+Callback = Callable[[Event], bool | None]
+
+
+def train(
+    corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    vocabulary: Vocabulary | None = None,
+    callback: Callback = lambda event: None,
+    **options: Any,
+) -> Vectors:
+    """Train word vectors on text files.
+
+    corpus: a path, glob or directory, or several; plain text or gz, bz2, xz, zst; `-` is stdin. A line is a sentence.
+    vocabulary: use these words and counts instead of those of the corpus.
+    callback: called with each event (`Progress` after each slice, twice a second or more); returning True at a
+    `Progress` ends the training there, with the vectors so far.
+    options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
+
+    Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it.
+    """
+    config = TrainConfig.from_options(options)
+    threads = config.threads or available_threads()
+    files = find_files(corpus)
+
+    def timed(name: str, work: Callable[[], Any], note: str = "") -> Any:
+        callback(PhaseStarted(name, note))
+        start = time.perf_counter()
+        result = work()
+        callback(PhaseEnded(name, time.perf_counter() - start))
+        return result
+
+    cold = "compiling for this CPU, once: it takes about 10 s" if is_cache_cold() else ""
+    timed("compile", lambda: compile_kernels(threads), cold)
+    read: Corpus = timed("read", lambda: Corpus.from_text(
+        files, min_count=config.min_count, max_vocab=config.max_vocab, vocabulary=vocabulary,
+        invalid_utf8=config.invalid_utf8, threads=threads, temp_dir=config.temp_dir,
+        on_bytes=lambda n_bytes: callback(BytesRead(n_bytes)) and None,
+    ))  # fmt: skip
+    callback(CorpusRead(read.vocabulary, read.n_tokens, read.reading))
+    model = Model.new(len(read.vocabulary), config.dim, config.seed)
+    timed("train", lambda: train_model(model, read, config, threads, callback))
+    return model.vectors(read.vocabulary, config.vectors)
+
+
+def compile_kernels(threads: int | None = None) -> None:
+    """Compile everything `train` needs, or load it from the cache, by running it once on a few words.
+
+    Done before the work, so that a failure shows at once and no time is counted twice.
+    """
+    threads = threads or available_threads()
+    text = np.frombuffer(b"a b a\n", np.uint8)
+    end_of_last_separator(text)
+    tokenizer, other = Tokenizer(n_words=1), Tokenizer()
+    ids = tokenizer.encode(text)
+    other.encode(text)
+    tokenizer.absorb(other)
+    renumber(ids, np.arange(2, dtype=np.int32))
+    ids.flags.writeable = False
+    vocabulary = Vocabulary(["a", "b"], np.array([4, 2]))
+    corpus = Corpus(vocabulary, ids, 3, Reading(6, 3, 2, 0, 0, 0))
+    config = TrainConfig(dim=1, epochs=1, min_count=1)
+    model = Model.new(2, config.dim, config.seed)
+    try:
+        train_model(model, corpus, config, threads)
+    except ValueError as error:
+        raise InputError(f"threads: {error}") from error
+    model.vectors(vocabulary, config.vectors).save(os.devnull)
