@@ -36,6 +36,8 @@ def check_output(path: Path, inputs: Iterable[Path] = (), overwrite: bool = True
 
 def is_streamed(path: Path) -> bool:
     """Whether `path` is a pipe, terminal or device: written to directly, never renamed over."""
+    if os.fspath(path).startswith(("/dev/", "/proc/self/fd/")):  # also where stdout is redirected to a file
+        return True
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:

@@ -26,8 +26,8 @@ from .vocabulary import Vocabulary
 MAX_TOKENIZERS = 8
 """Each holds a vocabulary of its own while reading; eight together outrun any disk."""
 
-PIECE = 4 << 20
-"""Ids renumbered at a time by one thread: 16 MB."""
+PIECE = 1 << 20
+"""Ids renumbered at a time by one thread: 4 MB."""
 
 
 @dataclass(frozen=True)

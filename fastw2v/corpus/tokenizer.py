@@ -25,6 +25,7 @@ class Tokenizer:
         self.first = first
         self.step = step
         self.may_grow = True
+        self._ids = np.empty(0, np.int32)  # kept: fresh memory costs more than the words that fill it
         self._state = np.zeros(6, np.int64)
         self._words = Dictionary(
             np.zeros(2 * n_words, np.uint64), np.zeros(n_words + 1, np.int64), np.zeros(n_words, np.int64),
@@ -63,10 +64,11 @@ class Tokenizer:
     def encode(self, text: NDArray[np.uint8]) -> NDArray[np.int32]:
         """The ids of a block that ends between tokens; -1 where a line ends."""
         self._state[POSITION] = self._state[N_IDS] = 0
-        ids = np.empty(len(text) + 1, np.int32)
-        while not kernels.tokenize(text, self._words, self._state, ids, self.first, self.step, self.may_grow):
+        if len(self._ids) <= len(text):
+            self._ids = np.empty(len(text) + 1, np.int32)
+        while not kernels.tokenize(text, self._words, self._state, self._ids, self.first, self.step, self.may_grow):
             self._grow()
-        return ids[: self._state[N_IDS]].copy()
+        return self._ids[: self._state[N_IDS]].copy()
 
     def learn(self, words: Iterable[str]) -> None:
         """Know these words, in this order, and from now on no others; counts start at 0."""

@@ -53,8 +53,10 @@ def is_cache_cold() -> bool:
 def _compile(function: Function, parallel: bool) -> Function:
     # Numba reads its cache directory when a function is decorated, so ours is set for just that moment
     # and the user's own functions keep theirs.
+    # A directory for each kind: Numba's key does not hold `parallel`, and would take one version for the other.
     users_directory = config.CACHE_DIR
-    config.CACHE_DIR = str(CACHE_DIRECTORY or "")
+    if CACHE_DIRECTORY:
+        config.CACHE_DIR = str(CACHE_DIRECTORY / ("parallel" if parallel else "serial"))
     try:
         compiled = numba.njit(cache=CACHE_DIRECTORY is not None, parallel=parallel, **OPTIONS)(function)
     finally:

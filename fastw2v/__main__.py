@@ -1,0 +1,5 @@
+"""`python -m fastw2v`."""
+
+from .cli import main
+
+main()

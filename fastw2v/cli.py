@@ -1,0 +1,163 @@
+"""The command line: parse, call the library, print. Nothing else prints."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from . import __version__
+from .config import TrainConfig, base_type
+from .errors import Fastw2vError, InputError
+
+if TYPE_CHECKING:
+    from .corpus.vocabulary import Vocabulary
+    from .progress import Reporter
+
+
+def main() -> NoReturn:
+    """Run a command. Exit codes: 0 done, 1 failed in the work, 2 refused before it, 130 or 143 by a signal."""
+    signal.signal(signal.SIGTERM, _raise_exit)
+    try:
+        cli.main(prog_name="fastw2v", standalone_mode=False)
+        code = 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except InputError as error:
+        _say(str(error))
+        code = 2
+    except Fastw2vError as error:
+        _say(str(error))
+        code = 1
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted: nothing was written")
+        code = 130
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it at exit
+        code = 0
+    sys.exit(code)
+
+
+def _raise_exit(signum: int, frame: object) -> NoReturn:
+    _say("terminated: nothing was written")
+    raise SystemExit(128 + signum)
+
+
+def _say(message: str) -> None:
+    # A file name or word from outside may hold bytes that the terminal's encoding cannot.
+    click.echo(f"fastw2v: {message}".encode(errors="backslashreplace"), err=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Train word2vec vectors fast on ordinary CPUs.
+
+    \b
+    fastw2v train corpus.txt -o vecs.txt
+    fastw2v train --help
+    """
+
+
+def _train_options(command: Callable[..., None]) -> Callable[..., None]:
+    """One option for each field of TrainConfig, which holds defaults and help."""
+    for item in reversed(fields(TrainConfig)):
+        name = "--" + item.name.replace("_", "-")
+        allowed = item.metadata["allowed"]
+        kind = base_type(item.name)
+        if kind is bool:
+            add = click.option(name, is_flag=True, default=item.default, help=item.metadata["help"])
+        else:
+            add = click.option(
+                name,
+                type=click.Choice(allowed.choices) if allowed.choices else kind,
+                default=item.default,
+                show_default=item.default is not None,
+                help=item.metadata["help"],
+                metavar="DIR" if kind is str and not allowed.choices else None,
+            )
+        command = add(command)
+    return command
+
+
+@cli.command()
+@click.argument("corpus", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where the vectors go; - is stdout.")
+@click.option("--format", "kind", type=click.Choice(["text", "binary"]), help="Default: binary for .bin, else text.")
+@_train_options
+@click.option("--save-vocab", metavar="FILE", help="Write the vocabulary as 'word count' lines.")
+@click.option("--read-vocab", metavar="FILE", help="Use this vocabulary and its counts; drop other words.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--log-json", metavar="FILE", help="Write one JSON record a line, one for each slice of training.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def train(
+    corpus: tuple[str, ...],
+    output: str,
+    kind: str | None,
+    save_vocab: str | None,
+    read_vocab: str | None,
+    overwrite: bool,
+    log_json: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train vectors on CORPUS: text files, globs, directories, or - for stdin.
+
+    Plain text or gz, bz2, xz, zst. A line is a sentence, words are separated by white space.
+
+    \b
+    fastw2v train corpus.txt -o vecs.txt
+    fastw2v train 'wiki/*.xz' -o vecs.bin --dim 300 --epochs 3 --threads 8
+    zcat corpus.gz | fastw2v train - -o vecs.txt --min-count 10
+    """
+    options = {name: value for name, value in options.items() if value is not None}
+    TrainConfig.from_options(options)  # refused here, before Numba is loaded
+    output = "/dev/stdout" if output == "-" else output
+    _check_outputs([output, save_vocab, log_json], [*corpus, read_vocab], overwrite)
+
+    from . import train as train_vectors
+    from .corpus.vocabulary import Vocabulary
+    from .vectors import formats
+
+    vocabulary = Vocabulary.load(read_vocab) if read_vocab else None
+    with _reporter(quiet, log_json) as report:
+        if save_vocab:
+            report.on_vocabulary = _saver(save_vocab)
+        vectors = train_vectors(corpus, vocabulary=vocabulary, callback=report, **options)
+        with report.phase("write"):
+            formats.save(output, vectors.index_to_key, vectors.vectors, kind or formats.format_of(output))
+        report.summary(output)
+
+
+def _check_outputs(outputs: list[str | None], inputs: list[str | None], overwrite: bool) -> None:
+    from .files import check_output
+
+    named = [name for name in outputs if name]
+    for place, name in enumerate(named):
+        check_output(name, [source for source in inputs if source], overwrite)
+        if os.path.realpath(name) in [os.path.realpath(other) for other in named[:place]]:
+            raise InputError(f"{name} is named for two outputs: give each its own file")
+
+
+def _saver(path: str) -> Callable[[Vocabulary], None]:
+    return lambda vocabulary: vocabulary.save(path)
+
+
+def _reporter(quiet: bool, log_json: str | None) -> Reporter:
+    from .progress import Reporter
+
+    return Reporter(sys.stderr, quiet, log_json)
+
+
+@cli.command()
+def warmup() -> None:
+    """Compile the kernels for this CPU now, for example when building a container image."""
+    from .training.run import compile_kernels
+
+    compile_kernels()

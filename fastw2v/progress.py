@@ -1,0 +1,154 @@
+"""What the command line shows of a training run: the bar, the lines, the log, the summary."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, TextIO
+
+from .corpus.corpus import Reading
+from .corpus.vocabulary import Vocabulary
+from .errors import RunError
+from .training.run import BytesRead, CorpusRead, Event, PhaseEnded, PhaseStarted
+from .training.trainer import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_BARS = 0.1
+BAR_WIDTH = 24
+
+
+class Reporter:
+    """The callback of `train`: turns its events into text on `stream` and records in `log_json`.
+
+    On a terminal one line is drawn again and again; elsewhere a line is added every 10 seconds.
+    """
+
+    def __init__(self, stream: TextIO, quiet: bool, log_json: str | None) -> None:
+        self.on_vocabulary: Callable[[Vocabulary], None] = lambda vocabulary: None
+        self._stream = stream
+        self._quiet = quiet
+        self._is_terminal = stream.isatty()
+        self._log: IO[str] | None = _open_log(log_json) if log_json else None
+        self._seconds: dict[str, float] = {}
+        self._last_drawn = time.monotonic()
+        self._is_line_open = False
+        self._corpus: CorpusRead | None = None
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._end_line()
+        if self._log:
+            self._log.close()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        match event:
+            case PhaseStarted(note=note) if note:
+                self._line(note)
+            case PhaseEnded(name, seconds):
+                self._seconds[name] = seconds
+            case BytesRead(n_bytes):
+                self._draw(f"reading {n_bytes / 1e6:,.0f} MB")
+            case CorpusRead(vocabulary, n_tokens, reading):
+                self._corpus = event
+                self._line(f"read {_describe(reading, len(vocabulary), n_tokens)}")
+                self.on_vocabulary(vocabulary)
+            case Progress():
+                self._on_progress(event)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time work that is done outside the library's call."""
+        start = time.perf_counter()
+        yield
+        self._seconds[name] = time.perf_counter() - start
+
+    def summary(self, output: str) -> None:
+        """The last lines: what was made, and where the time went."""
+        if self._corpus is None or self._progress is None:
+            return
+        self._draw(_bar(self._progress), at_once=True)
+        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
+        speed = self._progress.n_words / self._seconds["train"]
+        self._line(f"wrote {output}: {len(self._corpus.vocabulary):,} words")
+        self._line(f"{self._progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._progress = progress
+        self._draw(_bar(progress))
+        if self._log:
+            record = {
+                "epoch": progress.epoch,
+                "words": progress.n_words,
+                "words_total": progress.n_words_total,
+                "predictions": progress.n_predictions,
+                "loss": None if math.isnan(progress.loss) else progress.loss,
+                "lr": progress.learning_rate,
+                "seconds": round(progress.seconds, 3),
+                "words_per_second": round(progress.words_per_second),
+            }
+            try:
+                print(json.dumps(record), file=self._log, flush=True)
+            except OSError as error:
+                raise RunError(f"cannot write the log {self._log.name}: {error.strerror}") from error
+
+    def _draw(self, text: str, at_once: bool = False) -> None:
+        now = time.monotonic()
+        wait = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
+        if self._quiet or not (at_once or now - self._last_drawn >= wait):
+            return
+        self._last_drawn = now
+        if self._is_terminal:
+            print(f"\r\033[K{text}", end="", file=self._stream, flush=True)
+            self._is_line_open = True
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            self._end_line()
+            print(text, file=self._stream, flush=True)
+
+    def _end_line(self) -> None:
+        if self._is_line_open:
+            print(file=self._stream, flush=True)
+            self._is_line_open = False
+
+
+def _open_log(path: str) -> IO[str]:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write the log {path}: {error.strerror}") from error
+
+
+def _describe(reading: Reading, n_words: int, n_tokens: int) -> str:
+    text = (
+        f"{reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} words; "
+        f"vocabulary {n_words:,} of {reading.n_types:,} distinct, covering {n_tokens:,} words"
+    )
+    if reading.n_overlong:
+        text += f"; dropped {reading.n_overlong:,} tokens of more than 1,000 bytes"
+    if reading.n_unknown:
+        text += f"; dropped {reading.n_unknown:,} words that are not in the given vocabulary"
+    if reading.n_invalid:
+        text += f"; {reading.n_invalid:,} words were not valid UTF-8 (see --invalid-utf8)"
+    return text
+
+
+def _bar(progress: Progress) -> str:
+    share = progress.n_words / progress.n_words_total
+    filled = round(share * BAR_WIDTH)
+    left = round(progress.seconds_left)
+    loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
+    return (
+        f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
+        f"{progress.words_per_second / 1e6:.2f} M words/s  loss {loss}  lr {progress.learning_rate:.2g}  "
+        f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+    )

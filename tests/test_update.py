@@ -1,0 +1,114 @@
+"""One step of the kernel against the reference, in every tile shape."""
+
+import numba
+import numpy as np
+import pytest
+import reference
+
+from fastw2v.kernels.simd import LANES
+from fastw2v.kernels.train import _choose_outputs
+from fastw2v.kernels.update import fill_last_tile, loss_of_logits, new_scratch, step, take_logits
+
+
+@numba.njit
+def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
+    """Loss and logit sum of a step on the words given, as the walk does it."""
+    stride = inputs.shape[1]
+    scratch = new_scratch(len(contexts), len(negatives) + 1)
+    for i in range(len(contexts)):
+        scratch.contexts[i] = contexts[i] * stride
+    n_outputs = _choose_outputs(scratch, centre, negatives, stride, learning_rate)
+    n_tiles = fill_last_tile(scratch, n_outputs)
+    take_logits(scratch, inputs, 0, len(contexts), outputs, n_tiles)
+    loss = loss_of_logits(scratch, len(contexts), n_outputs, learning_rate)
+    step(scratch, inputs, 0, len(contexts), outputs, n_tiles)
+    return loss, scratch.logit_sums.sum()
+
+
+def matrices(dim, n_words=40, scale=1.0, seed=0):
+    """Padded rows between two canary rows that nothing may touch."""
+    stride = -(-dim // 16) * 16
+    rng = np.random.default_rng(seed)
+    made = np.zeros((2, n_words, stride), np.float32)
+    made[:, :, :dim] = rng.normal(size=(2, n_words, dim), scale=scale)
+    return made
+
+
+def check(dim, contexts, negatives, scale=1.0, learning_rate=0.05, centre=3, tolerance=1e-5):
+    inputs, outputs = matrices(dim, scale=scale)
+    expected_inputs, expected_outputs = inputs.astype(np.float64), outputs.astype(np.float64)
+    expected_loss = reference.loss(expected_inputs, expected_outputs, contexts, centre, negatives)
+    reference.step(expected_inputs, expected_outputs, contexts, centre, negatives, learning_rate)
+    got_loss, logit_sum = one_step(inputs, outputs, np.array(contexts), centre, np.array(negatives), learning_rate)
+    np.testing.assert_allclose(inputs, expected_inputs, atol=tolerance, rtol=1e-5)
+    np.testing.assert_allclose(outputs, expected_outputs, atol=tolerance, rtol=1e-5)
+    assert got_loss == pytest.approx(expected_loss, rel=1e-5)
+    assert np.isfinite(logit_sum)
+    assert not inputs[:, dim:].any(), "the padding must stay zero"
+    assert not outputs[:, dim:].any(), "the padding must stay zero"
+
+
+@pytest.mark.parametrize("dim", [1, 3, 16, 17, 100, 300])
+def test_dims(dim):
+    check(dim, [10, 11, 12, 13], [20, 21, 22, 23, 24], scale=0.3)
+
+
+@pytest.mark.parametrize("n_contexts", range(1, 12))
+def test_numbers_of_contexts(n_contexts):
+    check(20, list(range(n_contexts)), [20, 21, 22, 23, 24], centre=30)
+
+
+@pytest.mark.parametrize("n_negatives", range(1, 21))
+def test_numbers_of_negatives(n_negatives):
+    check(20, [10, 11, 12], list(range(20, 20 + n_negatives)))
+
+
+@pytest.mark.parametrize("negatives", [[3, 3, 3], [3, 20, 21], [20, 20, 21], [20, 21, 20, 20, 22, 23, 24, 25, 26, 20]])
+def test_centre_is_skipped_and_repeats_count_twice(negatives):
+    check(20, [10, 11, 12], negatives)
+
+
+def test_repeated_context_is_exact_to_first_order():
+    # The second visit of a row sees the first one's step: a difference of the order of lr squared.
+    differences = []
+    for learning_rate in (0.02, 0.01):
+        inputs, outputs = matrices(20)
+        exact = inputs.astype(np.float64), outputs.astype(np.float64)
+        reference.step(*exact, [10, 11, 10], 3, [20, 21], learning_rate)
+        one_step(inputs, outputs, np.array([10, 11, 10]), 3, np.array([20, 21]), learning_rate)
+        np.testing.assert_allclose(inputs, exact[0], atol=1e-6)
+        differences.append(np.abs(outputs - exact[1]).max())
+    assert differences[1] < 0.3 * differences[0] < 0.3 * 3e-3
+
+
+def test_large_logits_still_correct():
+    # u.v far beyond +-16: the gradient of a confident error is lr, not zero; nothing overflows.
+    inputs, outputs = matrices(16)
+    inputs[10], outputs[3], outputs[20] = 10, -10, 10
+    before = outputs.copy()
+    loss, _ = one_step(inputs, outputs, np.array([10]), 3, np.array([20]), 0.1)
+    assert loss == pytest.approx(3200)
+    np.testing.assert_allclose(outputs[3] - before[3], 0.1 * 10, rtol=1e-5)
+    np.testing.assert_allclose(outputs[20] - before[20], -0.1 * 10, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_logit_sum_tells_of_bad_numbers(bad):
+    inputs, outputs = matrices(16)
+    inputs[10, 5] = bad
+    _, logit_sum = one_step(inputs, outputs, np.array([10, 11]), 3, np.array([20]), 0.1)
+    assert not np.isfinite(logit_sum)
+
+
+def test_rows_of_other_words_are_untouched():
+    inputs, outputs = matrices(20)
+    before_inputs, before_outputs = inputs.copy(), outputs.copy()
+    one_step(inputs, outputs, np.array([10, 11, 12]), 3, np.array([20, 21]), 0.1)
+    changed_inputs = np.flatnonzero((inputs != before_inputs).any(axis=1))
+    changed_outputs = np.flatnonzero((outputs != before_outputs).any(axis=1))
+    assert changed_inputs.tolist() == [10, 11, 12]
+    assert changed_outputs.tolist() == [3, 20, 21]
+
+
+def test_lanes_are_those_of_the_cpu():
+    assert LANES in (4, 8, 16)
