@@ -117,7 +117,9 @@ def train(
     zcat corpus.gz | fastw2v train - -o vecs.txt --min-count 10
     """
     options = {name: value for name, value in options.items() if value is not None}
-    TrainConfig.from_options(options)  # refused here, before Numba is loaded
+    config = TrainConfig.from_options(options)  # refused here, before Numba is loaded
+    if config.threads:
+        os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
     output = "/dev/stdout" if output == "-" else output
     _check_outputs([output, save_vocab, log_json], [*corpus, read_vocab], overwrite)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import glob
 import gzip
+import importlib
 import io
 import lzma
 import os
@@ -30,11 +31,12 @@ _HEAD_BYTES = 6  # of the longest magic number
 
 
 def _open_zstandard(stream: BinaryIO) -> Any:
+    # Not the package zstandard: its reader takes a cut-off file for a whole one.
     try:
-        import zstandard
+        zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     except ImportError:
-        raise MissingExtra("reading zst input", "zstandard") from None
-    return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+        raise MissingExtra("reading zst input", "backports.zstd") from None
+    return zstd.ZstdFile(stream)
 
 
 _DECOMPRESSORS: dict[bytes, Callable[[Any], Any]] = {

@@ -72,7 +72,7 @@ class Tokenizer:
 
     def learn(self, words: Iterable[str]) -> None:
         """Know these words, in this order, and from now on no others; counts start at 0."""
-        self.encode(np.frombuffer("\n".join(words).encode() + b"\n", np.uint8))
+        self.encode(np.array(bytearray("\n".join(words).encode() + b"\n")))
         self._words.counts[:] = 0
         self.may_grow = False
 

@@ -26,6 +26,9 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
 }
 
+MAX_THREADS: int = config.NUMBA_NUM_THREADS
+"""What Numba can start in this process: it reads the environment variable NUMBA_NUM_THREADS when it is imported."""
+
 PARALLEL_LOCK = threading.Lock()
 """Held around every parallel kernel: Numba's `workqueue` layer aborts the process when two threads enter it."""
 
@@ -102,16 +105,8 @@ CACHE_DIRECTORY = _cache_directory()
 
 @contextmanager
 def in_parallel(threads: int) -> Iterator[None]:
-    """Run the parallel kernels inside on `threads` threads, one `prange` step at a time for an even load.
-
-    Raises ValueError for more threads than Numba has started, which happens once in a process.
-    """
+    """Run the parallel kernels inside on `threads` <= `MAX_THREADS`, one `prange` step at a time for an even load."""
     with PARALLEL_LOCK:
-        if threads > config.NUMBA_NUM_THREADS:
-            # Numba starts this many at its first parallel kernel, by default one for each core.
-            if numba.np.ufunc.parallel._is_initialized:
-                raise ValueError(f"{threads} threads: {config.NUMBA_NUM_THREADS} run already, no more can be added")
-            config.NUMBA_NUM_THREADS = threads
         before = numba.get_num_threads()
         numba.set_num_threads(threads)
         try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..kernels.random import fill_uniform
+from ..vectors.formats import is_finite
 from ..vectors.vectors import Vectors
 
 ROW_FLOATS = 16
@@ -41,11 +42,8 @@ class Model:
         return cls(input_vectors, output_vectors, dim)
 
     def is_finite(self) -> bool:
-        """Whether no number is NaN or infinite; a fast sum first, which is finite unless one is (or it overflows)."""
-        return all(
-            bool(np.isfinite(matrix.sum())) or bool(np.isfinite(matrix).all())
-            for matrix in (self.input_vectors, self.output_vectors)
-        )
+        """Whether no number is NaN or infinite."""
+        return is_finite(self.input_vectors) and is_finite(self.output_vectors)
 
     def vectors(self, vocabulary: Vocabulary, which: str) -> Vectors:
         """The words with their `input` or `output` vectors, or the `average` of both."""

@@ -16,7 +16,7 @@ from ..corpus.source import find_files
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..kernels.jit import is_cache_cold
+from ..kernels.jit import MAX_THREADS, is_cache_cold
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..machine import available_threads
 from ..vectors.vectors import Vectors
@@ -76,7 +76,12 @@ def train(
     Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it.
     """
     config = TrainConfig.from_options(options)
-    threads = config.threads or available_threads()
+    threads = config.threads or min(available_threads(), MAX_THREADS)
+    if threads > MAX_THREADS:
+        raise InputError(
+            f"threads is {threads}: Numba starts at most {MAX_THREADS} in this process; "
+            f"set the environment variable NUMBA_NUM_THREADS={threads} before Python starts"
+        )
     files = find_files(corpus)
 
     def timed(name: str, work: Callable[[], Any], note: str = "") -> Any:
@@ -99,13 +104,12 @@ def train(
     return model.vectors(read.vocabulary, config.vectors)
 
 
-def compile_kernels(threads: int | None = None) -> None:
+def compile_kernels(threads: int = 1) -> None:
     """Compile everything `train` needs, or load it from the cache, by running it once on a few words.
 
     Done before the work, so that a failure shows at once and no time is counted twice.
     """
-    threads = threads or available_threads()
-    text = np.frombuffer(b"a b a\n", np.uint8)
+    text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
     end_of_last_separator(text)
     tokenizer, other = Tokenizer(n_words=1), Tokenizer()
     ids = tokenizer.encode(text)
@@ -117,8 +121,5 @@ def compile_kernels(threads: int | None = None) -> None:
     corpus = Corpus(vocabulary, ids, 3, Reading(6, 3, 2, 0, 0, 0))
     config = TrainConfig(dim=1, epochs=1, min_count=1)
     model = Model.new(2, config.dim, config.seed)
-    try:
-        train_model(model, corpus, config, threads)
-    except ValueError as error:
-        raise InputError(f"threads: {error}") from error
+    train_model(model, corpus, config, threads)
     model.vectors(vocabulary, config.vectors).save(os.devnull)

@@ -33,10 +33,10 @@ def save(path: str | os.PathLike[str], words: Sequence[str], vectors: NDArray[np
     from ..kernels.numbers import MAX_NUMBER_BYTES, format_binary_rows, format_rows
 
     n, dim = vectors.shape
-    if not np.isfinite(np.dot(vectors.ravel(), vectors.ravel())) and not np.isfinite(vectors).all():
+    if not is_finite(vectors):
         raise RunError(f"the vectors hold NaN or infinite numbers: {os.fspath(path)} was not written")
-    if len("\n".join(words).split()) != n:
-        bad = next(word for word in words if len(word.split()) != 1)
+    if "\n".join(words).split() != list(words):
+        bad = next(word for word in words if word.split() != [word])
         raise InputError(f"the word {bad!r} is empty or holds white space: no word2vec file can hold it")
     with replacing(path) as file:
         file.write(f"{n} {dim}\n".encode())
@@ -50,6 +50,11 @@ def save(path: str | os.PathLike[str], words: Sequence[str], vectors: NDArray[np
             else:
                 n_bytes = format_binary_rows(arena, ends, rows.astype("<f4", copy=False).view(np.uint8), text)
             file.write(text[:n_bytes])  # type: ignore[arg-type]
+
+
+def is_finite(matrix: NDArray[np.float32]) -> bool:
+    """Whether no number is NaN or infinite, without a copy of the matrix."""
+    return bool(np.isfinite(matrix.min()) and np.isfinite(matrix.max()))
 
 
 def load(path: str | os.PathLike[str], kind: str) -> tuple[list[str], NDArray[np.float32]]:
@@ -71,7 +76,7 @@ def load(path: str | os.PathLike[str], kind: str) -> tuple[list[str], NDArray[np
         parse_rows(data, vectors, word_starts, word_stops, state)
     else:
         parse_binary_rows(data, vectors.view(np.uint8), word_starts, word_stops, state)
-        if not np.isfinite(vectors[: state[ROWS_READ]]).all():
+        if state[ROWS_READ] and not is_finite(vectors[: state[ROWS_READ]]):
             raise InputError(f"{name} holds NaN or infinite numbers: it is damaged, or not binary ({n} x {dim})")
     n_read = int(state[ROWS_READ])
     if state[PROBLEM] or n_read < n:

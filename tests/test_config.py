@@ -1,0 +1,43 @@
+"""Every option once, checked when made."""
+
+import pytest
+
+from fastw2v import InputError, TrainConfig
+from fastw2v.config import base_type
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"dim": 0}, "dim is 0: it must be at least 1 and at most 10000"),
+    ({"dim": "100"}, "dim is '100': it must be of type int"),
+    ({"dim": 10.5}, "dim is 10.5: it must be of type int"),
+    ({"dim": True}, "dim is True: it must be of type int"),
+    ({"window": 0}, "window is 0: it must be at least 1"),
+    ({"negative": 0}, "negative is 0: it must be at least 1"),
+    ({"epochs": -1}, "epochs is -1: it must be at least 1"),
+    ({"lr": 0.0}, "lr is 0.0: it must be above 0 and at most 100"),
+    ({"lr": float("nan")}, "lr is nan: it must be above 0"),
+    ({"sample": -1e-3}, "sample is -0.001: it must be at least 0"),
+    ({"min_count": 0}, "min_count is 0: it must be at least 1"),
+    ({"max_vocab": 1}, "max_vocab is 1: it must be at least 2"),
+    ({"threads": 0}, "threads is 0: it must be at least 1"),
+    ({"seed": -1}, "seed is -1: it must be at least 0"),
+    ({"update": "batch"}, "update is 'batch': it must be window or pair"),
+    ({"vectors": "both"}, "vectors is 'both': it must be one of input, output, average"),
+    ({"vector_size": 100}, "there is no option vector_size: did you mean dim"),
+    ({"workers": 2}, "there is no option workers: did you mean threads"),
+    ({"widow": 2}, "there is no option widow: did you mean window"),
+    ({"qqqq": 2}, "there is no option qqqq: known are dim, window"),
+])  # fmt: skip
+def test_refused(options, message):
+    with pytest.raises(InputError, match=message.replace("(", r"\(")):
+        TrainConfig.from_options(options)
+
+
+def test_whole_numbers_are_fine_where_fractions_are():
+    assert TrainConfig(lr=1, sample=0) == TrainConfig(lr=1.0, sample=0.0)
+
+
+def test_base_type():
+    assert base_type("threads") is int
+    assert base_type("temp_dir") is str
+    assert base_type("lr") is float

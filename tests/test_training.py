@@ -1,0 +1,161 @@
+"""The whole path from Python: what is learnt, what is repeated exactly, what stops a run."""
+
+import hashlib
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from conftest import planted_text, share_of_planted_neighbours
+
+import fastw2v
+from fastw2v.training.model import Model
+from fastw2v.training.run import BytesRead, CorpusRead, PhaseEnded, PhaseStarted
+
+SMALL = {"dim": 20, "min_count": 1, "epochs": 3, "sample": 0, "lr": 0.05}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("update", ["window", "pair"])
+@pytest.mark.parametrize("which", ["input", "output", "average"])
+def test_words_that_share_contexts_become_neighbours(planted, threads, update, which):
+    vectors = fastw2v.train(planted, threads=threads, update=update, vectors=which, **SMALL)
+    assert len(vectors) == 96
+    assert share_of_planted_neighbours(vectors) > 0.95
+
+
+def test_more_threads_than_cores_train_too(tmp_path, planted):
+    subprocess.run(
+        [sys.executable, "-m", "fastw2v", "train", planted, "-o", tmp_path / "v.bin", "--threads", "5", "--quiet",
+         "--dim", "20", "--min-count", "1", "--epochs", "3", "--sample", "0", "--lr", "0.05"], check=True,
+    )  # fmt: skip
+    assert share_of_planted_neighbours(fastw2v.Vectors.load(tmp_path / "v.bin")) > 0.95
+
+
+def test_more_threads_than_numba_has(planted):
+    with pytest.raises(fastw2v.InputError, match="threads is 4096: Numba starts at most .*NUMBA_NUM_THREADS=4096"):
+        fastw2v.train(planted, threads=4096)
+
+
+def test_average_is_the_mean_of_both(planted):
+    made = {which: fastw2v.train(planted, threads=1, vectors=which, **SMALL) for which in ("input", "output", "average")}
+    np.testing.assert_array_equal(made["average"].vectors, (made["input"].vectors + made["output"].vectors) / 2)
+
+
+def test_one_thread_gives_the_same_bytes_in_two_processes(planted):
+    code = f"""
+import fastw2v, hashlib
+vectors = fastw2v.train({str(planted)!r}, threads=1, dim=20, min_count=1, epochs=3, sample=0.01, seed=5)
+print(hashlib.sha256(vectors.vectors.tobytes()).hexdigest())
+"""
+    digests = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(digests) == 1
+    other = fastw2v.train(planted, threads=1, dim=20, min_count=1, epochs=3, sample=0.01, seed=6)
+    assert hashlib.sha256(other.vectors.tobytes()).hexdigest().encode() + b"\n" not in digests
+
+
+def test_events_tell_the_whole_story(planted):
+    events = []
+    fastw2v.train(planted, callback=events.append, **SMALL)
+    progress = [event for event in events if isinstance(event, fastw2v.Progress)]
+    names = [type(event).__name__ for event in events if not isinstance(event, BytesRead | fastw2v.Progress)]
+    assert names == ["PhaseStarted", "PhaseEnded"] * 2 + ["CorpusRead", "PhaseStarted", "PhaseEnded"]
+    assert [event.name for event in events if isinstance(event, PhaseStarted)] == ["compile", "read", "train"]
+    assert all(event.seconds >= 0 for event in events if isinstance(event, PhaseEnded))
+    read = next(event for event in events if isinstance(event, CorpusRead))
+    assert read.n_tokens == 30_000
+    assert progress[-1].n_words == progress[-1].n_words_total == 90_000
+    assert progress[-1].seconds_left == 0
+    assert [event.n_words for event in progress] == sorted(event.n_words for event in progress)
+    assert [event.epoch for event in progress] == sorted(event.epoch for event in progress)
+    assert progress[-1].epoch == progress[-1].epochs == 3
+    # Untrained, 5 negatives and the centre cost log 2 each; from there it falls.
+    assert progress[-1].loss < 0.9 * progress[0].loss < 0.9 * 6 * np.log(2)
+
+
+def test_a_callback_can_stop_the_run(planted):
+    seen = []
+
+    def stop_at_second(event):
+        if isinstance(event, fastw2v.Progress):
+            seen.append(event)
+        return len(seen) == 2
+
+    vectors = fastw2v.train(planted, callback=stop_at_second, **SMALL)
+    assert len(seen) == 2
+    assert seen[-1].n_words < seen[-1].n_words_total
+    assert np.isfinite(vectors.vectors).all()
+
+
+@pytest.mark.parametrize("update", ["window", "pair"])
+def test_divergence_is_an_error(planted, update):
+    with pytest.raises(fastw2v.DivergedError, match=r"diverged to NaN or infinity in epoch \d.* lr = 100: use a lower"):
+        fastw2v.train(planted, **{**SMALL, "lr": 100, "update": update, "epochs": 50})
+
+
+def test_model_knows_bad_numbers():
+    model = Model.new(3, 5, 1)
+    assert model.is_finite()
+    model.output_vectors[2, 4] = np.inf
+    assert not model.is_finite()
+
+
+def test_new_model():
+    model = Model.new(2000, 10, seed=4)
+    values = model.input_vectors[:, :10]
+    assert model.input_vectors.shape == (2000, 16)
+    assert model.input_vectors.ctypes.data % 64 == 0
+    assert not model.input_vectors[:, 10:].any()
+    assert not model.output_vectors.any()
+    assert np.abs(values).max() <= 0.05
+    assert values.mean() == pytest.approx(0, abs=1e-3)
+    assert values.std() == pytest.approx(0.1 / np.sqrt(12), rel=0.02)
+    np.testing.assert_array_equal(Model.new(5, 10, seed=4).input_vectors, model.input_vectors[:5])
+
+
+def test_no_memory(monkeypatch):
+    with pytest.raises(fastw2v.InputError, match=r"not enough memory for 2 matrices .*lower --dim"):
+        Model.new(2**31 - 1, 10_000, 1)
+
+
+def test_two_trainings_in_two_python_threads(planted):
+    done = []
+
+    def work():
+        done.append(share_of_planted_neighbours(fastw2v.train(planted, threads=2, **SMALL)))
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(done) == 2
+    assert min(done) > 0.9
+
+
+def test_each_kernel_is_compiled_once(tmp_path, planted):
+    # A second signature would be a second compilation of seconds, on the user's time.
+    code = f"""
+import fastw2v
+from fastw2v.kernels import alias, numbers, random, tokenize, train
+from numba.core.registry import CPUDispatcher
+for threads, update, name in (2, "window", "v.txt"), (1, "pair", "v.bin"):
+    fastw2v.train({str(planted)!r}, threads=threads, update=update, dim=20, epochs=1).save({str(tmp_path)!r} + "/" + name)
+    fastw2v.Vectors.load({str(tmp_path)!r} + "/" + name)
+for module in alias, numbers, random, tokenize, train:
+    for kernel in vars(module).values():
+        if isinstance(kernel, CPUDispatcher) and not kernel.targetoptions.get("forceinline"):
+            print(kernel.py_func.__name__, len(kernel.signatures))
+"""
+    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    counts = dict(line.split() for line in got.splitlines())
+    assert counts.pop("_train_spans") in "01"  # the serial version comes last, and is for tests
+    assert len(counts) >= 11
+    assert set(counts.values()) == {"1"}
+
+
+def test_text_without_lines_trains(tmp_path):
+    path = tmp_path / "c.txt"
+    path.write_text(planted_text().replace("\n", " "))
+    assert share_of_planted_neighbours(fastw2v.train(path, **{**SMALL, "window": 2})) > 0.5
