@@ -26,7 +26,7 @@ class Allowed:
     def __contains__(self, value: Any) -> bool:
         if self.choices:
             return value in self.choices
-        return (self.low < value if self.low_excluded else self.low <= value) and value <= self.high
+        return bool((self.low < value if self.low_excluded else self.low <= value) and value <= self.high)
 
     def __str__(self) -> str:
         if self.choices:
@@ -59,7 +59,7 @@ class TrainConfig:
                        high=100)  # fmt: skip
     update: str = option("window", "Draw negatives for a window and step once, or for each pair (slower).",
                          "window", "pair")  # fmt: skip
-    vectors: str = option("input", "Which vectors to keep: of words as context (the usual ones), as centre, or the mean.",
+    vectors: str = option("input", "Which vectors to keep: of words as context (usual), as centre, or the mean.",
                           "input", "output", "average")  # fmt: skip
     threads: int | None = option(None, "Threads; default: the cores this process may use.", low=1, high=4096)
     seed: int = option(1, "Seed of all random numbers.", low=0, high=2**63 - 1)

@@ -18,7 +18,9 @@ def planted_text(seed=0, n_sentences=3000):
 
 def share_of_planted_neighbours(vectors):
     """Of the 5 nearest words of each word, the share that is of its own topic; 0.12 by chance."""
-    hits = [near.split("w")[0] == word.split("w")[0] for word in vectors for near, _ in vectors.most_similar(word, topn=5)]
+    hits = [
+        near.split("w")[0] == word.split("w")[0] for word in vectors for near, _ in vectors.most_similar(word, topn=5)
+    ]
     return sum(hits) / len(hits)
 
 

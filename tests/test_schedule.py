@@ -12,7 +12,13 @@ def test_learning_rate_falls_linearly_to_its_floor():
     assert schedule.span_length == 1562
     rates = schedule.learning_rates(np.array([0, 1, 64, 128, 1000]))
     # lr * max(1e-4, 1 - position / (epochs * n + 1))
-    expected = [0.5, 0.5 * (1 - 1562 / 200_001), 0.5 * (1 - 64 * 1562 / 200_001), 0.5 * (1 - 128 * 1562 / 200_001), 5e-5]
+    expected = [
+        0.5,
+        0.5 * (1 - 1562 / 200_001),
+        0.5 * (1 - 64 * 1562 / 200_001),
+        0.5 * (1 - 128 * 1562 / 200_001),
+        5e-5,
+    ]
     np.testing.assert_allclose(rates, expected, rtol=1e-4)
 
 

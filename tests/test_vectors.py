@@ -53,13 +53,16 @@ def test_every_exponent_and_random_bits_survive(tmp_path):
     assert max(map(len, written)) < 16
     # Never longer than what NumPy takes for the shortest decimal that reads back, but for its exponent's form.
     digits = [len(text.split("e")[0].strip("-").replace(".", "").strip("0")) for text in written]
-    shortest = [len(np.format_float_scientific(x).split("e")[0].strip("-").replace(".", "").strip("0")) for x in matrix[:, 0]]
+    shortest = [
+        len(np.format_float_scientific(x).split("e")[0].strip("-").replace(".", "").strip("0")) for x in matrix[:, 0]
+    ]
     assert np.mean(np.array(digits) > np.array(shortest)) < 0.01
 
 
 @pytest.mark.parametrize(("value", "text"), [
     (0.0, "0"), (-0.0, "-0"), (1.0, "1"), (-1.5, "-1.5"), (0.1, "0.1"), (0.001, "0.001"), (1e-4, "0.0001"),
-    (1e-5, "1e-05"), (123456.0, "123456"), (1e8, "100000000"), (1e9, "1e+09"), (16777216.0, "16777216"), (9.99999e-5, "9.99999e-05"),
+    (1e-5, "1e-05"), (123456.0, "123456"), (1e8, "100000000"), (1e9, "1e+09"), (16777216.0, "16777216"),
+    (9.99999e-5, "9.99999e-05"),
     (3.4028235e38, "3.4028235e+38"), (1e-45, "1e-45"), (0.3333333432674408, "0.33333334"),
 ])  # fmt: skip
 def test_numbers_by_example(tmp_path, value, text):
@@ -69,8 +72,8 @@ def test_numbers_by_example(tmp_path, value, text):
 
 
 @pytest.mark.parametrize("text", [
-    "1", "+1", "-1.", ".5", "1e3", "1E-3", "1e+03", "00012.50", "0." + "0" * 50 + "1", "1" + "0" * 30, "1e-400", "0e999999",
-    "123456789012345678901234567890", "0.1234567890123456789012345", "-3.4028235e38", "16777217", "1.17549435E-38",
+    "1", "+1", "-1.", ".5", "1e3", "1E-3", "1e+03", "00012.50", "0." + "0" * 50 + "1", "1" + "0" * 30, "1e-400",
+    "0e999999",     "123456789012345678901234567890", "0.1234567890123456789012345", "-3.4028235e38", "16777217", "1.17549435E-38",
 ])  # fmt: skip
 def test_numbers_other_programs_write(tmp_path, text):
     path = tmp_path / "v"

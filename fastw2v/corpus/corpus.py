@@ -66,7 +66,7 @@ class Corpus:
         invalid_utf8: str = "replace",
         threads: int = 1,
         temp_dir: str | None = None,
-        on_bytes: Callable[[int], None] = lambda n_bytes: None,
+        on_bytes: Callable[[int], object] = lambda n_bytes: None,
     ) -> Corpus:
         """Read files, globs, directories or stdin (`-`) once; memory does not grow with the text.
 
@@ -120,12 +120,14 @@ def _temporary_file(directory: str | None) -> Iterator[BinaryIO]:
                     "word, about the size of the text. Name a roomier directory with --temp-dir"
                 ) from error
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise InputError(f"cannot keep ids in {place}: {error.strerror}. Name another directory with --temp-dir") from error
+        raise InputError(
+            f"cannot keep ids in {place}: {error.strerror}. Name another directory with --temp-dir"
+        ) from error
 
 
 def _encode(
     files: list[str], tokenizers: list[Tokenizer], pool: ThreadPoolExecutor, spool: BinaryIO,
-    on_bytes: Callable[[int], None],
+    on_bytes: Callable[[int], object],
 ) -> int:  # fmt: skip
     """Append the provisional ids of the text to `spool`, in order; return the bytes of text."""
     idle: queue.SimpleQueue[Tokenizer] = queue.SimpleQueue()
@@ -154,7 +156,7 @@ def _encode(
 
 
 def _write(file: BinaryIO, ids: NDArray[np.int32]) -> None:
-    rest = memoryview(ids).cast("B")
+    rest = ids.data.cast("B")
     while rest:
         rest = rest[file.write(rest) :]
 
@@ -248,7 +250,7 @@ def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], n_threads: int, pool:
 
 
 def _read(file: BinaryIO, ids: NDArray[np.int32]) -> None:
-    rest = memoryview(ids).cast("B")
+    rest = ids.data.cast("B")
     while rest:
         n_read = file.readinto(rest)  # type: ignore[attr-defined]
         if not n_read:

@@ -78,7 +78,7 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     if not names:
         raise InputError("no corpus given: name at least one file, directory or glob, or - for stdin")
     files: list[str] = []
-    for name in map(os.fspath, names):
+    for name in [os.fspath(name) for name in names]:
         if name == STDIN or (os.path.exists(name) and not os.path.isdir(name)):
             found = [name]
         elif os.path.isdir(name):
@@ -178,7 +178,7 @@ def _cut(stream: Any, file: str) -> Iterator[NDArray[np.uint8]]:
 def _fill(stream: Any, text: NDArray[np.uint8]) -> int:
     n = 0
     while n < len(text):
-        n_read = stream.readinto(memoryview(text)[n:])
+        n_read = stream.readinto(text[n:].data)
         if not n_read:
             break
         n += n_read

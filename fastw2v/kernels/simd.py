@@ -98,7 +98,7 @@ def _unpack(builder: Any, values: Any, n_values: int) -> list[Any]:
 # One vector at a time
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def load(typing_context: Any, array: Any, offset: Any) -> Any:
     """`array.flat[offset : offset + LANES]`."""
 
@@ -108,7 +108,7 @@ def load(typing_context: Any, array: Any, offset: Any) -> Any:
     return vector(array, types.intp), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
     """`array.flat[offset : offset + LANES] = value`."""
 
@@ -119,27 +119,24 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
     return types.void(array, types.intp, vector), generate
 
 
-def _elementwise(name: str, doc: str, n_operands: int, generate_one: Any) -> Any:
+def _elementwise(doc: str, n_operands: int, generate_one: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return generate_one(builder, *args)
 
-    if n_operands == 1:
+    def of_one(typing_context: Any, a: Any) -> Any:
+        return vector(vector), generate
 
-        def typed(typing_context: Any, a: Any) -> Any:
-            return vector(vector), generate
-    else:
+    def of_two(typing_context: Any, a: Any, b: Any) -> Any:
+        return vector(vector, vector), generate
 
-        def typed(typing_context: Any, a: Any, b: Any) -> Any:
-            return vector(vector, vector), generate
-
-    typed.__name__ = name
-    typed.__doc__ = doc
-    return intrinsic(typed)
+    operation = of_one if n_operands == 1 else of_two
+    operation.__doc__ = doc
+    return intrinsic(operation)
 
 
-add = _elementwise("add", "a + b", 2, lambda builder, a, b: builder.fadd(a, b))
-subtract = _elementwise("subtract", "a - b", 2, lambda builder, a, b: builder.fsub(a, b))
-multiply = _elementwise("multiply", "a * b", 2, lambda builder, a, b: builder.fmul(a, b))
+add = _elementwise("a + b", 2, lambda builder, a, b: builder.fadd(a, b))
+subtract = _elementwise("a - b", 2, lambda builder, a, b: builder.fsub(a, b))
+multiply = _elementwise("a * b", 2, lambda builder, a, b: builder.fmul(a, b))
 
 SIGMOID_LIMIT = 16.0
 """Where the logit is clamped: s(16) = 1 - 1.1e-7, one float32 step below 1. Errors of any size still correct."""
@@ -162,10 +159,10 @@ def _sigmoid(builder: Any, logit: Any) -> Any:
     return builder.fdiv(_constant(1.0), _multiply_add(builder, power, scale, _constant(1.0)))
 
 
-sigmoid = _elementwise("sigmoid", "1 / (1 + exp(-a)), a clamped to +-SIGMOID_LIMIT; NaN gives a number.", 1, _sigmoid)
+sigmoid = _elementwise("1 / (1 + exp(-a)), a clamped to +-SIGMOID_LIMIT; NaN gives a number.", 1, _sigmoid)
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
     """Ask for the cache line of `array.flat[offset]`, to be written, in all cache levels."""
 
@@ -183,7 +180,7 @@ def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
 # Eight bytes in an integer
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def load_8_bytes(typing_context: Any, array: Any, offset: Any) -> Any:
     """`array[offset : offset + 8]` of uint8 as a uint64, the first byte lowest (on little-endian machines)."""
 
@@ -195,7 +192,7 @@ def load_8_bytes(typing_context: Any, array: Any, offset: Any) -> Any:
     return types.uint64(array, types.intp), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def trailing_zeros(typing_context: Any, value: Any) -> Any:
     """How many of the lowest bits of a uint64 are 0; 64 for 0."""
 
@@ -208,7 +205,7 @@ def trailing_zeros(typing_context: Any, value: Any) -> Any:
 # A register tile at a time: offsets and vectors in tuples
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def zero_sums(typing_context: Any, input_rows: Any, output_rows: Any) -> Any:
     """One zero vector for each pair of an input row and an output row."""
     sums = types.UniTuple(vector, input_rows.count * output_rows.count)
@@ -219,7 +216,7 @@ def zero_sums(typing_context: Any, input_rows: Any, output_rows: Any) -> Any:
     return sums(input_rows, output_rows), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def multiply_add_rows(
     typing_context: Any, sums: Any, inputs: Any, input_rows: Any, outputs: Any, output_rows: Any, column: Any
 ) -> Any:
@@ -241,7 +238,7 @@ def multiply_add_rows(
     return sums(sums, inputs, input_rows, outputs, output_rows, types.intp), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def store_totals(typing_context: Any, array: Any, offset: Any, sums: Any) -> Any:
     """Store the total over lanes of each sum: `SLOTS` floats a context, `TILE_OUTPUTS` totals and then zeros.
 
@@ -274,9 +271,7 @@ def _add_lanes(builder: Any, rows: list[Any]) -> Any:
         def pick(a: Any, b: Any, indices: list[int]) -> Any:
             return builder.shuffle_vector(a, b, ir.Constant(_llvm_integers, indices))
 
-        return [
-            builder.fadd(pick(a, b, piece), pick(a, b, other)) for a, b in zip(rows[::2], rows[1::2], strict=True)
-        ]
+        return [builder.fadd(pick(a, b, piece), pick(a, b, other)) for a, b in zip(rows[::2], rows[1::2], strict=True)]
 
     groups = range(0, LANES, 4)
     rows = level(rows, [lane for g in groups for lane in (g, g + 1, LANES + g, LANES + g + 1)],
@@ -293,7 +288,7 @@ def _add_lanes(builder: Any, rows: list[Any]) -> Any:
     return rows[0]
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def load_rows(typing_context: Any, array: Any, rows: Any, column: Any) -> Any:
     """The vectors at `rows[i] + column`."""
     loaded = types.UniTuple(vector, rows.count)
@@ -306,7 +301,7 @@ def load_rows(typing_context: Any, array: Any, rows: Any, column: Any) -> Any:
     return loaded(array, rows, types.intp), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def store_rows(typing_context: Any, array: Any, rows: Any, column: Any, values: Any) -> Any:
     """Store `values[i]` at `rows[i] + column`, the last first: of equal rows, the first one's value stays."""
 
@@ -319,7 +314,7 @@ def store_rows(typing_context: Any, array: Any, rows: Any, column: Any, values: 
     return types.void(array, rows, types.intp, values), generate
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def exchange(
     typing_context: Any, coefficients: Any, offset: Any, moved: Any, fixed: Any, outputs: Any, moved_outputs: Any
 ) -> Any:

@@ -19,8 +19,8 @@ STATISTICS = 32
 """float64 of one span's counters: 256 bytes, so that two threads never write to neighbouring cache lines."""
 
 N_TOKENS, N_PREDICTIONS, LOSS_SUM, N_LOSSES, LOGIT_SUM = range(5)
-"""Columns of the statistics: words of the span, pairs trained; summed loss of the sampled pairs and their number; sum of
-all logits, which is finite as long as training is."""
+"""Columns of the statistics: words of the span, pairs trained; summed loss of the sampled pairs and their number; sum
+of all logits, which is finite as long as training is."""
 
 MAX_SHIFT = 500
 """Ids by which a span may start later than planned; below the length of any span."""

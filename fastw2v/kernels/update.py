@@ -162,9 +162,7 @@ def step(
                 moved = fixed = load(inputs, place)
                 if n_tiles > 1:
                     fixed = load(scratch.before, context * LANES)
-                moved, new = exchange(
-                    scratch.coefficients, tile * tile_size + context * SLOTS, moved, fixed, old, new
-                )
+                moved, new = exchange(scratch.coefficients, tile * tile_size + context * SLOTS, moved, fixed, old, new)
                 store(inputs, place, moved)
             store_rows(outputs, output_rows, column, new)
 

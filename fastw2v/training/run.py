@@ -96,7 +96,7 @@ def train(
     read: Corpus = timed("read", lambda: Corpus.from_text(
         files, min_count=config.min_count, max_vocab=config.max_vocab, vocabulary=vocabulary,
         invalid_utf8=config.invalid_utf8, threads=threads, temp_dir=config.temp_dir,
-        on_bytes=lambda n_bytes: callback(BytesRead(n_bytes)) and None,
+        on_bytes=lambda n_bytes: callback(BytesRead(n_bytes)),
     ))  # fmt: skip
     callback(CorpusRead(read.vocabulary, read.n_tokens, read.reading))
     model = Model.new(len(read.vocabulary), config.dim, config.seed)

@@ -49,7 +49,7 @@ def save(path: str | os.PathLike[str], words: Sequence[str], vectors: NDArray[np
                 n_bytes = format_rows(arena, ends, rows, text)
             else:
                 n_bytes = format_binary_rows(arena, ends, rows.astype("<f4", copy=False).view(np.uint8), text)
-            file.write(text[:n_bytes])  # type: ignore[arg-type]
+            file.write(text[:n_bytes].data)
 
 
 def is_finite(matrix: NDArray[np.float32]) -> bool:

@@ -71,7 +71,8 @@ class Vectors:
     def get_vector(self, key: Key, norm: bool = False) -> NDArray[np.float32]:
         """The vector of a word, (dim,) float32; of length 1 with `norm`."""
         index = self.get_index(key)
-        return self.vectors[index] / self.norms[index] if norm else self.vectors[index]
+        vector: NDArray[np.float32] = self.vectors[index]
+        return vector / self.norms[index] if norm else vector
 
     @cached_property
     def norms(self) -> NDArray[np.float32]:
@@ -133,6 +134,8 @@ class Vectors:
 
 
 def _as_list(keys: KeyOrVector | Sequence[KeyOrVector]) -> Sequence[KeyOrVector]:
-    if isinstance(keys, str) or (isinstance(keys, np.ndarray) and keys.ndim == 1):
+    if isinstance(keys, str):
         return [keys]
+    if isinstance(keys, np.ndarray):
+        return [keys] if keys.ndim == 1 else list(keys)
     return keys
