@@ -1,0 +1,260 @@
+"""fastw2v against its peers: speed and quality, same corpus, same settings, same threads, in turn, several rounds.
+
+    pip install '.[bench]'
+    python benchmarks/trainers.py corpus.txt --analogies questions-words.txt --pairs wordsim353.txt \
+        --word2vec ~/word2vec/word2vec --fasttext ~/fastText/fasttext --pword2vec ~/pWord2Vec/pWord2Vec
+
+gensim comes from PyPI; the others run where the path to a binary that you built is given. Every trainer is a process of
+its own that reads the corpus, trains skip-gram with negative sampling and writes text vectors. Training words/s counts
+the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    corpus: str
+    dim: int
+    window: int
+    negative: int
+    sample: float
+    min_count: int
+    epochs: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trainer's process."""
+
+    train_seconds: float
+    process_seconds: float
+    peak_mb: float
+    quality: dict[str, float]
+
+
+def fastw2v_command(settings: Settings, seed: int, output: Path, *more: str) -> list[str]:
+    return [
+        sys.executable, "-m", "fastw2v", "train", settings.corpus, "-o", str(output), "--dim", str(settings.dim),
+        "--window", str(settings.window), "--negative", str(settings.negative), "--sample", str(settings.sample),
+        "--min-count", str(settings.min_count), "--epochs", str(settings.epochs), "--threads", str(settings.threads),
+        "--seed", str(seed), "--log-json", f"{output}.log", *more,
+    ]  # fmt: skip
+
+
+def gensim_command(settings: Settings, seed: int, output: Path) -> list[str]:
+    return [
+        sys.executable,
+        __file__,
+        "--as-gensim",
+        json.dumps({**asdict(settings), "seed": seed, "output": str(output)}),
+    ]
+
+
+def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) -> list[str]:
+    """Of word2vec.c, and of pWord2Vec, which has its options."""
+    return [
+        binary, "-train", settings.corpus, "-output", str(output), "-size", str(settings.dim), "-window",
+        str(settings.window), "-negative", str(settings.negative), "-sample", str(settings.sample), "-min-count",
+        str(settings.min_count), "-iter", str(settings.epochs), "-threads", str(settings.threads), "-binary", "0", *more,
+    ]  # fmt: skip
+
+
+def fasttext_command(binary: str, settings: Settings, output: Path) -> list[str]:
+    return [
+        binary, "skipgram", "-input", settings.corpus, "-output", str(output), "-dim", str(settings.dim), "-ws",
+        str(settings.window), "-neg", str(settings.negative), "-t", str(settings.sample), "-minCount",
+        str(settings.min_count), "-epoch", str(settings.epochs), "-thread", str(settings.threads), "-lr", "0.025",
+        "-maxn", "0",
+    ]  # fmt: skip
+
+
+def as_gensim(settings: dict[str, Any]) -> None:
+    """The gensim process: its fastest way, `corpus_file`."""
+    from gensim.models import Word2Vec
+
+    model = Word2Vec(
+        sg=1, vector_size=settings["dim"], window=settings["window"], negative=settings["negative"],
+        sample=settings["sample"], min_count=settings["min_count"], workers=settings["threads"], seed=settings["seed"],
+    )  # fmt: skip
+    model.build_vocab(corpus_file=settings["corpus"])
+    start = time.perf_counter()
+    model.train(
+        corpus_file=settings["corpus"], total_examples=model.corpus_count, total_words=model.corpus_total_words,
+        epochs=settings["epochs"],
+    )  # fmt: skip
+    print("train seconds", time.perf_counter() - start)
+    model.wv.save_word2vec_format(settings["output"])
+
+
+def measure(command: list[str]) -> tuple[str, list[tuple[float, str]], float, float]:
+    """Run a process: (output, its lines with their times, seconds, peak MB)."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout
+    pieces: list[tuple[float, str]] = []
+    while piece := os.read(process.stdout.fileno(), 65536):
+        pieces.append((time.perf_counter() - start, piece.decode(errors="replace")))
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    output = "".join(piece for _, piece in pieces)
+    if status:
+        raise click.ClickException(f"{' '.join(command)} failed:\n{output[-2000:]}")
+    return output, pieces, seconds, usage.ru_maxrss / 1024
+
+
+def train_seconds(output: str, pieces: list[tuple[float, str]], vectors: Path) -> float:
+    """From fastw2v's log, from our gensim process, or between a C program's first and last progress line."""
+    log = Path(f"{vectors}.log")
+    if log.exists():
+        return float(json.loads(log.read_text().splitlines()[-1])["seconds"])
+    if found := re.search(r"train seconds ([\d.]+)", output):
+        return float(found[1])
+    times = [seconds for seconds, piece in pieces if "Progress" in piece]
+    return times[-1] - times[0]
+
+
+def quality_of(vectors: Path, analogies: str | None, pairs: tuple[str, ...]) -> dict[str, float]:
+    """Analogy accuracy (3CosAdd, 30,000 most frequent words) and Spearman's rho, in %, all judged by gensim."""
+    from gensim.models import KeyedVectors
+
+    loaded = KeyedVectors.load_word2vec_format(str(vectors))
+    quality = {}
+    if analogies:
+        quality["analogies"] = 100 * loaded.evaluate_word_analogies(analogies, restrict_vocab=30_000)[0]
+    for file in pairs:
+        quality[Path(file).stem] = 100 * float(loaded.evaluate_word_pairs(file)[1][0])
+    return quality
+
+
+def cpu_name() -> str:
+    try:
+        return re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]  # type: ignore[index]
+    except (OSError, TypeError):
+        return platform.processor()
+
+
+def commit() -> str:
+    found = subprocess.run(
+        ["git", "-C", HERE, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+@click.command(help=__doc__)
+@click.argument("corpus", required=False)
+@click.option("--dim", default=100, show_default=True)
+@click.option("--window", default=5, show_default=True)
+@click.option("--negative", default=5, show_default=True)
+@click.option("--sample", default=1e-3, show_default=True)
+@click.option("--min-count", default=5, show_default=True)
+@click.option("--epochs", default=5, show_default=True)
+@click.option("--threads", default=len(os.sched_getaffinity(0)), show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+@click.option("--once", multiple=True, help="A trainer to run in the first round only (the slow ones).")
+@click.option("--analogies", help="questions-words.txt")
+@click.option("--pairs", multiple=True, help="Word pairs with human similarity, tab separated.")
+@click.option("--word2vec", help="Binary of word2vec.c.")
+@click.option("--fasttext", help="Binary of fastText.")
+@click.option("--pword2vec", help="Binary of pWord2Vec.")
+@click.option("-o", "--output", default=str(HERE / "results" / "trainers.json"), show_default=True)
+@click.option("--as-gensim", "gensim_settings", hidden=True)
+def main(
+    corpus: str, rounds: int, once: tuple[str, ...], analogies: str | None, pairs: tuple[str, ...], word2vec: str | None,
+    fasttext: str | None, pword2vec: str | None, output: str, gensim_settings: str | None, **numbers: Any,
+) -> None:  # fmt: skip
+    if gensim_settings:
+        as_gensim(json.loads(gensim_settings))
+        return
+    if not corpus:
+        raise click.UsageError("name a corpus: a text file")
+    settings = Settings(corpus, **numbers)
+    trainers: dict[str, Callable[[int, Path], list[str]]] = {
+        "fastw2v": lambda seed, out: fastw2v_command(settings, seed, out),
+        "fastw2v --update pair": lambda seed, out: fastw2v_command(settings, seed, out, "--update", "pair"),
+        "gensim": lambda seed, out: gensim_command(settings, seed, out),
+    }
+    if pword2vec:
+        trainers["pWord2Vec"] = lambda seed, out: word2vec_command(
+            pword2vec, settings, out, "-batch-size", str(2 * settings.window + 1)
+        )
+    if word2vec:
+        trainers["word2vec.c"] = lambda seed, out: word2vec_command(word2vec, settings, out, "-cbow", "0")
+    if fasttext:
+        trainers["fastText"] = lambda seed, out: fasttext_command(fasttext, settings, out.with_suffix(""))
+    runs: dict[str, list[Run]] = {name: [] for name in trainers}
+    n_words = 0
+    measure([sys.executable, "-m", "fastw2v", "warmup"])
+    for seed in range(1, rounds + 1):
+        for name, command in trainers.items():
+            if name in once and seed > 1:
+                continue
+            with tempfile.TemporaryDirectory() as directory:
+                vectors = Path(directory) / "vectors.vec"
+                text, pieces, seconds, peak = measure(command(seed, vectors))
+                run = Run(train_seconds(text, pieces, vectors), seconds, peak, quality_of(vectors, analogies, pairs))
+                if Path(f"{vectors}.log").exists():
+                    n_words = json.loads(Path(f"{vectors}.log").read_text().splitlines()[0])["words_total"]
+            runs[name].append(run)
+            speed = n_words / run.train_seconds / 1e6
+            click.echo(f"round {seed}  {name:24} {speed:6.2f} M words/s  {seconds:7.1f} s  {run.quality}")
+    result = {
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy", "gensim")},
+        "settings": {**asdict(settings), "corpus": Path(corpus).name},
+        "n_words": n_words,
+        "runs": {name: [asdict(run) for run in trainer_runs] for name, trainer_runs in runs.items()},
+    }
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    Path(output).write_text(json.dumps(result, indent=1) + "\n")
+    click.echo(table(result))
+
+
+def table(result: dict[str, Any]) -> str:
+    """The results in Markdown: medians; ratios to gensim are medians of the rounds' own ratios."""
+    runs = result["runs"]
+    measures = list(runs["gensim"][0]["quality"])
+    lines = [
+        f"| trainer | M words/s | x gensim | whole process, s | peak MB | {' | '.join(measures)} |",
+        "|---|" + "---:|" * (4 + len(measures)),
+    ]
+    for name, own in runs.items():
+        pairs = list(zip(own, runs["gensim"], strict=False))
+        ratio = statistics.median(theirs["train_seconds"] / ours["train_seconds"] for ours, theirs in pairs)
+        speed = result["n_words"] / statistics.median(run["train_seconds"] for run in own) / 1e6
+        quality = [quality_cell([run["quality"][measure] for run in own]) for measure in measures]
+        seconds = statistics.median(run["process_seconds"] for run in own)
+        peak = statistics.median(run["peak_mb"] for run in own)
+        lines.append(f"| {name} | {speed:.2f} | {ratio:.1f} | {seconds:.1f} | {peak:.0f} | {' | '.join(quality)} |")
+    return "\n".join(lines)
+
+
+def quality_cell(values: list[float]) -> str:
+    mean = f"{statistics.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
+
+
+if __name__ == "__main__":
+    main()
