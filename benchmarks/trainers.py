@@ -76,7 +76,8 @@ def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) 
     return [
         binary, "-train", settings.corpus, "-output", str(output), "-size", str(settings.dim), "-window",
         str(settings.window), "-negative", str(settings.negative), "-sample", str(settings.sample), "-min-count",
-        str(settings.min_count), "-iter", str(settings.epochs), "-threads", str(settings.threads), "-binary", "0", *more,
+        str(settings.min_count), "-iter", str(settings.epochs), "-threads", str(settings.threads), "-binary", "0",
+        *more,
     ]  # fmt: skip
 
 
@@ -180,8 +181,9 @@ def commit() -> str:
 @click.option("-o", "--output", default=str(HERE / "results" / "trainers.json"), show_default=True)
 @click.option("--as-gensim", "gensim_settings", hidden=True)
 def main(
-    corpus: str, rounds: int, once: tuple[str, ...], analogies: str | None, pairs: tuple[str, ...], word2vec: str | None,
-    fasttext: str | None, pword2vec: str | None, output: str, gensim_settings: str | None, **numbers: Any,
+    corpus: str, rounds: int, once: tuple[str, ...], analogies: str | None, pairs: tuple[str, ...],
+    word2vec: str | None, fasttext: str | None, pword2vec: str | None, output: str, gensim_settings: str | None,
+    **numbers: Any,
 ) -> None:  # fmt: skip
     if gensim_settings:
         as_gensim(json.loads(gensim_settings))

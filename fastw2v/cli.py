@@ -36,7 +36,7 @@ def main() -> NoReturn:
         _say(str(error))
         code = 1
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted: nothing was written")
+        _say("interrupted: no vectors were written")
         code = 130
     except BrokenPipeError:  # `| head` has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it at exit
@@ -45,7 +45,7 @@ def main() -> NoReturn:
 
 
 def _raise_exit(signum: int, frame: object) -> NoReturn:
-    _say("terminated: nothing was written")
+    _say("terminated: no vectors were written")
     raise SystemExit(128 + signum)
 
 

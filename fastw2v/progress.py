@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,13 @@ from typing import IO, TextIO
 from .corpus.corpus import Reading
 from .corpus.vocabulary import Vocabulary
 from .errors import RunError
+from .kernels.tokenize import MAX_TOKEN_BYTES
 from .training.run import BytesRead, CorpusRead, Event, PhaseEnded, PhaseStarted
 from .training.trainer import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BARS = 0.1
-BAR_WIDTH = 24
+LONGEST_BAR = 24
 
 
 class Reporter:
@@ -73,7 +75,7 @@ class Reporter:
         """The last lines: what was made, and where the time went."""
         if self._corpus is None or self._progress is None:
             return
-        self._draw(_bar(self._progress), at_once=True)
+        self._draw(self._bar(self._progress), at_once=True)
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
         speed = self._progress.n_words / self._seconds["train"]
         self._line(f"wrote {output}: {len(self._corpus.vocabulary):,} words")
@@ -81,7 +83,7 @@ class Reporter:
 
     def _on_progress(self, progress: Progress) -> None:
         self._progress = progress
-        self._draw(_bar(progress))
+        self._draw(self._bar(progress))
         if self._log:
             record = {
                 "epoch": progress.epoch,
@@ -96,7 +98,11 @@ class Reporter:
             try:
                 print(json.dumps(record), file=self._log, flush=True)
             except OSError as error:
-                raise RunError(f"cannot write the log {self._log.name}: {error.strerror}") from error
+                self._line(f"warning: cannot write the log {self._log.name}: {error.strerror}; going on without it")
+                self._log = None
+
+    def _bar(self, progress: Progress) -> str:
+        return _bar(progress, shutil.get_terminal_size().columns) if self._is_terminal else _bar(progress)
 
     def _draw(self, text: str, at_once: bool = False) -> None:
         now = time.monotonic()
@@ -105,20 +111,26 @@ class Reporter:
             return
         self._last_drawn = now
         if self._is_terminal:
-            print(f"\r\033[K{text}", end="", file=self._stream, flush=True)
+            self._print(f"\r\033[K{text}", end="")
             self._is_line_open = True
         else:
-            print(text, file=self._stream, flush=True)
+            self._print(text)
 
     def _line(self, text: str) -> None:
         if not self._quiet:
             self._end_line()
-            print(text, file=self._stream, flush=True)
+            self._print(text)
 
     def _end_line(self) -> None:
         if self._is_line_open:
-            print(file=self._stream, flush=True)
+            self._print("")
             self._is_line_open = False
+
+    def _print(self, text: str, end: str = "\n") -> None:
+        try:
+            print(text, end=end, file=self._stream, flush=True)
+        except OSError:  # nobody reads any more: the run goes on
+            self._quiet = True
 
 
 def _open_log(path: str) -> IO[str]:
@@ -134,7 +146,7 @@ def _describe(reading: Reading, n_words: int, n_tokens: int) -> str:
         f"vocabulary {n_words:,} of {reading.n_types:,} distinct, covering {n_tokens:,} words"
     )
     if reading.n_overlong:
-        text += f"; dropped {reading.n_overlong:,} tokens of more than 1,000 bytes"
+        text += f"; dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes"
     if reading.n_unknown:
         text += f"; dropped {reading.n_unknown:,} words that are not in the given vocabulary"
     if reading.n_invalid:
@@ -142,13 +154,16 @@ def _describe(reading: Reading, n_words: int, n_tokens: int) -> str:
     return text
 
 
-def _bar(progress: Progress) -> str:
+def _bar(progress: Progress, columns: int = 120) -> str:
+    """One line of less than `columns` characters: a longer one could not be drawn again on a terminal."""
     share = progress.n_words / progress.n_words_total
-    filled = round(share * BAR_WIDTH)
     left = round(progress.seconds_left)
     loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
-    return (
-        f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
+    text = (
+        f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
         f"{progress.words_per_second / 1e6:.2f} M words/s  loss {loss}  lr {progress.learning_rate:.2g}  "
         f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
     )
+    width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)
+    filled = round(share * width)
+    return text[: columns - 1] if width < 1 else f"[{'#' * filled}{'.' * (width - filled)}] {text}"

@@ -12,7 +12,8 @@ import time
 import pytest
 from conftest import planted_text, share_of_planted_neighbours
 
-from fastw2v import Vectors, Vocabulary
+from fastw2v import Progress, Vectors, Vocabulary
+from fastw2v.progress import _bar
 
 TRAIN = ["--dim", "20", "--min-count", "1", "--epochs", "3", "--sample", "0", "--lr", "0.05"]
 
@@ -78,6 +79,23 @@ def test_stdin_to_stdout(planted, tmp_path):
     )
     assert headed.stdout == b"96 20\n"
     assert headed.stderr == b""
+
+
+def test_the_bar_fits_the_terminal():
+    progress = Progress(epoch=2, epochs=5, n_words=30, n_words_total=100, n_predictions=9, loss=2.5, learning_rate=0.02,
+                        seconds=3.0, words_per_second=5.5e6)  # fmt: skip
+    wide = "[#######.................]  30% epoch 2/5  5.50 M words/s  loss 2.500  lr 0.02  ETA 0:00:07"
+    assert _bar(progress) == wide
+    assert _bar(progress, 80) == wide.replace("#######.................", "###......")
+    assert _bar(progress, 40) == wide[27:][:39]
+
+
+def test_a_closed_stderr_does_not_stop_the_run(planted, tmp_path):
+    command = [sys.executable, "-m", "fastw2v", "train", planted, "-o", tmp_path / "v", *TRAIN]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    process.stderr.close()
+    assert process.wait() == 0
+    assert len(Vectors.load(tmp_path / "v")) == 96
 
 
 def test_bar_on_a_terminal(planted, tmp_path):
@@ -226,7 +244,7 @@ def test_signal_while_training(planted, tmp_path, sent, code, word):
                "100000", "--min-count", "1", "--temp-dir", room]  # fmt: skip
     got, err, seconds = start_and_signal(command, 5, sent)
     assert got == code
-    assert err.splitlines()[-1] == f"fastw2v: {word}: nothing was written"
+    assert err.splitlines()[-1] == f"fastw2v: {word}: no vectors were written"
     assert "Traceback" not in err
     assert seconds < 2
     assert (tmp_path / "v").read_text() == "old"

@@ -23,8 +23,8 @@ FLOORS = {
     "corpus": {"kernels", *GROUND},
     "vectors": {"kernels", *GROUND},
     "training": {"corpus", "vectors", "kernels", *GROUND},
-    "progress": {"training", "corpus", "vectors", *GROUND},
-    "cli": {"", "progress", "training", "corpus", "vectors", *GROUND},
+    "progress": {"training", "corpus", "vectors", "kernels", *GROUND},
+    "cli": {"", "progress", "training", "corpus", "vectors", "kernels", *GROUND},
     "__main__": {"cli"},
 }
 

@@ -26,7 +26,7 @@ MAX_SHIFT = 500
 """Ids by which a span may start later than planned; below the length of any span."""
 
 LOSS_EVERY = 256
-"""The loss is taken of one window in this many: below 1 % of the time."""
+"""The loss is taken of one step (a window, or a pair) in this many: below 1 % of the time."""
 
 
 class Sampling(NamedTuple):
@@ -86,9 +86,22 @@ def _subsample(
 
 @inlined
 def _prefetch_row(matrix: NDArray[np.float32], word: int) -> None:
-    stride = matrix.shape[1]
-    for column in range(0, stride, CACHE_LINE):
-        prefetch(matrix, word * stride + column)
+    """Ask for the row of a word; a sentence end has none."""
+    if word >= 0:
+        stride = matrix.shape[1]
+        for column in range(0, stride, CACHE_LINE):
+            prefetch(matrix, np.int64(word) * stride + column)
+
+
+@inlined
+def _gather_contexts(scratch: Scratch, kept: NDArray[np.int32], centre: int, first: int, stop: int, stride: int) -> int:
+    """The words around position `centre` become the contexts of the step; return their number."""
+    n_contexts = 0
+    for position in range(first, stop):
+        if position != centre:
+            scratch.contexts[n_contexts] = np.int64(kept[position]) * stride
+            n_contexts += 1
+    return n_contexts
 
 
 @inlined
@@ -164,21 +177,20 @@ def _train_span(
             if not fixed_window:
                 state = advance(state)
                 reach = 1 + below(mix(state), np.uint64(window))
-            centre = np.int64(kept[position])
-            n_contexts = 0
-            for other in range(max(sentence, position - reach), min(sentence_end, position + reach + 1)):
-                if other != position:
-                    scratch.contexts[n_contexts] = np.int64(kept[other]) * stride
-                    n_contexts += 1
-            following = np.int64(kept[position + 1])
-            if following >= 0:
-                _prefetch_row(outputs, following)
-            entering = np.int64(kept[position + window + 2])
-            if entering >= 0:
-                _prefetch_row(inputs, entering)
+            n_contexts = _gather_contexts(
+                scratch,
+                kept,
+                position,
+                max(sentence, position - reach),
+                min(sentence_end, position + reach + 1),
+                stride,
+            )
+            _prefetch_row(outputs, kept[position + 1])
+            _prefetch_row(inputs, kept[position + window + 2])
             if n_contexts == 0:
                 continue
 
+            centre = np.int64(kept[position])
             n_together = n_contexts if share_negatives else 1
             for first in range(0, n_contexts, n_together):
                 n_outputs = _choose_outputs(scratch, centre, negatives, stride, learning_rate)

@@ -40,7 +40,7 @@ class Progress:
     epochs: int
     n_words: int  # trained so far, all epochs
     n_words_total: int
-    n_predictions: int  # of this slice: pairs of a context and a centre word
+    n_predictions: int  # of this slice: pairs of a context and a centre word, each with its negatives
     loss: float  # mean of the slice's sampled predictions, natural log; NaN where none was sampled
     learning_rate: float
     seconds: float
