@@ -1,5 +1,6 @@
 """The README is true: its commands run, its code works, its generated parts are those of today."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def test_main_command_and_python_code(tmp_path, monkeypatch):
     assert command.startswith("pip install .\n"), "which .ci/run does; here fastw2v is installed"
     got = subprocess.run(
         ["bash", "-e", "-c", command.removeprefix("pip install .\n")], cwd=tmp_path, capture_output=True, text=True,
-        check=True,
+        check=True, env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
     assert "100% epoch 30/30" in got.stderr
     vectors = fastw2v.Vectors.load(tmp_path / "vecs.txt")

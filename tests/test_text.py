@@ -226,6 +226,12 @@ def test_no_corpus_or_stdin_twice():
         find_files(["-", "-"])
 
 
+@pytest.mark.parametrize("corpus", [[["some", "words"]], 5, [None]])
+def test_a_corpus_that_is_no_path(corpus):
+    with pytest.raises(InputError, match="a corpus is a path or several"):
+        find_files(corpus)
+
+
 def test_unreadable_corpus(tmp_path, monkeypatch):
     path = tmp_path / "c.txt"
     path.write_text("a b")

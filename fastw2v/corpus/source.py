@@ -74,11 +74,14 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
     Raises InputError for what does not exist or cannot be read, before anything is opened.
     """
-    names = [corpus] if isinstance(corpus, str | os.PathLike) else list(corpus)
+    try:
+        names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
+    except TypeError as error:
+        raise InputError(f"a corpus is a path or several: {error}") from error
     if not names:
         raise InputError("no corpus given: name at least one file, directory or glob, or - for stdin")
     files: list[str] = []
-    for name in [os.fspath(name) for name in names]:
+    for name in names:
         if name == STDIN or (os.path.exists(name) and not os.path.isdir(name)):
             found = [name]
         elif os.path.isdir(name):

@@ -81,9 +81,8 @@ def load(path: str | os.PathLike[str], kind: str) -> tuple[list[str], NDArray[np
     n_read = int(state[ROWS_READ])
     if state[PROBLEM] or n_read < n:
         raise InputError(_problem(name, data, n, dim, n_read, int(state[PROBLEM]), int(state[BYTES_READ]), kind))
-    raw = data.tobytes() if n < 1000 else data
-    words = [bytes(raw[i:j]).decode(errors="backslashreplace")
-             for i, j in zip(word_starts.tolist(), word_stops.tolist(), strict=True)]  # fmt: skip
+    places = zip(word_starts.tolist(), word_stops.tolist(), strict=True)
+    words = [str(data.data[first:last], "utf-8", "backslashreplace") for first, last in places]
     if len(set(words)) < n:
         raise InputError(f"{name} holds {n - len(set(words))} words more than once")
     return words, vectors
