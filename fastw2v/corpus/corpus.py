@@ -9,10 +9,10 @@ import os
 import queue
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +165,7 @@ def _write(file: BinaryIO, ids: NDArray[np.int32]) -> None:
 class _Found:
     """All distinct words of the text, unsorted."""
 
-    words: list[str]
+    words: Sequence[str]
     counts: NDArray[np.int64]
     word_of_id: NDArray[np.int32]  # provisional id -> place in words
     n_invalid: int
@@ -184,15 +184,25 @@ def _unite(tokenizers: list[Tokenizer], invalid_utf8: str) -> _Found:
     return _Found(words, counts, word_of_id, n_invalid)
 
 
-def _as_text(dictionary: Tokenizer, invalid_utf8: str) -> tuple[list[str], NDArray[np.int32], int]:
+class _Words(Sequence[str]):
+    """The words of a dictionary, made into str only when asked for: most are too rare to be."""
+
+    def __init__(self, dictionary: Tokenizer, arena: bytes) -> None:
+        self._arena = arena
+        self._offsets = dictionary.offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._arena[self._offsets[index] : self._offsets[index + 1] - 1].decode()
+
+
+def _as_text(dictionary: Tokenizer, invalid_utf8: str) -> tuple[Sequence[str], NDArray[np.int32], int]:
     """The words as str, the place among them of each word of the dictionary, and the number of invalid tokens."""
     arena = dictionary.arena
-    try:
-        words = arena.decode().split("\n")[:-1]
-    except UnicodeDecodeError:
-        pass
-    else:
-        return words, np.arange(len(words), dtype=np.int32), 0
+    if _is_utf8(arena):
+        return _Words(dictionary, arena), np.arange(dictionary.n_words, dtype=np.int32), 0
     lines = arena.split(b"\n")[:-1]
     invalid = [i for i, line in enumerate(lines) if not _is_utf8(line)]
     n_invalid = int(dictionary.counts[invalid].sum())
@@ -207,9 +217,9 @@ def _as_text(dictionary: Tokenizer, invalid_utf8: str) -> tuple[list[str], NDArr
     return list(place_of), np.array(places, np.int32), n_invalid
 
 
-def _is_utf8(word: bytes) -> bool:
+def _is_utf8(text: bytes) -> bool:
     try:
-        word.decode()
+        text.decode()
     except UnicodeDecodeError:
         return False
     return True

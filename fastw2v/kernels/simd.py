@@ -192,16 +192,6 @@ def load_8_bytes(typing_context: Any, array: Any, offset: Any) -> Any:
     return types.uint64(array, types.intp), generate
 
 
-@intrinsic
-def trailing_zeros(typing_context: Any, value: Any) -> Any:
-    """How many of the lowest bits of a uint64 are 0; 64 for 0."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.IntType(1)(0))
-
-    return types.intp(types.uint64), generate
-
-
 # A register tile at a time: offsets and vectors in tuples
 
 

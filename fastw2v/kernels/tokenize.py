@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import inlined, kernel
-from .simd import load_8_bytes, trailing_zeros
+from .simd import load_8_bytes
 
 MAX_TOKEN_BYTES = 1000
 
 NEWLINE = 0x0A
+_CHUNK = 2048
+"""Bytes looked over at a time: what is found in them stays in the L1 cache."""
+
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_BYTES = np.uint64(0x0101010101010101)
-_LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _TAG = np.uint64(0xFFFFFFFF00000000)
 
@@ -74,39 +75,29 @@ def end_of_last_separator(text: NDArray[np.uint8]) -> int:
 
 
 @inlined
-def _suspects(chunk: np.uint64) -> np.uint64:
-    """The high bit of each of 8 bytes that may start a separator: 0x00-0x20, 0x7F, 0xC2, 0xE0-0xE3.
+def _ascii_separators(text: NDArray[np.uint8], start: int, stop: int, places: NDArray[np.int64]) -> int:
+    """Write where the one-byte separators of text[start:stop] stand; return their number.
 
-    Arithmetic on all bytes at once; a byte behind the first suspect may be marked wrongly.
+    Without a branch: a token's length cannot be predicted, and each wrong guess would cost as much as ten bytes.
     """
-    low = chunk & _LOW_BITS
-    # The high bit of a sum tells whether the low 7 bits are above 0x20, or 0x7F.
-    ascii_separators = ~(low + _BYTES * np.uint64(0x7F - 0x20)) | (low + _BYTES)
-    suspects = ascii_separators & ~chunk & _HIGH_BITS
-    if chunk & _HIGH_BITS != 0:
-        suspects |= _zero_bytes(chunk ^ (_BYTES * np.uint64(0xC2)))
-        suspects |= _zero_bytes((chunk & (_BYTES * np.uint64(0xFC))) ^ (_BYTES * np.uint64(0xE0)))
-    return suspects
+    n_places = 0
+    for i in range(start, stop):
+        places[n_places] = i
+        n_places += np.int64(text[i] <= 0x20) | np.int64(text[i] == 0x7F)
+    return n_places
 
 
 @inlined
-def _zero_bytes(chunk: np.uint64) -> np.uint64:
-    return (chunk - _BYTES) & ~chunk & _HIGH_BITS
-
-
-@inlined
-def _token_end(text: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Where the token that text[i] belongs to ends."""
-    while True:
-        while i + 8 <= stop:
-            suspects = _suspects(load_8_bytes(text, i))
-            if suspects != 0:
-                i += trailing_zeros(suspects) >> 3
-                break
-            i += 8
-        if i >= stop or _separator_length(text, i, stop) > 0:
-            return i
-        i += 1
+def _token_of_piece(text: NDArray[np.uint8], start: int, stop: int) -> tuple[int, int]:
+    """Where the first token of text[start:stop] ends and what is behind it starts; the piece has no ASCII separator."""
+    for i in range(start, stop, 8):
+        if _bytes_of_token(text, i, stop) & _HIGH_BITS != 0:
+            for place in range(i, stop):
+                length = _separator_length(text, place, stop)
+                if length > 0:
+                    return place, place + length
+            break
+    return stop, stop
 
 
 @inlined
@@ -209,35 +200,41 @@ def tokenize(
     text: (n,) uint8. state: (6,) int64. ids: (n + 1,) int32.
     """
     n = text.shape[0]
+    places = np.empty(_CHUNK, np.int64)
     n_ids = state[N_IDS]
-    i = state[POSITION]
-    while i < n:
-        length = _separator_length(text, i, n)
-        if length > 0:
-            if text[i] == NEWLINE and (n_ids == 0 or ids[n_ids - 1] >= 0):
+    start = state[POSITION]
+    while start < n:
+        n_places = _ascii_separators(text, start, min(start + _CHUNK, n), places)
+        if n_places == 0:  # a token longer than the chunk, or the end
+            places[0] = start
+            while places[0] < n and (text[places[0]] > 0x20 and text[places[0]] != 0x7F):
+                places[0] += 1
+            n_places = 1
+        for stop in places[:n_places]:
+            while start < stop:
+                end, following = _token_of_piece(text, start, stop)
+                if end - start > MAX_TOKEN_BYTES:
+                    state[N_OVERLONG] += 1
+                elif end > start:
+                    value = _hash(text, start, end)
+                    word, slot = _find(words, text, start, end, value)
+                    if word < 0 and may_grow:
+                        if not _has_room(words, state, end - start):
+                            state[POSITION] = start
+                            state[N_IDS] = n_ids
+                            return False
+                        word = _insert(words, state, text, start, end, value, slot)
+                    if word >= 0:
+                        words.counts[word] += 1
+                        ids[n_ids] = first + word * step
+                        n_ids += 1
+                    else:
+                        state[N_UNKNOWN] += 1
+                start = following
+            if stop < n and text[stop] == NEWLINE and (n_ids == 0 or ids[n_ids - 1] >= 0):
                 ids[n_ids] = -1
                 n_ids += 1
-            i += length
-            continue
-        start = i
-        i = _token_end(text, i, n)
-        if i - start > MAX_TOKEN_BYTES:
-            state[N_OVERLONG] += 1
-            continue
-        value = _hash(text, start, i)
-        word, slot = _find(words, text, start, i, value)
-        if word < 0:
-            if not may_grow:
-                state[N_UNKNOWN] += 1
-                continue
-            if not _has_room(words, state, i - start):
-                state[POSITION] = start
-                state[N_IDS] = n_ids
-                return False
-            word = _insert(words, state, text, start, i, value, slot)
-        words.counts[word] += 1
-        ids[n_ids] = first + word * step
-        n_ids += 1
+            start = stop + 1
     state[POSITION] = n
     state[N_IDS] = n_ids
     return True
