@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import InputError as InputError
     from .errors import MissingExtra as MissingExtra
     from .errors import RunError as RunError
+    from .errors import UnknownWord as UnknownWord
     from .training.run import train as train
     from .training.trainer import Progress as Progress
     from .vectors.vectors import Vectors as Vectors
@@ -34,6 +35,7 @@ _HOMES = {
     "InputError": "errors",
     "MissingExtra": "errors",
     "RunError": "errors",
+    "UnknownWord": "errors",
     "train": "training.run",
     "Progress": "training.trainer",
     "Vectors": "vectors.vectors",

@@ -1,10 +1,12 @@
-"""The command line: parse, call the library, print. Nothing else prints."""
+"""The command line: parse, call the library, print. Only this and progress.py print."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,16 +15,52 @@ import click
 
 from . import __version__
 from .config import TrainConfig, base_type
+from .corpus.paths import find_files
 from .errors import Fastw2vError, InputError
+from .files import check_output
 
 if TYPE_CHECKING:
     from .corpus.vocabulary import Vocabulary
     from .progress import Reporter
 
 
+class _Stopped(BaseException):
+    """A signal has come. Not KeyboardInterrupt, which Click would take for its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Signals:
+    """Ctrl-C and SIGTERM: the first ends the work in good order, at the next safe point; a second one ends it at once.
+
+    Until the kernels are compiled there is nothing to put in order, and an exception inside the compiler could be lost
+    or crash it: there the first one ends the process at once.
+    """
+
+    ends_at_once = True
+
+    def catch(self) -> None:
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> NoReturn:
+        if self.ends_at_once:
+            _say_stopped(number)
+            os._exit(128 + number)
+        self.ends_at_once = True
+        raise _Stopped(number)
+
+
+def _say_stopped(number: int) -> None:
+    _say(f"{'interrupted' if number == signal.SIGINT else 'terminated'}: the vectors were not written")
+
+
 def main() -> NoReturn:
     """Run a command. Exit codes: 0 done, 1 failed in the work, 2 refused before it, 130 or 143 by a signal."""
-    signal.signal(signal.SIGTERM, _raise_exit)
+    _signals.catch()
+    warnings.showwarning = lambda message, *where: _say(f"warning: {message}")
     try:
         cli.main(prog_name="fastw2v", standalone_mode=False)
         code = 0
@@ -32,26 +70,24 @@ def main() -> NoReturn:
     except InputError as error:
         _say(str(error))
         code = 2
-    except Fastw2vError as error:
-        _say(str(error))
+    except (Fastw2vError, OSError, MemoryError) as error:
+        _say(str(error) or "out of memory")
         code = 1
-    except (KeyboardInterrupt, click.Abort):
-        _say("interrupted: no vectors were written")
-        code = 130
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it at exit
-        code = 0
+    except _Stopped as stopped:
+        _say_stopped(stopped.number)
+        code = 128 + stopped.number
     sys.exit(code)
-
-
-def _raise_exit(signum: int, frame: object) -> NoReturn:
-    _say("terminated: no vectors were written")
-    raise SystemExit(128 + signum)
 
 
 def _say(message: str) -> None:
     # A file name or word from outside may hold bytes that the terminal's encoding cannot.
-    click.echo(f"fastw2v: {message}".encode(errors="backslashreplace"), err=True)
+    if sys.stderr is None:  # closed: its number may be another file's by now
+        return
+    with contextlib.suppress(OSError):
+        os.write(2, f"fastw2v: {message}\n".encode(errors="backslashreplace"))
+
+
+_signals = _Signals()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,8 +156,8 @@ def train(
     config = TrainConfig.from_options(options)  # refused here, before Numba is loaded
     if config.threads:
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
-    output = "/dev/stdout" if output == "-" else output
-    _check_outputs([output, save_vocab, log_json], [*corpus, read_vocab], overwrite)
+    files = find_files(corpus)
+    _check_outputs([output, save_vocab, log_json], [*files, *([read_vocab] if read_vocab else [])], overwrite)
 
     from . import train as train_vectors
     from .corpus.vocabulary import Vocabulary
@@ -131,18 +167,16 @@ def train(
     with _reporter(quiet, log_json) as report:
         if save_vocab:
             report.on_vocabulary = _saver(save_vocab)
-        vectors = train_vectors(corpus, vocabulary=vocabulary, callback=report, **options)
+        vectors = train_vectors(files, vocabulary=vocabulary, callback=report, **options)
         with report.phase("write"):
             formats.save(output, vectors.index_to_key, vectors.vectors, kind or formats.format_of(output))
         report.summary(output)
 
 
-def _check_outputs(outputs: list[str | None], inputs: list[str | None], overwrite: bool) -> None:
-    from .files import check_output
-
-    named = [name for name in outputs if name]
+def _check_outputs(outputs: list[str | None], inputs: list[str], overwrite: bool) -> None:
+    named = [name for name in outputs if name is not None]
     for place, name in enumerate(named):
-        check_output(name, [source for source in inputs if source], overwrite)
+        check_output(name, inputs, overwrite)
         if os.path.realpath(name) in [os.path.realpath(other) for other in named[:place]]:
             raise InputError(f"{name} is named for two outputs: give each its own file")
 
@@ -154,7 +188,11 @@ def _saver(path: str) -> Callable[[Vocabulary], None]:
 def _reporter(quiet: bool, log_json: str | None) -> Reporter:
     from .progress import Reporter
 
-    return Reporter(sys.stderr, quiet, log_json)
+    return Reporter(quiet, log_json, on_compiled=_end_in_good_order)
+
+
+def _end_in_good_order() -> None:
+    _signals.ends_at_once = False
 
 
 @cli.command()
@@ -162,4 +200,4 @@ def warmup() -> None:
     """Compile the kernels for this CPU now, for example when building a container image."""
     from .training.run import compile_kernels
 
-    compile_kernels()
+    compile_kernels(include_readers=True)

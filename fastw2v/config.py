@@ -1,6 +1,6 @@
 """TrainConfig: every option of training once: its default, its range, its meaning.
 
-The command line, the Python call and the benchmarks all read it here.
+The command line and the Python call read it here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .errors import InputError
+
+MOST_WORK = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,12 @@ class TrainConfig:
             is_limited = allowed.choices or expected in (int, float)
             if is_limited and value not in allowed:
                 raise InputError(f"{item.name} is {value!r}: it must be {allowed}")
+
+        if self.dim * (self.negative + 1) * (self.window + 1) > MOST_WORK:
+            raise InputError(
+                f"dim {self.dim} x negative {self.negative} x window {self.window} is more than {MOST_WORK:,} "
+                "multiplications a word: nothing could interrupt the kernel for seconds; lower one of them"
+            )
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> TrainConfig:

@@ -2,7 +2,8 @@
 
 Fastw2vError
  ├── InputError          refused before the work: the message says what was found, what is allowed, what to do
- │    └── MissingExtra   an optional package is not installed; the message holds the pip command
+ │    ├── MissingExtra   an optional package is not installed; the message holds the pip command
+ │    └── UnknownWord    a word has no vector; also a KeyError
  └── RunError            the work itself failed
       └── DivergedError  a parameter became NaN or infinite
 """
@@ -19,9 +20,23 @@ class InputError(Fastw2vError, ValueError):
 class MissingExtra(InputError):
     """An optional package is needed."""
 
-    def __init__(self, what: str, package: str, extra: str | None = None) -> None:
-        install = f"fastw2v[{extra}]" if extra else package
-        super().__init__(f"{what} needs the package {package}: pip install {install!r}")
+    def __init__(self, what: str, package: str) -> None:
+        super().__init__(f"{what} needs the package {package}: pip install {package!r}")
+
+
+class UnknownWord(InputError, KeyError):
+    """A word has no vector. Looking for words of like spelling is slow, so it waits until the text is asked for."""
+
+    def __init__(self, word: object, known: list[str]) -> None:
+        super().__init__(word)
+        self.word = word
+        self._known = known
+
+    def __str__(self) -> str:
+        import difflib
+
+        close = difflib.get_close_matches(str(self.word), self._known[:50_000], 3)
+        return f"the word {self.word!r} has no vector" + (f"; close are {', '.join(close)}" if close else "")
 
 
 class RunError(Fastw2vError, RuntimeError):

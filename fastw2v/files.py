@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -14,30 +15,54 @@ from .errors import InputError, RunError
 Path = str | os.PathLike[str]
 
 
+STANDARD_STREAMS = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/1": 1, "/dev/fd/2": 2}
+"""Names that are written to as they stand: opening them anew would cut off a file the shell has redirected them to."""
+
+
 def check_output(path: Path, inputs: Iterable[Path] = (), overwrite: bool = True) -> None:
-    """Raise InputError if `path` cannot become an output: found before the work, not after it."""
+    """Raise InputError if `path` cannot become an output: found before the work, not after it.
+
+    `-` among the inputs is stdin. Whether a file can be made beside the output is found by making one.
+    """
     name = os.fspath(path)
-    directory = os.path.dirname(os.path.abspath(name))
-    if not os.path.isdir(directory):
-        raise InputError(f"output directory {directory} does not exist: create it first")
-    if os.path.isdir(name):
-        raise InputError(f"output {name} is a directory: name a file in it")
-    if is_streamed(name):
+    if name in STANDARD_STREAMS:
+        if (sys.stdout if STANDARD_STREAMS[name] == 1 else sys.stderr) is None:
+            raise InputError(f"the output is {name}, which is closed")
         return
-    if os.path.exists(name):
+    if not name:
+        raise InputError("an output has an empty name: name a file, or - for stdout")
+    target = os.path.realpath(name)
+    if not os.path.isdir(os.path.dirname(target)):
+        raise InputError(f"output directory {os.path.dirname(target)} does not exist: create it first")
+    if os.path.isdir(target):
+        raise InputError(f"output {name} is a directory: name a file in it")
+    if _is_device(target):
+        return
+    if os.path.exists(target):
         for source in inputs:
-            if os.path.exists(source) and os.path.samefile(name, source):
+            if _is_same_file(target, source):
                 raise InputError(f"output {name} is the same file as the input {source}: choose another name")
         if not overwrite:
             raise InputError(f"output {name} exists: give --overwrite (overwrite=True) to replace it")
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise InputError(f"output directory {directory} is not writable")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(target)  # raises for a name that is too long
+        descriptor, temporary = _new_file_beside(target)
+    except OSError as error:
+        raise InputError(f"output {name} cannot be written in its directory: {error.strerror}") from error
+    os.close(descriptor)
+    os.unlink(temporary)
 
 
-def is_streamed(path: Path) -> bool:
+def _is_same_file(target: str, source: Path) -> bool:
+    try:
+        return os.path.samestat(os.stat(target), os.fstat(0) if source == "-" else os.stat(source))
+    except OSError:
+        return False
+
+
+def _is_device(path: Path) -> bool:
     """Whether `path` is a pipe, terminal or device: written to directly, never renamed over."""
-    if os.fspath(path).startswith(("/dev/", "/proc/self/fd/")):  # also where stdout is redirected to a file
-        return True
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -49,43 +74,54 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write; at the end it is on disk and takes the place of `path`, on any exception it is gone.
 
     A reader of `path` sees the complete old file or the complete new one: the new one is written beside it, synced and
-    renamed over it, then the directory is synced. A link is followed, permissions of an old file are kept.
+    renamed over it, then the directory is synced. A link is followed, permissions of an old file are kept. Pipes and
+    devices are written to directly, `-` is stdout; that a reader leaves early is no error.
     Raises RunError where the disk is full or the path is not writable.
     """
+    name = os.fspath(path)
     try:
-        if is_streamed(path):
-            with open(path, "wb", buffering=0) as stream:
-                yield stream  # type: ignore[misc]
-            return
-        with _renamed_at_end(os.path.realpath(path)) as file:
-            yield file
+        if name in STANDARD_STREAMS:
+            with open(os.dup(STANDARD_STREAMS[name]), "wb") as stream:
+                yield stream
+        elif _is_device(path):
+            with open(path, "wb") as stream:
+                yield stream
+        else:
+            with _renamed_at_end(os.path.realpath(path)) as file:
+                yield file
     except BrokenPipeError:
-        raise
+        pass
     except OSError as error:
-        raise RunError(f"cannot write {os.fspath(path)}: {error.strerror}; an old file is untouched") from error
+        raise RunError(f"cannot write {name}: {error.strerror}; no old file was changed") from error
 
 
 @contextlib.contextmanager
 def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
-    directory, name = os.path.split(target)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=directory)
+    descriptor, temporary = _new_file_beside(target)
     try:
         with open(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(descriptor)
-        os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~_umask())
+        mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~_umask()
+        with contextlib.suppress(OSError):  # some file systems have no permissions
+            os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    if os.name == "posix":
-        directory_descriptor = os.open(directory, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # nor can every directory be synced; the file is there
+        directory = os.open(os.path.dirname(target), os.O_RDONLY)
         try:
-            os.fsync(directory_descriptor)
+            os.fsync(directory)
         finally:
-            os.close(directory_descriptor)
+            os.close(directory)
+
+
+def _new_file_beside(target: str) -> tuple[int, str]:
+    directory, name = os.path.split(target)
+    return tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=directory)
 
 
 def _umask() -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO, TextIO
+from contextlib import contextmanager, suppress
+from typing import IO
 
 from .corpus.corpus import Reading
 from .corpus.vocabulary import Vocabulary
-from .errors import RunError
 from .kernels.tokenize import MAX_TOKEN_BYTES
 from .training.run import BytesRead, CorpusRead, Event, PhaseEnded, PhaseStarted
 from .training.trainer import Progress
@@ -28,14 +28,16 @@ class Reporter:
     On a terminal one line is drawn again and again; elsewhere a line is added every 10 seconds.
     """
 
-    def __init__(self, stream: TextIO, quiet: bool, log_json: str | None) -> None:
+    def __init__(self, quiet: bool, log_json: str | None, on_compiled: Callable[[], None] = lambda: None) -> None:
         self.on_vocabulary: Callable[[Vocabulary], None] = lambda vocabulary: None
-        self._stream = stream
-        self._quiet = quiet
-        self._is_terminal = stream.isatty()
-        self._log: IO[str] | None = _open_log(log_json) if log_json else None
+        self._on_compiled = on_compiled
+        self._stream = sys.stderr
+        self._quiet = quiet or self._stream is None  # a process may have no stderr
+        self._is_terminal = not self._quiet and self._stream.isatty()
+        self._log_path = log_json
+        self._log: IO[str] | None = None
         self._seconds: dict[str, float] = {}
-        self._last_drawn = time.monotonic()
+        self._last_drawn = 0.0
         self._is_line_open = False
         self._corpus: CorpusRead | None = None
         self._progress: Progress | None = None
@@ -45,16 +47,19 @@ class Reporter:
 
     def __exit__(self, *exception: object) -> None:
         self._end_line()
-        if self._log:
-            self._log.close()
+        self._close_log()
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
         match event:
-            case PhaseStarted(note=note) if note:
-                self._line(note)
+            case PhaseStarted(note=note):
+                self._last_drawn = time.monotonic()
+                if note:
+                    self._line(note)
             case PhaseEnded(name, seconds):
                 self._seconds[name] = seconds
+                if name == "compile":
+                    self._on_compiled()
             case BytesRead(n_bytes):
                 self._draw(f"reading {n_bytes / 1e6:,.0f} MB")
             case CorpusRead(vocabulary, n_tokens, reading):
@@ -84,7 +89,7 @@ class Reporter:
     def _on_progress(self, progress: Progress) -> None:
         self._progress = progress
         self._draw(self._bar(progress))
-        if self._log:
+        if self._log_path:
             record = {
                 "epoch": progress.epoch,
                 "words": progress.n_words,
@@ -96,10 +101,17 @@ class Reporter:
                 "words_per_second": round(progress.words_per_second),
             }
             try:
+                self._log = self._log or open(self._log_path, "w", encoding="utf-8")  # noqa: SIM115
                 print(json.dumps(record), file=self._log, flush=True)
             except OSError as error:
-                self._line(f"warning: cannot write the log {self._log.name}: {error.strerror}; going on without it")
-                self._log = None
+                self._line(f"warning: cannot write the log {self._log_path}: {error.strerror}; going on without it")
+                self._close_log()
+                self._log_path = None
+
+    def _close_log(self) -> None:
+        if self._log:
+            with suppress(OSError):
+                self._log.close()
 
     def _bar(self, progress: Progress) -> str:
         return _bar(progress, shutil.get_terminal_size().columns) if self._is_terminal else _bar(progress)
@@ -131,13 +143,6 @@ class Reporter:
             print(text, end=end, file=self._stream, flush=True)
         except OSError:  # nobody reads any more: the run goes on
             self._quiet = True
-
-
-def _open_log(path: str) -> IO[str]:
-    try:
-        return open(path, "w", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write the log {path}: {error.strerror}") from error
 
 
 def _describe(reading: Reading, n_words: int, n_tokens: int) -> str:

@@ -2,6 +2,7 @@
 
 import random
 import sys
+import warnings
 
 import pytest
 
@@ -35,6 +36,9 @@ def planted(tmp_path):
 def run(monkeypatch, capfd):
     """Run the command line here: run("train", ...) -> (exit code, stdout, stderr)."""
     from fastw2v import cli
+
+    monkeypatch.setattr(cli._signals, "catch", lambda: None)  # pytest keeps its own Ctrl-C
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which main replaces
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["fastw2v", *map(str, arguments)])

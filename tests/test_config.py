@@ -23,6 +23,7 @@ from fastw2v.config import base_type
     ({"seed": -1}, "seed is -1: it must be at least 0"),
     ({"update": "batch"}, "update is 'batch': it must be window or pair"),
     ({"vectors": "both"}, "vectors is 'both': it must be one of input, output, average"),
+    ({"dim": 300, "negative": 1000, "window": 1000}, "multiplications a word: nothing could interrupt"),
     ({"vector_size": 100}, "there is no option vector_size: did you mean dim"),
     ({"workers": 2}, "there is no option workers: did you mean threads"),
     ({"widow": 2}, "there is no option widow: did you mean window"),

@@ -84,8 +84,8 @@ def test_numba_stays_unloaded(statement):
 
 def test_public_names():
     assert sorted(fastw2v.__all__) == [
-        "DivergedError", "Fastw2vError", "InputError", "MissingExtra", "Progress", "RunError", "TrainConfig", "Vectors",
-        "Vocabulary", "__version__", "train",
+        "DivergedError", "Fastw2vError", "InputError", "MissingExtra", "Progress", "RunError", "TrainConfig",
+        "UnknownWord", "Vectors", "Vocabulary", "__version__", "train",
     ]  # fmt: skip
     for name in fastw2v.__all__:
         assert getattr(fastw2v, name) is not None

@@ -4,8 +4,10 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from hypothesis import strategies as st
 from fastw2v.corpus import corpus as corpus_module
 from fastw2v.corpus import source
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.corpus.source import find_files, read_blocks
+from fastw2v.corpus.paths import find_files
+from fastw2v.corpus.source import read_blocks
 from fastw2v.corpus.tokenizer import Tokenizer
 from fastw2v.errors import InputError, MissingExtra, RunError
 
@@ -45,10 +48,13 @@ def read(path, **options):
 def tokenized(text, **options):
     """Sentences by the tokenizer alone, as bytes."""
     tokenizer = Tokenizer(**options)
-    ids = tokenizer.encode(np.frombuffer(text, np.uint8))
+    return as_sentences(tokenizer.encode(np.array(bytearray(text))).tolist(), tokenizer)
+
+
+def as_sentences(ids, tokenizer):
     words = tokenizer.arena.split(b"\n")[:-1]
     found = [[]]
-    for word in ids.tolist():
+    for word in ids:
         if word < 0:
             found.append([])
         else:
@@ -74,16 +80,18 @@ def test_any_bytes(text):
     assert tokenized(text + b"\n") == reference.sentences_of(text)
 
 
-@given(texts, st.integers(4, 40))
+@given(texts, st.integers(1, 40))
 @settings(max_examples=200, deadline=None)
 def test_blocks_may_be_cut_anywhere(text, block_bytes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source, "_without_bom", lambda block, file: block)
         patch.setattr(source, "BLOCK_BYTES", block_bytes)
         blocks = list(source._cut(io.BytesIO(text), "a file"))
-    assert b"".join(block.tobytes() for block in blocks) == text + b"\n"
-    found = [word for block in blocks for line in tokenized(block.tobytes()) for word in line]
-    assert found == [word for line in reference.sentences_of(text) for word in line]
+    assert sum(n_read for n_read, _ in blocks) == len(text)
+    assert b"".join(block.tobytes() for _, block in blocks) == text + b"\n"
+    tokenizer = Tokenizer()
+    ids = [word for _, block in blocks for word in tokenizer.encode(block).tolist()]
+    assert as_sentences(ids, tokenizer) == reference.sentences_of(text)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -137,7 +145,7 @@ def test_compression_by_content_not_by_name(tmp_path, kind):
     path.write_bytes(COMPRESSORS[kind](TEXT))
     got = read(path)
     assert sentences(got) == reference_text(TEXT)
-    assert got.reading.n_bytes == len(TEXT) + 1
+    assert got.reading.n_bytes == len(TEXT)
 
 
 def reference_text(text):
@@ -178,10 +186,27 @@ def test_damaged_compressed_input_is_refused(tmp_path, kind, damage):
         read(path)
 
 
-def test_several_gz_members_are_one_text(tmp_path):
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_several_streams_are_one_text(tmp_path, kind):
     path = tmp_path / "corpus"
-    path.write_bytes(gzip.compress(b"one two\n") + gzip.compress(b"two one\n"))
-    assert sentences(read(path)) == [["one", "two"], ["two", "one"]]
+    compress = COMPRESSORS[kind]
+    whole = compress(b"one two\n") + compress(b"two one\n" * 10_000)
+    for padding in (b"", b"\0" * 8, b"\0" * 600_000):
+        path.write_bytes(whole + padding)
+        assert sentences(read(path)) == [["one", "two"]] + [["two", "one"]] * 10_000
+    first = len(compress(b"one two\n"))
+    for damaged in (whole[:first] + b"?" + whole[first + 1 :], whole + b"trailing", whole[:first] + b"junk"):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="is damaged or cut off"):
+            read(path)
+
+
+def test_a_bomb_takes_no_memory(tmp_path):
+    path = tmp_path / "corpus"
+    path.write_bytes(bz2.compress(b"a b " * 25_000_000))
+    assert path.stat().st_size < 100_000
+    blocks = read_blocks([str(path)])
+    assert max(len(block) for _, block in blocks) < 2_000_000
 
 
 def test_stdin(tmp_path):
@@ -204,6 +229,10 @@ def test_paths_globs_and_directories(tmp_path):
     assert names("b/*.txt") == ["b/1.txt", "b/2.txt"]
     assert names("**/*.txt") == ["[odd].txt", "a.txt", "b/1.txt", "b/2.txt", "b/deep/3.txt"]
     assert names("[odd].txt") == ["[odd].txt"]
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "b").symlink_to(tmp_path / "b")
+    (tmp_path / "linked" / "up").symlink_to(tmp_path / "linked")
+    assert names("linked") == ["linked/b/1.txt", "linked/b/2.txt", "linked/b/deep/3.txt"]
     assert find_files(tmp_path / "a.txt") == [str(tmp_path / "a.txt")]
     assert sentences(read(tmp_path / "b")) == [["1", "x"], ["2", "x"], ["3", "x"]]
 
@@ -255,6 +284,31 @@ def test_texts_that_are_refused(tmp_path, text, message):
     path.write_bytes(text)
     with pytest.raises(InputError, match=message):
         read(path, min_count=3)
+
+
+def test_slow_and_nonblocking_stdin():
+    code = "from fastw2v.corpus.corpus import Corpus; print(Corpus.from_text('-', min_count=1).reading.n_tokens)"
+    main, side = os.pipe()
+    os.set_blocking(main, False)
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=main, stdout=subprocess.PIPE)
+    for piece in (b"o", b"ne", b" two" * 1000, b" three"):
+        os.write(side, piece)
+        time.sleep(0.4)
+    os.close(side)
+    assert process.communicate()[0] == b"1002\n"
+    os.close(main)
+
+
+def test_given_vocabulary_of_one_word(tmp_path):
+    from fastw2v.corpus.vocabulary import Vocabulary
+
+    path = tmp_path / "c.txt"
+    path.write_text("a b a")
+    with pytest.raises(InputError, match="the vocabulary that was given has 1 words: a context needs two"):
+        read(path, vocabulary=Vocabulary(["a"], np.array([5])))
+    with pytest.raises(InputError, match="holds a separator or more than 1000 bytes"):
+        read(path, vocabulary=Vocabulary(["a\x7fb", "c"], np.array([5, 5])))
+    assert len(read(path, min_count=5, vocabulary=Vocabulary(["a", "b"], np.array([2, 1]))).vocabulary) == 2
 
 
 def test_given_vocabulary_that_does_not_occur(tmp_path):
@@ -331,13 +385,15 @@ def test_full_disk(tmp_path, monkeypatch):
 
 def test_too_many_words_for_ids(monkeypatch):
     monkeypatch.setattr("fastw2v.corpus.tokenizer.MAX_ID", 16)
-    with pytest.raises(InputError, match="ids are 32 bits"):
-        tokenized(b" ".join(b"%d" % i for i in range(100)) + b"\n", n_words=4)
+    text = b" ".join(b"%d" % i for i in range(17)) + b"\n"
+    assert len(tokenized(text[: text.index(b"16")], n_words=4)[0]) == 16
+    with pytest.raises(InputError, match="more than 16 distinct words: ids are 32 bits"):
+        tokenized(text, n_words=4)
 
 
 def test_blocks_of_a_plain_file(tmp_path):
     path = tmp_path / "c.txt"
     path.write_bytes(b"word " * 500_000)
-    blocks = list(read_blocks([str(path)]))
+    blocks = [block for _, block in read_blocks([str(path)])]
     assert len(blocks) > 2
     assert all(block[-1] in b" \n" for block in blocks)

@@ -9,6 +9,8 @@ from fastw2v.kernels.simd import LANES
 from fastw2v.kernels.train import _choose_outputs
 from fastw2v.kernels.update import fill_last_tile, loss_of_logits, new_scratch, step, take_logits
 
+CANARY = 12345.0
+
 
 @numba.njit
 def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
@@ -26,12 +28,13 @@ def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
 
 
 def matrices(dim, n_words=40, scale=1.0, seed=0):
-    """Padded rows between two canary rows that nothing may touch."""
+    """Padded rows, before and behind them canary rows that nothing may touch (see `check`)."""
     stride = -(-dim // 16) * 16
     rng = np.random.default_rng(seed)
-    made = np.zeros((2, n_words, stride), np.float32)
-    made[:, :, :dim] = rng.normal(size=(2, n_words, dim), scale=scale)
-    return made
+    made = np.full((2, n_words + 2, stride), CANARY, np.float32)
+    made[:, 1:-1] = 0
+    made[:, 1:-1, :dim] = rng.normal(size=(2, n_words, dim), scale=scale)
+    return made[:, 1:-1]
 
 
 def check(dim, contexts, negatives, scale=1.0, learning_rate=0.05, centre=3, tolerance=1e-5):
@@ -45,6 +48,8 @@ def check(dim, contexts, negatives, scale=1.0, learning_rate=0.05, centre=3, tol
     assert got_loss == pytest.approx(expected_loss, rel=1e-5)
     assert np.isfinite(logit_sum)
     assert not inputs[:, dim:].any(), "the padding must stay zero"
+    whole = inputs.base
+    assert (whole[:, [0, -1]] == CANARY).all(), "no row beside the matrices may be touched"
     assert not outputs[:, dim:].any(), "the padding must stay zero"
 
 
@@ -90,6 +95,10 @@ def test_large_logits_still_correct():
     assert loss == pytest.approx(3200)
     np.testing.assert_allclose(outputs[3] - before[3], 0.1 * 10, rtol=1e-5)
     np.testing.assert_allclose(outputs[20] - before[20], -0.1 * 10, rtol=1e-5)
+
+
+def test_repeated_context_is_exact_with_more_than_one_tile():
+    check(20, [10, 11, 10, 12, 10], list(range(20, 29)))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fastw2v import InputError, RunError, Vectors
+from fastw2v import InputError, RunError, UnknownWord, Vectors
 from fastw2v.kernels.numbers import parse_rows
 from fastw2v.vectors import formats
 
@@ -229,8 +229,10 @@ def test_basics():
     assert list(vectors)[:2] == ["king", "queen"]
     assert vectors.key_to_index["queen"] == 1
     assert repr(vectors) == "<Vectors: 200 words x 7>"
-    with pytest.raises(KeyError, match="the word 'quen' has no vector; close are queen"):
+    with pytest.raises(UnknownWord, match="the word 'quen' has no vector; close are queen"):
         vectors["quen"]
+    with pytest.raises(KeyError):
+        vectors.similarity("king", "quen")
     with pytest.raises(InputError, match="at least one positive or negative word"):
         vectors.most_similar()
 
@@ -240,6 +242,11 @@ def test_bad_arguments():
         Vectors(["a", "b"], np.zeros((3, 4)))
     with pytest.raises(InputError, match="1 words stand there more than once"):
         Vectors(["a", "a"], np.zeros((2, 4)))
+
+
+def test_no_vectors_to_write(tmp_path):
+    with pytest.raises(InputError, match="there are no vectors to write: the matrix is 0 x 5"):
+        Vectors([], np.zeros((0, 5))).save(tmp_path / "v")
 
 
 def test_parse_stops_at_the_row_that_does_not_fit():

@@ -32,7 +32,9 @@ def test_file_round_trip(tmp_path):
     assert got.counts.tolist() == [5, 3]
 
 
-@pytest.mark.parametrize("text", ["the\n", "the 5 6\n", "the five\n", "the 5\nthe 6\n", "the -5\n", "the ²\n"])
+@pytest.mark.parametrize(
+    "text", ["the\n", "the 5 6\n", "the five\n", "the 5\nthe 6\n", "the -5\n", "the ²\n", "x 99999999999999999999\n"]
+)
 def test_bad_files_are_refused(tmp_path, text):
     (tmp_path / "v").write_text("ok 9\n" + text)
     with pytest.raises(InputError, match=r"vocabulary .*v, line [23]: .* is not 'word count'"):
@@ -42,6 +44,8 @@ def test_bad_files_are_refused(tmp_path, text):
 def test_missing_or_binary_file(tmp_path):
     with pytest.raises(InputError, match="cannot read vocabulary .*: No such file"):
         Vocabulary.load(tmp_path / "none")
+    (tmp_path / "v").write_bytes(b"\xef\xbb\xbfa 1\nb 2\n")
+    assert Vocabulary.load(tmp_path / "v").words == ["b", "a"]
     (tmp_path / "v").write_bytes(b"a 1\n\xff 2\n")
     with pytest.raises(InputError, match="is not UTF-8 at byte 4"):
         Vocabulary.load(tmp_path / "v")

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, RunError
 from ..kernels.tokenize import renumber
-from .source import find_files, read_blocks
+from .paths import find_files
+from .source import read_blocks
 from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary
 
@@ -68,11 +69,11 @@ class Corpus:
         temp_dir: str | None = None,
         on_bytes: Callable[[int], object] = lambda n_bytes: None,
     ) -> Corpus:
-        """Read files, globs, directories or stdin (`-`) once; memory does not grow with the text.
+        """Read files, globs, directories or stdin (`-`) once; memory grows with the distinct words only.
 
-        vocabulary: train on exactly these words and counts instead of those found. invalid_utf8: what to do with
-        tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN, or `refuse`. temp_dir:
-        where the ids go, 4 bytes a token. on_bytes is called with the bytes read so far.
+        vocabulary: train on these words and counts instead of those found, whatever min_count. invalid_utf8: what to
+        do with tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN, or `refuse`.
+        temp_dir: where the ids go, 4 bytes a token. on_bytes is called with the bytes read so far.
 
         Raises InputError for what cannot be read or leaves fewer than two words.
         """
@@ -80,7 +81,9 @@ class Corpus:
         n_tokenizers = min(threads, MAX_TOKENIZERS)
         tokenizers = [Tokenizer(first, n_tokenizers) for first in range(n_tokenizers)]
         if vocabulary is not None:
-            vocabulary = vocabulary.pruned(min_count, max_vocab)
+            vocabulary = vocabulary.pruned(0, max_vocab)
+            if len(vocabulary) < 2:
+                raise InputError(f"the vocabulary that was given has {len(vocabulary)} words: a context needs two")
             for tokenizer in tokenizers:
                 tokenizer.learn(vocabulary.words)
         with _temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_tokenizers) as pool:
@@ -88,6 +91,7 @@ class Corpus:
             n_unknown = sum(tokenizer.n_unknown for tokenizer in tokenizers)
             n_overlong = sum(tokenizer.n_overlong for tokenizer in tokenizers)
             found = _unite(tokenizers, invalid_utf8)
+            tokenizers.clear()  # and their memory
             n_known = int(found.counts.sum())
             reading = Reading(n_bytes, n_known + n_unknown, len(found.words), n_overlong, n_unknown, found.n_invalid)
             if vocabulary is None:
@@ -107,22 +111,24 @@ class Corpus:
 @contextlib.contextmanager
 def _temporary_file(directory: str | None) -> Iterator[BinaryIO]:
     """A nameless file for ids; a full disk becomes advice."""
-    place = directory or tempfile.gettempdir()
     try:
-        with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
-            try:
-                yield file  # type: ignore[misc]
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise
-                raise RunError(
-                    f"no room left in {place}, with {file.tell() / 1e6:.0f} MB of ids written: they take 4 bytes a "
-                    "word, about the size of the text. Name a roomier directory with --temp-dir"
-                ) from error
-    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        directory = directory or tempfile.gettempdir()
+        spool = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
+    except OSError as error:
         raise InputError(
-            f"cannot keep ids in {place}: {error.strerror}. Name another directory with --temp-dir"
+            f"cannot keep ids in {directory or 'a temporary directory'}: {error.strerror}. "
+            "Name another directory with --temp-dir"
         ) from error
+    with spool as file:
+        try:
+            yield file  # type: ignore[misc]
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise RunError(
+                f"no room left in {directory}, with {file.tell() / 1e6:.0f} MB of ids written: they take 4 bytes a "
+                "word, about the size of the text. Name a roomier directory with --temp-dir"
+            ) from error
 
 
 def _encode(
@@ -143,9 +149,9 @@ def _encode(
 
     pending: deque[Future[NDArray[np.int32]]] = deque()
     n_bytes = 0
-    for text in read_blocks(files):
+    for n_read, text in read_blocks(files):
         pending.append(pool.submit(encode, text))
-        n_bytes += len(text)
+        n_bytes += n_read
         if len(pending) > 2 * len(tokenizers):
             _write(spool, pending.popleft().result())
             on_bytes(n_bytes)
@@ -248,7 +254,8 @@ def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], n_threads: int, pool:
     n_ids = spool.seek(0, os.SEEK_END) // 4
     while n_read < n_ids:
         spool.seek(4 * n_read)
-        pieces = [np.empty(min(PIECE, n_ids - first), np.int32) for first in range(n_read, n_ids, PIECE)][:n_threads]
+        stop = min(n_ids, n_read + n_threads * PIECE)
+        pieces = [np.empty(min(PIECE, stop - first), np.int32) for first in range(n_read, stop, PIECE)]
         for piece in pieces:
             _read(spool, piece)
         n_read += sum(map(len, pieces))

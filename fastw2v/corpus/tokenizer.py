@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,12 +65,14 @@ class Tokenizer:
         if len(self._ids) <= len(text):
             self._ids = np.empty(len(text) + 1, np.int32)
         while not kernels.tokenize(text, self._words, self._state, self._ids, self.first, self.step, self.may_grow):
-            self._grow()
+            self._grow(MAX_ID // self.step)
         return self._ids[: self._state[N_IDS]].copy()
 
-    def learn(self, words: Iterable[str]) -> None:
-        """Know these words, in this order, and from now on no others; counts start at 0."""
+    def learn(self, words: list[str]) -> None:
+        """Know these words, in this order, and from now on no others; counts start at 0. Raises InputError."""
         self.encode(np.array(bytearray("\n".join(words).encode() + b"\n")))
+        if self.n_words != len(words) or self.n_overlong:
+            raise InputError(f"a word of the vocabulary holds a separator or more than {MAX_TOKEN_BYTES} bytes")
         self._words.counts[:] = 0
         self.may_grow = False
 
@@ -84,19 +84,21 @@ class Tokenizer:
             done = kernels.merge(self._words, self._state, other._words, other.n_words, done, places)
             if done == other.n_words:
                 return places
-            self._grow()
+            self._grow(MAX_ID)
 
-    def _grow(self) -> None:
-        """Double what is more than half full."""
+    def _grow(self, most_words: int) -> None:
+        """Double what is more than half full, up to `most_words` words."""
         n_words, words = self.n_words, self._words
-        if 2 * len(words.counts) * self.step > MAX_ID:
-            raise InputError(f"more than {n_words} distinct words: ids are 32 bits. Is this text split into words?")
-        n_more_words = len(words.counts) if 2 * n_words >= len(words.counts) else 0
+        n_room = len(words.counts)
+        if 2 * n_words >= n_room:
+            n_room = min(2 * n_room, most_words)
+            if n_words >= n_room:
+                raise InputError(f"more than {n_words} distinct words: ids are 32 bits. Is this text split into words?")
         n_more_bytes = len(words.arena) if 2 * self._state[ARENA_USED] > len(words.arena) else 0
         self._words = Dictionary(
-            np.zeros(2 * (len(words.counts) + n_more_words), np.uint64),
-            np.append(words.offsets, np.zeros(n_more_words, np.int64)),
-            np.append(words.counts, np.zeros(n_more_words, np.int64)),
+            np.zeros(1 << (2 * n_room - 1).bit_length(), np.uint64),
+            np.append(words.offsets, np.zeros(n_room - len(words.counts), np.int64)),
+            np.append(words.counts, np.zeros(n_room - len(words.counts), np.int64)),
             np.append(words.arena, np.zeros(n_more_bytes, np.uint8)),
         )
         kernels.rehash(self._words, n_words)

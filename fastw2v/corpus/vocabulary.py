@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,10 +36,16 @@ class Vocabulary:
 
         words: distinct, in any order. counts: (len(words),) int64.
         """
-        frequent = np.flatnonzero(counts >= min_count).tolist()
-        by_name = np.array(sorted(frequent, key=words.__getitem__), np.int64)  # code points sort like UTF-8
-        places = by_name[np.argsort(-counts[by_name], kind="stable")][:max_vocab]
-        return cls([words[i] for i in places], counts[places]), places
+        frequent = np.flatnonzero(counts >= min_count)
+        frequent = frequent[np.argsort(-counts[frequent], kind="stable")]
+        names = [words[i] for i in frequent.tolist()]
+        # Equal counts one after the other, not all words at once: a sort of millions could not be interrupted.
+        ends = [*np.flatnonzero(np.diff(counts[frequent])) + 1, len(frequent)]
+        order: list[int] = []
+        for start, end in itertools.pairwise([0, *ends]):
+            order += sorted(range(start, end), key=names.__getitem__)  # code points sort like UTF-8
+        places = frequent[order[:max_vocab]]
+        return cls([names[i] for i in order[:max_vocab]], counts[places]), places
 
     def pruned(self, min_count: int, max_vocab: int | None) -> Vocabulary:
         """The words seen at least `min_count` times, of those the `max_vocab` most frequent."""
@@ -70,7 +77,7 @@ class Vocabulary:
     def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
         """Read what `save` or word2vec.c wrote. Raises InputError, naming the line."""
         try:
-            text = Path(path).read_text("utf-8")
+            text = Path(path).read_text("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InputError(f"vocabulary {path} is not UTF-8 at byte {error.start}") from error
         except OSError as error:
@@ -80,7 +87,7 @@ class Vocabulary:
             match line.split():
                 case []:
                     continue
-                case [word, count] if count.isascii() and count.isdigit() and word not in counts:
+                case [word, count] if count.isascii() and count.isdigit() and len(count) < 19 and word not in counts:
                     counts[word] = int(count)
                 case _:
                     raise InputError(f"vocabulary {path}, line {number}: {line[:60]!r} is not 'word count', each once")

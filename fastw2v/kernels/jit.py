@@ -50,7 +50,7 @@ def inlined(function: Function) -> Function:
 
 def is_cache_cold() -> bool:
     """Whether no kernel of this version has been compiled here before."""
-    return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob("*.nbi"))
+    return CACHE_DIRECTORY is None or not any((CACHE_DIRECTORY / "parallel").rglob("*.nbi"))  # the last to be made
 
 
 def _compile(function: Function, parallel: bool) -> Function:
@@ -75,17 +75,20 @@ def _cache_directory() -> Path | None:
     """
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     stamp = hashlib.sha256(sources + f"boundscheck={config.BOUNDSCHECK}".encode()).hexdigest()[:16]
-    directory = Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
+    directory = None
     try:
+        directory = Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
         directory.mkdir(parents=True, exist_ok=True)
         if os.access(directory, os.W_OK | os.X_OK):
             return directory
         reason = "not writable"
     except OSError as error:
         reason = error.strerror or str(error)
+    except RuntimeError as error:  # a user without a home
+        reason = str(error)
     warnings.warn(
-        f"cannot keep compiled kernels in {directory} ({reason}): they are compiled again in every process. "
-        "Set NUMBA_CACHE_DIR to a writable directory to avoid that.",
+        f"cannot keep compiled kernels in {directory or 'the home directory'} ({reason}): they are compiled again "
+        "in every process. Set NUMBA_CACHE_DIR to a writable directory to avoid that.",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -14,6 +14,8 @@ _DIGITS = 9  # of which every float32 can be read back (IEEE 754-2008, 5.12.2)
 _MAX_EXPONENT = 330
 _POWERS = np.array([float(f"1e{e}") if e < 309 else np.inf for e in range(-_MAX_EXPONENT, _MAX_EXPONENT + 1)])
 _TEN = np.array([10**i for i in range(19)], np.int64)
+_LOG10_OF_2 = 0.3010299956639812
+_LEAST_NORMAL_EXPONENT = -37
 _DOUBLE_ERROR = 1e-15  # more than a product of two rounded doubles can be off
 
 SPACE, NEWLINE, RETURN, TAB = 0x20, 0x0A, 0x0D, 0x09
@@ -45,20 +47,23 @@ def _format_float(x: np.float32, text: NDArray[np.uint8], i: int) -> int:
     if np.signbit(x):
         text[i] = _MINUS
         i += 1
-        x = -x
-    if x == 0:
+    magnitude = np.float32(abs(x))
+    if magnitude == 0:
         text[i] = _ZERO
         return i + 1
-    value = np.float64(x)
-    exponent = int(np.floor(np.log10(value)))
+    value = np.float64(magnitude)
+    # From the binary exponent, at most one too low; subnormal numbers have none.
+    exponent = int(np.floor((np.float64(magnitude.view(np.uint32) >> 23) - 127.0) * _LOG10_OF_2))
+    if exponent < _LEAST_NORMAL_EXPONENT:
+        exponent = int(np.floor(np.log10(value)))
     mantissa = int(np.rint(value * _POWERS[_DIGITS - 1 - exponent + _MAX_EXPONENT]))
-    if mantissa >= _TEN[_DIGITS]:  # log10 or rounding stood at a power of ten
+    if mantissa >= _TEN[_DIGITS]:
         exponent += 1
         mantissa = int(np.rint(value * _POWERS[_DIGITS - 1 - exponent + _MAX_EXPONENT]))
     n_digits = _DIGITS
     while n_digits > 1:
         shorter = (mantissa + 5) // 10
-        if not _reads_back(shorter, exponent - n_digits + 2, x):
+        if not _reads_back(shorter, exponent - n_digits + 2, magnitude):
             break
         n_digits -= 1
         mantissa = shorter

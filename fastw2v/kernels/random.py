@@ -47,14 +47,14 @@ def below(draw: np.uint64, n: np.uint64) -> np.int64:
 
 
 @kernel
-def fill_uniform(matrix: NDArray[np.float32], dim: int, bound: float, seed: np.uint64) -> None:
-    """Fill the first `dim` columns with U(-bound, bound); row i depends on (seed, i) alone.
+def fill_uniform(matrix: NDArray[np.float32], first: int, dim: int, bound: float, seed: np.uint64) -> None:
+    """Fill the first `dim` columns with U(-bound, bound); row i depends on (seed, first + i) alone.
 
     matrix: (n, stride) float32, changed in place. 24 bits a number, all that a float32 holds.
     """
     scale = 2.0 * bound / 16777216.0
     for row in range(matrix.shape[0]):
-        state = stream(seed, np.uint64(row))
+        state = stream(seed, np.uint64(first + row))
         for column in range(dim):
             state = advance(state)
             matrix[row, column] = np.float64(mix(state) >> np.uint64(40)) * scale - bound

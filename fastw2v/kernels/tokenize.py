@@ -18,6 +18,7 @@ from .simd import load_8_bytes
 MAX_TOKEN_BYTES = 1000
 
 NEWLINE = 0x0A
+_UNKNOWN, _FULL = -1, -2
 _CHUNK = 2048
 """Bytes looked over at a time: what is found in them stays in the L1 cache."""
 
@@ -181,6 +182,22 @@ def _insert(
     return word
 
 
+@inlined
+def _word_of(
+    words: Dictionary, state: NDArray[np.int64], text: NDArray[np.uint8], start: int, stop: int, may_grow: bool
+) -> int:
+    """The id of the token text[start:stop], which is inserted if it is new and `may_grow`."""
+    value = _hash(text, start, stop)
+    word, slot = _find(words, text, start, stop, value)
+    if word >= 0:
+        return word
+    if not may_grow:
+        return _UNKNOWN
+    if not _has_room(words, state, stop - start):
+        return _FULL
+    return _insert(words, state, text, start, stop, value, slot)
+
+
 @kernel
 def tokenize(
     text: NDArray[np.uint8],
@@ -216,20 +233,17 @@ def tokenize(
                 if end - start > MAX_TOKEN_BYTES:
                     state[N_OVERLONG] += 1
                 elif end > start:
-                    value = _hash(text, start, end)
-                    word, slot = _find(words, text, start, end, value)
-                    if word < 0 and may_grow:
-                        if not _has_room(words, state, end - start):
-                            state[POSITION] = start
-                            state[N_IDS] = n_ids
-                            return False
-                        word = _insert(words, state, text, start, end, value, slot)
-                    if word >= 0:
+                    word = _word_of(words, state, text, start, end, may_grow)
+                    if word == _FULL:
+                        state[POSITION] = start
+                        state[N_IDS] = n_ids
+                        return False
+                    if word == _UNKNOWN:
+                        state[N_UNKNOWN] += 1
+                    else:
                         words.counts[word] += 1
                         ids[n_ids] = first + word * step
                         n_ids += 1
-                    else:
-                        state[N_UNKNOWN] += 1
                 start = following
             if stop < n and text[stop] == NEWLINE and (n_ids == 0 or ids[n_ids - 1] >= 0):
                 ids[n_ids] = -1

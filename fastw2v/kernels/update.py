@@ -6,8 +6,9 @@ For an input row v, an output row u with label y (1 the centre word, 0 a negativ
     gradient  c = lr * m * (y - s(u.v));  v += c u;  u += c v
 
 (Mikolov et al. 2013, "Distributed representations", equation 4.) All logits are taken first, then all rows move: every
-gradient is that of the parameters before the step, also for a row that stands twice among the contexts; a row that was
-drawn twice as a negative has multiplicity 2.
+gradient is that of the parameters before the step. A row that was drawn twice as a negative has multiplicity 2. A row
+that stands twice among the contexts of a step with one tile is the exception: the outputs get its second visit as the
+first has moved it, a difference of the order of lr squared (benchmarks/README.md has what exactness costs).
 
 The contexts times the outputs are a small matrix product. It is cut into register tiles of 2 x `TILE_OUTPUTS`.
 """

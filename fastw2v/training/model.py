@@ -18,6 +18,10 @@ ROW_FLOATS = 16
 so, and every update adds a multiple of another row's padding."""
 
 
+ROWS_AT_A_TIME = 100_000
+"""Filled without a look at signals: well under a second."""
+
+
 @dataclass(frozen=True)
 class Model:
     """input_vectors: a word as context; output_vectors: as centre. Both (n_words, stride) float32, C order, aligned to
@@ -38,7 +42,8 @@ class Model:
                 f"not enough memory for 2 matrices of {n_words} words x {dim}, {model_bytes(n_words, dim) / 1e9:.1f} "
                 "GB: lower --dim or --max-vocab, or raise --min-count"
             ) from error
-        fill_uniform(input_vectors, dim, 0.5 / dim, np.uint64(seed))
+        for first in range(0, n_words, ROWS_AT_A_TIME):
+            fill_uniform(input_vectors[first : first + ROWS_AT_A_TIME], first, dim, 0.5 / dim, np.uint64(seed))
         return cls(input_vectors, output_vectors, dim)
 
     def is_finite(self) -> bool:
@@ -46,13 +51,15 @@ class Model:
         return is_finite(self.input_vectors) and is_finite(self.output_vectors)
 
     def vectors(self, vocabulary: Vocabulary, which: str) -> Vectors:
-        """The words with their `input` or `output` vectors, or the `average` of both."""
+        """The words with their `input` or `output` vectors, or the `average` of both (which overwrites the output).
+
+        The vectors are a view of the padded rows, not a copy.
+        """
+        matrix = self.input_vectors if which == "input" else self.output_vectors
         if which == "average":
-            matrix = (self.input_vectors[:, : self.dim] + self.output_vectors[:, : self.dim]) / np.float32(2)
-        else:
-            chosen = self.input_vectors if which == "input" else self.output_vectors
-            matrix = np.ascontiguousarray(chosen[:, : self.dim])
-        return Vectors(vocabulary.words, matrix, vocabulary.counts)
+            matrix += self.input_vectors
+            matrix *= np.float32(0.5)
+        return Vectors(vocabulary.words, matrix[:, : self.dim], vocabulary.counts)
 
 
 def model_bytes(n_words: int, dim: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus, Reading
-from ..corpus.source import find_files
+from ..corpus.paths import find_files
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
@@ -99,15 +100,20 @@ def train(
         on_bytes=lambda n_bytes: callback(BytesRead(n_bytes)),
     ))  # fmt: skip
     callback(CorpusRead(read.vocabulary, read.n_tokens, read.reading))
-    model = Model.new(len(read.vocabulary), config.dim, config.seed)
-    timed("train", lambda: train_model(model, read, config, threads, callback))
-    return model.vectors(read.vocabulary, config.vectors)
+
+    def train_new_model() -> Model:
+        model = Model.new(len(read.vocabulary), config.dim, config.seed)
+        train_model(model, read, config, threads, callback)
+        return model
+
+    return timed("train", train_new_model).vectors(read.vocabulary, config.vectors)  # type: ignore[no-any-return]
 
 
-def compile_kernels(threads: int = 1) -> None:
+def compile_kernels(threads: int = 1, include_readers: bool = False) -> None:
     """Compile everything `train` needs, or load it from the cache, by running it once on a few words.
 
-    Done before the work, so that a failure shows at once and no time is counted twice.
+    Done before the work, so that a failure shows at once and no time is counted twice. include_readers: also what
+    reads and writes files of vectors.
     """
     text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
     end_of_last_separator(text)
@@ -119,7 +125,13 @@ def compile_kernels(threads: int = 1) -> None:
     ids.flags.writeable = False
     vocabulary = Vocabulary(["a", "b"], np.array([4, 2]))
     corpus = Corpus(vocabulary, ids, 3, Reading(6, 3, 2, 0, 0, 0))
-    config = TrainConfig(dim=1, epochs=1, min_count=1)
+    config = TrainConfig(dim=1, epochs=1, min_count=1, sample=0)
     model = Model.new(2, config.dim, config.seed)
     train_model(model, corpus, config, threads)
-    model.vectors(vocabulary, config.vectors).save(os.devnull)
+    vectors = model.vectors(vocabulary, config.vectors)
+    vectors.save(os.devnull)
+    if include_readers:
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("v.txt", "v.bin"):
+                vectors.save(os.path.join(directory, name))
+                Vectors.load(os.path.join(directory, name))

@@ -50,11 +50,6 @@ class Schedule:
         """Spans of an epoch."""
         return -(-self.n_ids // self.span_length)
 
-    @property
-    def n_steps(self) -> int:
-        """Spans of the whole training."""
-        return self.epochs * self.n_spans
-
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The spans of an epoch in the order of their visit."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.n_spans)

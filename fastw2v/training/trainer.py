@@ -11,7 +11,7 @@ import numpy as np
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..corpus.vocabulary import Vocabulary
-from ..errors import DivergedError
+from ..errors import DivergedError, InputError
 from ..kernels.alias import build_alias_table
 from ..kernels.jit import in_parallel
 from ..kernels.train import (
@@ -76,11 +76,11 @@ def train_model(
 ) -> None:
     """Train `model` in place until the epochs are over or `on_progress` returns True.
 
-    Raises DivergedError within a slice of the first number that is not finite.
+    Raises DivergedError within a slice of the first number that is not finite, InputError if there were no pairs.
     """
     schedule = Schedule.of(len(corpus.ids), config)
     sampling = sampling_of(corpus.vocabulary, config)
-    n_words = 0
+    n_words = n_predictions = 0
     n_spans_next = threads
     start = time.perf_counter()
     for epoch in range(config.epochs):
@@ -101,6 +101,7 @@ def train_model(
                 raise _diverged(config, n_words, epoch)
             first += len(numbers)
             n_words += int(total[N_TOKENS])
+            n_predictions += int(total[N_PREDICTIONS])
             now = time.perf_counter()
             is_stopped = on_progress(
                 Progress(
@@ -119,6 +120,11 @@ def train_model(
                 return
             growth = min(4.0, SLICE_SECONDS / (now - slice_start))
             n_spans_next = max(threads, int(len(numbers) * growth))
+    if n_predictions == 0:
+        raise InputError(
+            "nothing was learnt: no line (sentence) of the corpus holds two words of the vocabulary"
+            + (", or too few to survive subsampling (--sample 0 keeps all)" if config.sample else "")
+        )
     if not model.is_finite():
         raise _diverged(config, n_words, config.epochs - 1)
 

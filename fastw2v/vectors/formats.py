@@ -14,8 +14,8 @@ from ..errors import InputError, RunError
 from ..files import replacing
 
 FORMATS = ("text", "binary")
-_ROWS = 4096
-"""Rows written at a time: some megabytes."""
+_BLOCK_NUMBERS = 1 << 18
+"""Numbers written at a time: some megabytes of text."""
 
 _MAX_HEADER = 64
 
@@ -33,6 +33,8 @@ def save(path: str | os.PathLike[str], words: Sequence[str], vectors: NDArray[np
     from ..kernels.numbers import MAX_NUMBER_BYTES, format_binary_rows, format_rows
 
     n, dim = vectors.shape
+    if n == 0 or dim == 0:
+        raise InputError(f"there are no vectors to write: the matrix is {n} x {dim}")
     if not is_finite(vectors):
         raise RunError(f"the vectors hold NaN or infinite numbers: {os.fspath(path)} was not written")
     if "\n".join(words).split() != list(words):
@@ -40,10 +42,11 @@ def save(path: str | os.PathLike[str], words: Sequence[str], vectors: NDArray[np
         raise InputError(f"the word {bad!r} is empty or holds white space: no word2vec file can hold it")
     with replacing(path) as file:
         file.write(f"{n} {dim}\n".encode())
-        for first in range(0, n, _ROWS):
-            arena = np.frombuffer(("\n".join(words[first : first + _ROWS]) + "\n").encode(), np.uint8)
+        n_rows = max(1, _BLOCK_NUMBERS // dim)
+        for first in range(0, n, n_rows):
+            arena = np.frombuffer(("\n".join(words[first : first + n_rows]) + "\n").encode(), np.uint8)
             ends = np.flatnonzero(arena == ord("\n"))
-            rows = np.ascontiguousarray(vectors[first : first + _ROWS])
+            rows = np.ascontiguousarray(vectors[first : first + n_rows])
             text = np.empty(len(arena) + len(rows) * (dim * MAX_NUMBER_BYTES + 2), np.uint8)
             if kind == "text":
                 n_bytes = format_rows(arena, ends, rows, text)

@@ -1,8 +1,7 @@
-"""Vectors: words and their matrix; similarity, neighbours, analogies. Names and meanings are gensim's KeyedVectors'."""
+"""Vectors: words and their matrix; similarity, neighbours, analogies, by the names of gensim's KeyedVectors."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -10,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, UnknownWord
 from . import formats
 
 Key = str
@@ -60,13 +59,11 @@ class Vectors:
         return f"<Vectors: {len(self):,} words x {self.vector_size}>"
 
     def get_index(self, key: Key) -> int:
-        """The row of a word. Raises KeyError, with words of like spelling."""
+        """The row of a word. Raises UnknownWord, a KeyError."""
         try:
             return self.key_to_index[key]
         except KeyError:
-            close = difflib.get_close_matches(str(key), self.index_to_key[:50_000], 3)
-            advice = f"; close are {', '.join(close)}" if close else ""
-            raise KeyError(f"the word {key!r} has no vector{advice}") from None
+            raise UnknownWord(key, self.index_to_key) from None
 
     def get_vector(self, key: Key, norm: bool = False) -> NDArray[np.float32]:
         """The vector of a word, (dim,) float32; of length 1 with `norm`."""
@@ -86,8 +83,8 @@ class Vectors:
 
     def most_similar(
         self,
-        positive: KeyOrVector | Sequence[KeyOrVector] = (),
-        negative: KeyOrVector | Sequence[KeyOrVector] = (),
+        positive: KeyOrVector | Sequence[KeyOrVector] | None = None,
+        negative: KeyOrVector | Sequence[KeyOrVector] | None = None,
         topn: int = 10,
         restrict_vocab: int | None = None,
     ) -> list[tuple[str, float]]:
@@ -133,7 +130,9 @@ class Vectors:
         return cls(*formats.load(fname, formats.format_of(fname)))
 
 
-def _as_list(keys: KeyOrVector | Sequence[KeyOrVector]) -> Sequence[KeyOrVector]:
+def _as_list(keys: KeyOrVector | Sequence[KeyOrVector] | None) -> Sequence[KeyOrVector]:
+    if keys is None:
+        return []
     if isinstance(keys, str):
         return [keys]
     if isinstance(keys, np.ndarray):

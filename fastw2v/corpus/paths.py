@@ -1,0 +1,63 @@
+"""Which files a corpus is: paths, globs and directories, found before anything is opened."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable
+
+from ..errors import InputError
+
+STDIN = "-"
+
+
+def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    """The files that paths, globs and directories name, in order; a directory's files sorted, hidden ones left out.
+
+    Raises InputError for what does not exist or cannot be read.
+    """
+    try:
+        names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
+    except TypeError as error:
+        raise InputError(f"a corpus is a path or several: {error}") from error
+    if not names:
+        raise InputError("no corpus given: name at least one file, directory or glob, or - for stdin")
+    files: list[str] = []
+    for name in names:
+        if os.path.isdir(name):
+            found = _files_below(name)
+            if not found:
+                raise InputError(f"corpus directory {name} holds no files")
+        elif name == STDIN or os.path.exists(name):
+            found = [name]
+        else:
+            found = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
+            if not found:
+                raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
+        files += found
+    if files.count(STDIN) > 1:
+        raise InputError("stdin (-) can be read only once: name it once")
+    if STDIN in files and sys.stdin is None:
+        raise InputError("the corpus is stdin (-), which is closed")
+    for file in files:
+        if file != STDIN and not os.access(file, os.R_OK):
+            raise InputError(f"corpus {file} cannot be read: permission denied")
+    return files
+
+
+def _files_below(directory: str) -> list[str]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"corpus directory {error.filename} cannot be read: {error.strerror}") from error
+
+    found = []
+    seen = set()
+    for place, directories, names in os.walk(directory, onerror=refuse, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:  # a link back up
+            directories.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        directories[:] = [name for name in directories if not name.startswith(".")]
+        found += [os.path.join(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if os.path.isfile(path))
