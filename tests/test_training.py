@@ -125,10 +125,10 @@ def test_no_memory(monkeypatch):
 def test_two_trainings_in_two_python_threads(planted, layer):
     # The layer workqueue aborts the process where two threads enter it.
     code = f"""
-import fastw2v, threading
+import fastw2v, os, threading
 def work():
     fastw2v.train({str(planted)!r}, threads=2, dim=20, min_count=1, epochs=20)
-    print("done")
+    os.write(1, b"done\\n")
 workers = [threading.Thread(target=work) for _ in range(2)]
 for worker in workers: worker.start()
 for worker in workers: worker.join()
