@@ -46,6 +46,9 @@ def option(default: Any, meaning: str, *choices: str, **limits: Any) -> Any:
 class TrainConfig:
     """The options of a training run, checked when made. Raises InputError for a value out of range."""
 
+    model: str = option("skipgram", "Predict a word from each context word, or from their mean (cbow: faster).",
+                        "skipgram", "cbow")  # fmt: skip
+    loss: str = option("ns", "Negative sampling, or hierarchical softmax over a Huffman tree.", "ns", "hs")
     dim: int = option(100, "Numbers in a vector.", low=1, high=10_000)
     window: int = option(5, "Words to each side that count as context; each word draws 1..window.", low=1, high=1_000)
     fixed_window: bool = option(False, "Always use the whole window instead of drawing its size.")
@@ -57,10 +60,12 @@ class TrainConfig:
     min_count: int = option(5, "Ignore words seen less often.", low=1)
     max_vocab: int | None = option(None, "Keep only this many of the most frequent words.", low=2)
     epochs: int = option(5, "Passes over the corpus.", low=1, high=1_000_000)
-    lr: float = option(0.025, "Learning rate at the start; it falls linearly to lr / 10,000.", low=0, low_excluded=True,
-                       high=100)  # fmt: skip
-    update: str = option("window", "Draw negatives for a window and step once, or for each pair (slower).",
+    lr: float | None = option(None, "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to "
+                              "lr / 10,000.", low=0, low_excluded=True, high=100)  # fmt: skip
+    update: str = option("window", "Skip-gram: share negatives and step once in a window, or for each pair (slower).",
                          "window", "pair")  # fmt: skip
+    cbow_gradient: str = option("word2vec", "CBOW: give each context word the whole step of the mean, or its share.",
+                                "word2vec", "exact")  # fmt: skip
     vectors: str = option("input", "Which vectors to keep: of words as context (usual), as centre, or the mean.",
                           "input", "output", "average")  # fmt: skip
     threads: int | None = option(None, "Threads; default: the cores this process may use.", low=1, high=4096)
@@ -90,6 +95,16 @@ class TrainConfig:
                 f"dim {self.dim} x negative {self.negative} x window {self.window} is more than {MOST_WORK:,} "
                 "multiplications a word: nothing could interrupt the kernel for seconds; lower one of them"
             )
+        if self.loss == "hs" and self.vectors != "input":
+            raise InputError(f"vectors is {self.vectors!r}: with hierarchical softmax the output rows are those of the "
+                             "tree's nodes, no word has one; use input, or loss ns")  # fmt: skip
+        if self.model == "cbow" and self.update == "pair":
+            raise InputError("update is 'pair': with cbow a window is one prediction, it has no pairs; use window")
+
+    @property
+    def first_lr(self) -> float:
+        """`lr`, or what it is by default."""
+        return self.lr or (0.025 if self.model == "skipgram" else 0.05)
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> TrainConfig:

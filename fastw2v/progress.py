@@ -96,6 +96,7 @@ class Reporter:
                 "words_total": progress.n_words_total,
                 "predictions": progress.n_predictions,
                 "loss": None if math.isnan(progress.loss) else progress.loss,
+                "loss_error": None if math.isnan(progress.loss_error) else progress.loss_error,
                 "lr": progress.learning_rate,
                 "seconds": round(progress.seconds, 3),
                 "words_per_second": round(progress.words_per_second),

@@ -4,6 +4,7 @@ Probabilities, draws and updates are written once more from their definitions; t
 by finite differences.
 """
 
+import heapq
 import re
 
 import numpy as np
@@ -82,11 +83,43 @@ def loss(inputs, outputs, contexts, centre, negatives):
 
 def step(inputs, outputs, contexts, centre, negatives, learning_rate):
     """All pairs of a window at the same parameters; in place."""
-    words, labels = outputs_of(centre, negatives)
-    v, u = inputs[contexts].copy(), outputs[words].copy()
+    labelled_step(inputs, outputs, contexts, *outputs_of(centre, negatives), learning_rate)
+
+
+def labelled_step(inputs, outputs, contexts, rows, labels, learning_rate):
+    """The same for any output rows and labels: hierarchical softmax's are the nodes above the centre word."""
+    v, u = inputs[contexts].copy(), outputs[rows].copy()
     coefficients = learning_rate * (labels - sigmoid(v @ u.T))
     np.add.at(inputs, contexts, coefficients @ u)
-    np.add.at(outputs, words, coefficients.T @ v)
+    np.add.at(outputs, rows, coefficients.T @ v)
+
+
+def mean_step(inputs, outputs, contexts, rows, labels, learning_rate, is_exact):
+    """CBOW: the mean of the contexts predicts; each context gets the mean's step, or exactly its share of it."""
+    mean = inputs[contexts].mean(axis=0)
+    moved = mean[None].copy()
+    labelled_step(moved, outputs, [0], rows, labels, learning_rate)
+    share = 1 / len(contexts) if is_exact else 1
+    np.add.at(inputs, contexts, share * (moved[0] - mean))
+
+
+def labelled_loss(v, outputs, rows, labels):
+    """-log s(u.v) for each row of label 1, -log s(-u.v) for each of label 0."""
+    return sum(np.logaddexp(0, -(2 * y - 1) * (outputs[row] @ v)) for row, y in zip(rows, labels, strict=True))
+
+
+# Huffman's tree
+
+
+def huffman_cost(counts):
+    """The least possible sum of count * code length."""
+    heap = sorted(counts)
+    cost = 0
+    while len(heap) > 1:
+        merged = heapq.heappop(heap) + heapq.heappop(heap)
+        cost += merged
+        heapq.heappush(heap, merged)
+    return cost
 
 
 # The walk
@@ -102,9 +135,10 @@ def start_of_span(ids, span, length, max_shift):
     return start
 
 
-def train_span(ids, start, stop, inputs, outputs, sampling, learning_rate, state):
-    """The windows of a span, in order, with the draws that the streams define; in place. Returns the pairs trained."""
-    keep, noise, window, fixed_window, n_negatives, share_negatives = sampling
+def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_rate, state):
+    """The windows of a span, in order, with the draws that the streams define; in place. Returns the predictions."""
+    keep, window, fixed_window, by_mean, exact_mean = windows
+    by_path, share_negatives, n_negatives, noise, path_starts, path_nodes, path_labels = objective[:7]
     draws = Draws(state)
     sentences = [[]]
     for word in ids[start:stop]:
@@ -116,17 +150,28 @@ def train_span(ids, start, stop, inputs, outputs, sampling, learning_rate, state
     def draw_negatives():
         return [draw_alias(noise, draws.next()) for _ in range(n_negatives)]
 
+    def rows_and_labels(centre):
+        nonlocal negatives
+        if by_path:
+            path = slice(path_starts[centre], path_starts[centre + 1])
+            return path_nodes[path].tolist(), path_labels[path].astype(float)
+        now, negatives = negatives, draw_negatives()
+        return outputs_of(centre, now)
+
     negatives = draw_negatives()
-    n_pairs = 0
+    n_predictions = 0
     for sentence in sentences:
         for position, centre in enumerate(sentence):
             reach = window if fixed_window else 1 + below(draws.next(), window)
             contexts = sentence[max(0, position - reach) : position] + sentence[position + 1 : position + reach + 1]
-            n_pairs += len(contexts)
+            if by_mean and contexts:
+                n_predictions += 1
+                mean_step(inputs, outputs, contexts, *rows_and_labels(centre), learning_rate, exact_mean)
+                continue
+            n_predictions += len(contexts)
             for group in [contexts] if share_negatives and contexts else [[context] for context in contexts]:
-                now, negatives = negatives, draw_negatives()
-                step(inputs, outputs, group, centre, now, learning_rate)
-    return n_pairs
+                labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate)
+    return n_predictions
 
 
 # Text

@@ -58,6 +58,7 @@ def test_log(run, planted, tmp_path):
         "words_total",
         "predictions",
         "loss",
+        "loss_error",
         "lr",
         "seconds",
         "words_per_second",
@@ -77,8 +78,8 @@ def test_stdin_to_stdout(planted, tmp_path):
 
 
 def test_the_bar_fits_the_terminal():
-    progress = Progress(epoch=2, epochs=5, n_words=30, n_words_total=100, n_predictions=9, loss=2.5, learning_rate=0.02,
-                        seconds=3.0, words_per_second=5.5e6)  # fmt: skip
+    progress = Progress(epoch=2, epochs=5, n_words=30, n_words_total=100, n_predictions=9, loss=2.5, loss_error=0.1,
+                        learning_rate=0.02, seconds=3.0, words_per_second=5.5e6)  # fmt: skip
     wide = "[#######.................]  30% epoch 2/5  5.50 M words/s  loss 2.500  lr 0.02  ETA 0:00:07"
     assert _bar(progress) == wide
     assert len(_bar(progress, 80)) < 80

@@ -24,10 +24,13 @@ from fastw2v.config import base_type
     ({"update": "batch"}, "update is 'batch': it must be window or pair"),
     ({"vectors": "both"}, "vectors is 'both': it must be one of input, output, average"),
     ({"dim": 300, "negative": 1000, "window": 1000}, "multiplications a word: nothing could interrupt"),
+    ({"loss": "hs", "vectors": "output"}, "with hierarchical softmax the output rows are those of the tree's nodes"),
+    ({"model": "cbow", "update": "pair"}, "with cbow a window is one prediction, it has no pairs"),
+    ({"model": "glove"}, "model is 'glove': it must be skipgram or cbow"),
     ({"vector_size": 100}, "there is no option vector_size: did you mean dim"),
     ({"workers": 2}, "there is no option workers: did you mean threads"),
     ({"widow": 2}, "there is no option widow: did you mean window"),
-    ({"qqqq": 2}, "there is no option qqqq: known are dim, window"),
+    ({"qqqq": 2}, "there is no option qqqq: known are model, loss"),
 ])  # fmt: skip
 def test_refused(options, message):
     with pytest.raises(InputError, match=message.replace("(", r"\(")):

@@ -26,6 +26,24 @@ def test_step_is_the_gradient_of_the_loss(contexts, negatives):
             assert got == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("labels", [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
+def test_exact_mean_step_is_the_gradient_of_the_loss(labels):
+    rng = np.random.default_rng(0)
+    inputs, outputs = rng.normal(size=(2, 7, 4))
+    contexts, rows, learning_rate, epsilon = [0, 1, 2], [3, 4, 6], 1e-3, 1e-6
+    moved = inputs.copy(), outputs.copy()
+    reference.mean_step(*moved, contexts, rows, np.array(labels), learning_rate, is_exact=True)
+    for which in range(2):
+        for place in np.ndindex(7, 4):
+            losses = []
+            for sign in (1, -1):
+                shifted = inputs.copy(), outputs.copy()
+                shifted[which][place] += sign * epsilon
+                losses.append(reference.labelled_loss(shifted[0][contexts].mean(axis=0), shifted[1], rows, labels))
+            expected = -learning_rate * (losses[0] - losses[1]) / (2 * epsilon)
+            assert (moved[which] - (inputs, outputs)[which])[place] == pytest.approx(expected, abs=1e-9)
+
+
 def test_step_by_hand():
     # v = (1, 0), u = (0, 2) of the centre: u.v = 0, s = 1/2, c = lr (1 - 1/2) = 0.1
     inputs, outputs = np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])

@@ -25,6 +25,22 @@ def test_words_that_share_contexts_become_neighbours(planted, threads, update, w
     assert share_of_planted_neighbours(vectors) > 0.95
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("options", [
+    {"model": "cbow"}, {"model": "cbow", "cbow_gradient": "exact", "lr": 0.2}, {"loss": "hs"},
+    {"model": "cbow", "loss": "hs"}, {"loss": "hs", "update": "pair"},
+], ids=str)  # fmt: skip
+def test_every_objective_finds_the_neighbours(planted, threads, options):
+    losses = []
+    vectors = fastw2v.train(
+        planted, threads=threads, callback=lambda event: losses.append(getattr(event, "loss", np.nan)) and None,
+        **{**SMALL, "epochs": 8, **options},
+    )  # fmt: skip
+    assert share_of_planted_neighbours(vectors) > 0.9
+    losses = [loss for loss in losses if not np.isnan(loss)]
+    assert losses[-1] < losses[0]
+
+
 def test_more_threads_than_cores_train_too(tmp_path, planted):
     subprocess.run(
         [sys.executable, "-m", "fastw2v", "train", planted, "-o", tmp_path / "v.bin", "--threads", "5", "--quiet",
@@ -53,6 +69,9 @@ print(hashlib.sha256(vectors.vectors.tobytes()).hexdigest())
 """
     digests = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
     assert len(digests) == 1
+    for more in ({"model": "cbow"}, {"loss": "hs"}, {"model": "cbow", "loss": "hs"}):
+        runs = [fastw2v.train(planted, threads=1, dim=20, min_count=1, **more).vectors.tobytes() for _ in range(2)]
+        assert runs[0] == runs[1]
     other = fastw2v.train(planted, threads=1, dim=20, min_count=1, epochs=3, sample=0.01, seed=6)
     assert hashlib.sha256(other.vectors.tobytes()).hexdigest().encode() + b"\n" not in digests
 

@@ -119,6 +119,16 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
     return types.void(array, types.intp, vector), generate
 
 
+@intrinsic
+def splat(typing_context: Any, scalar: Any) -> Any:
+    """The float32 `scalar` in every lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _broadcast(builder, args[0])
+
+    return vector(types.float32), generate
+
+
 def _elementwise(doc: str, n_operands: int, generate_one: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return generate_one(builder, *args)

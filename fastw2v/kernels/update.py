@@ -5,10 +5,13 @@ For an input row v, an output row u with label y (1 the centre word, 0 a negativ
     loss      m * -log s(u.v)  if y = 1,  m * -log s(-u.v)  if y = 0,   s the sigmoid
     gradient  c = lr * m * (y - s(u.v));  v += c u;  u += c v
 
-(Mikolov et al. 2013, "Distributed representations", equation 4.) All logits are taken first, then all rows move: every
-gradient is that of the parameters before the step. A row that was drawn twice as a negative has multiplicity 2. A row
-that stands twice among the contexts of a step with one tile is the exception: the outputs get its second visit as the
-first has moved it, a difference of the order of lr squared (benchmarks/README.md has what exactness costs).
+(Mikolov et al. 2013, "Distributed representations", equation 4; in hierarchical softmax, equation 3, the output rows
+are those of the nodes above the word, and y is 1 - the bit of its code there). CBOW's v is the mean of the contexts.
+
+All logits are taken first, then all rows move: every gradient is that of the parameters before the step. A row that was
+drawn twice as a negative has multiplicity 2. A row that stands twice among the contexts of a step with one tile is the
+exception: the outputs get its second visit as the first has moved it, a difference of the order of lr squared
+(benchmarks/README.md has what exactness costs).
 
 The contexts times the outputs are a small matrix product. It is cut into register tiles of 2 x `TILE_OUTPUTS`.
 """
@@ -33,6 +36,7 @@ from .simd import (
     multiply,
     multiply_add_rows,
     sigmoid,
+    splat,
     store,
     store_rows,
     store_totals,
@@ -54,30 +58,31 @@ class Scratch(NamedTuple):
     coefficients: NDArray[np.float32]  # logits, then c, by (tile, context, SLOTS)
     before: NDArray[np.float32]  # one column of the contexts before the step, (capacity, LANES)
     logit_sums: NDArray[np.float32]  # (LANES,): finite as long as every logit was
+    mean: NDArray[np.float32]  # CBOW's input row, and what it was before the step, (2, stride)
 
 
 @inlined
-def new_scratch(n_contexts: int, n_outputs: int) -> Scratch:
-    """Working memory for up to `n_contexts` input and `n_outputs` output rows; the first output is the positive one."""
+def new_scratch(n_contexts: int, n_outputs: int, stride: int) -> Scratch:
+    """Working memory for up to `n_contexts` input and `n_outputs` output rows of `stride` floats."""
     n_tiles = (n_outputs + TILE_OUTPUTS - 1) // TILE_OUTPUTS
-    labels = np.zeros(n_tiles * PATTERN, np.float32)
-    labels[0] = labels[SLOTS] = 1.0
     return Scratch(
         np.zeros(n_contexts + 1, np.int64),
         np.zeros(n_tiles * TILE_OUTPUTS, np.int64),
-        labels,
+        np.zeros(n_tiles * PATTERN, np.float32),
         np.zeros(n_tiles * PATTERN, np.float32),
         np.zeros(n_tiles * (n_contexts + 2) * SLOTS, np.float32),
         np.zeros(n_contexts * LANES, np.float32),
         np.zeros(LANES, np.float32),
+        np.zeros((2, stride), np.float32),
     )
 
 
 @inlined
-def set_output(scratch: Scratch, place: int, row: int, rate: float) -> None:
-    """Make the output row at element offset `row` the `place`-th of the step, with lr * m = `rate`."""
+def set_output(scratch: Scratch, place: int, row: int, label: float, rate: float) -> None:
+    """Make the output row at element offset `row` the `place`-th of the step, with y = `label` and lr * m = `rate`."""
     scratch.outputs[place] = row
     slot = place // TILE_OUTPUTS * PATTERN + place % TILE_OUTPUTS
+    scratch.labels[slot] = scratch.labels[slot + SLOTS] = label
     scratch.rates[slot] = scratch.rates[slot + SLOTS] = rate
 
 
@@ -89,7 +94,7 @@ def fill_last_tile(scratch: Scratch, n_outputs: int) -> int:
     """
     n_tiles = (n_outputs + TILE_OUTPUTS - 1) // TILE_OUTPUTS
     for place in range(n_outputs, n_tiles * TILE_OUTPUTS):
-        set_output(scratch, place, scratch.outputs[place // TILE_OUTPUTS * TILE_OUTPUTS], 0.0)
+        set_output(scratch, place, scratch.outputs[place // TILE_OUTPUTS * TILE_OUTPUTS], 0.0, 0.0)
     return n_tiles
 
 
@@ -166,6 +171,32 @@ def step(
                 moved, new = exchange(scratch.coefficients, tile * tile_size + context * SLOTS, moved, fixed, old, new)
                 store(inputs, place, moved)
             store_rows(outputs, output_rows, column, new)
+
+
+@inlined
+def take_mean(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int) -> None:
+    """Write the mean of the context rows to `scratch.mean`: the input row of CBOW."""
+    stride = inputs.shape[1]
+    share = splat(np.float32(1.0) / np.float32(n_contexts))
+    for column in range(0, stride, LANES):
+        total = load(inputs, scratch.contexts[0] + column)
+        for context in range(1, n_contexts):
+            total = add(total, load(inputs, scratch.contexts[context] + column))
+        mean = multiply(total, share)
+        store(scratch.mean, column, mean)
+        store(scratch.mean, stride + column, mean)
+
+
+@inlined
+def spread_step(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int, share: float) -> None:
+    """Add `share` of what the mean moved by to each context row; share = 1 is word2vec.c's, 1 / n_contexts exact."""
+    stride = inputs.shape[1]
+    factor = splat(np.float32(share))
+    for column in range(0, stride, LANES):
+        moved = multiply(subtract(load(scratch.mean, column), load(scratch.mean, stride + column)), factor)
+        for context in range(n_contexts):
+            place = scratch.contexts[context] + column
+            store(inputs, place, add(load(inputs, place), moved))
 
 
 @inlined

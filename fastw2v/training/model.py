@@ -33,10 +33,13 @@ class Model:
     dim: int
 
     @classmethod
-    def new(cls, n_words: int, dim: int, seed: int) -> Model:
-        """Input U(-0.5, 0.5) / dim, a row from (seed, row); output zero. Raises InputError if memory is short."""
+    def new(cls, n_words: int, dim: int, seed: int, n_copies: int = 0) -> Model:
+        """Input U(-0.5, 0.5) / dim, a row from (seed, row); output zero. Raises InputError if memory is short.
+
+        n_copies: rows behind the output matrix for the threads' copies of hot rows.
+        """
         try:
-            input_vectors, output_vectors = _zeros(n_words, dim), _zeros(n_words, dim)
+            input_vectors, output_vectors = _zeros(n_words, dim), _zeros(n_words + n_copies, dim)
         except MemoryError as error:
             raise InputError(
                 f"not enough memory for 2 matrices of {n_words} words x {dim}, {model_bytes(n_words, dim) / 1e9:.1f} "

@@ -22,6 +22,7 @@ from ..kernels.tokenize import end_of_last_separator, renumber
 from ..machine import available_threads
 from ..vectors.vectors import Vectors
 from .model import Model
+from .objective import n_hot_rows
 from .trainer import Progress, train_model
 
 
@@ -102,7 +103,8 @@ def train(
     callback(CorpusRead(read.vocabulary, read.n_tokens, read.reading))
 
     def train_new_model() -> Model:
-        model = Model.new(len(read.vocabulary), config.dim, config.seed)
+        n_copies = threads * n_hot_rows(len(read.vocabulary), config)
+        model = Model.new(len(read.vocabulary), config.dim, config.seed, n_copies)
         train_model(model, read, config, threads, callback)
         return model
 

@@ -43,7 +43,7 @@ class Schedule:
     def of(cls, n_ids: int, config: TrainConfig) -> Schedule:
         operations = 4 * config.dim * (config.negative + 1) * (config.window + 1)
         length = min(LONGEST_SPAN, n_ids // SPANS_OF_SMALL_CORPUS, int(SPAN_OPERATIONS / operations))
-        return cls(n_ids, max(length, SHORTEST_SPAN), config.epochs, config.lr, config.seed)
+        return cls(n_ids, max(length, SHORTEST_SPAN), config.epochs, config.first_lr, config.seed)
 
     @property
     def n_spans(self) -> int:

@@ -7,26 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
-from ..corpus.vocabulary import Vocabulary
 from ..errors import DivergedError, InputError
-from ..kernels.alias import build_alias_table
 from ..kernels.jit import in_parallel
 from ..kernels.train import (
     LOGIT_SUM,
-    LOSS_SUM,
-    N_LOSSES,
+    LOSS,
+    LOSS_LOSS,
+    LOSS_SIZE,
     N_PREDICTIONS,
+    N_SAMPLES,
     N_TOKENS,
+    SIZE,
+    SIZE_SIZE,
     STATISTICS,
-    Sampling,
     Spans,
     train_spans,
 )
 from .model import Model
+from .objective import objective_of, windows_of
 from .schedule import Schedule
+
+LOSS_EVERY = 256
+"""The loss is taken of one step (a window, or a pair) in this many: below 1 % of the time."""
 
 SLICE_SECONDS = 0.35
 """What one call of the kernel should take: Ctrl-C waits for it, and its end makes threads wait for each other."""
@@ -42,6 +48,7 @@ class Progress:
     n_words_total: int
     n_predictions: int  # of this slice: pairs of a context and a centre word, each with its negatives
     loss: float  # mean of the slice's sampled predictions, natural log; NaN where none was sampled
+    loss_error: float  # its standard error
     learning_rate: float
     seconds: float
     words_per_second: float  # of this slice
@@ -52,19 +59,19 @@ class Progress:
         return self.seconds * (self.n_words_total / max(1, self.n_words) - 1)
 
 
-def sampling_of(vocabulary: Vocabulary, config: TrainConfig) -> Sampling:
-    """The tables the kernel draws from."""
-    keep = vocabulary.keep_probability(config.sample, config.sample_formula)
-    noise = np.empty(len(vocabulary), np.uint64)
-    build_alias_table(vocabulary.noise_weights(config.ns_exponent), noise)
-    return Sampling(
-        np.minimum(keep * 2.0**32, 2.0**32 - 1).astype(np.uint32),
-        noise,
-        config.window,
-        config.fixed_window,
-        config.negative,
-        config.update == "window",
-    )
+def mean_loss(total: NDArray[np.float64]) -> tuple[float, float]:
+    """The mean loss of a prediction and its standard error, from summed statistics; NaN where nothing was sampled.
+
+    A ratio of two sums over n independent steps: variance n / (n - 1) sum((loss - mean size)^2) / sum(size)^2
+    (Cochran 1977, "Sampling techniques", 6.4).
+    """
+    n = total[N_SAMPLES]
+    if n == 0:
+        return float("nan"), float("nan")
+    mean = total[LOSS] / total[SIZE]
+    squares = total[LOSS_LOSS] - 2 * mean * total[LOSS_SIZE] + mean * mean * total[SIZE_SIZE]
+    error = np.sqrt(max(squares, 0.0) * n / (n - 1)) / total[SIZE] if n > 1 else float("nan")
+    return float(mean), float(error)
 
 
 def train_model(
@@ -79,7 +86,7 @@ def train_model(
     Raises DivergedError within a slice of the first number that is not finite, InputError if there were no pairs.
     """
     schedule = Schedule.of(len(corpus.ids), config)
-    sampling = sampling_of(corpus.vocabulary, config)
+    windows, objective = windows_of(corpus.vocabulary, config), objective_of(corpus.vocabulary, config, threads)
     n_words = n_predictions = 0
     n_spans_next = threads
     start = time.perf_counter()
@@ -94,7 +101,8 @@ def train_model(
             with in_parallel(threads):
                 train_spans(
                     corpus.ids, Spans(numbers, rates, schedule.span_length), model.input_vectors,
-                    model.output_vectors, sampling, np.uint64(config.seed), np.uint64(epoch), statistics,
+                    model.output_vectors, windows, objective, LOSS_EVERY, True, np.uint64(config.seed),
+                    np.uint64(epoch), statistics,
                 )  # fmt: skip
             total = statistics.sum(axis=0)
             if not np.isfinite(total[LOGIT_SUM]):
@@ -102,6 +110,7 @@ def train_model(
             first += len(numbers)
             n_words += int(total[N_TOKENS])
             n_predictions += int(total[N_PREDICTIONS])
+            loss, loss_error = mean_loss(total)
             now = time.perf_counter()
             is_stopped = on_progress(
                 Progress(
@@ -110,7 +119,8 @@ def train_model(
                     n_words=n_words,
                     n_words_total=config.epochs * corpus.n_tokens,
                     n_predictions=int(total[N_PREDICTIONS]),
-                    loss=float(total[LOSS_SUM] / total[N_LOSSES]) if total[N_LOSSES] else float("nan"),
+                    loss=loss,
+                    loss_error=loss_error,
                     learning_rate=float(rates[-1]),
                     seconds=now - start,
                     words_per_second=total[N_TOKENS] / (now - slice_start),
@@ -131,6 +141,6 @@ def train_model(
 
 def _diverged(config: TrainConfig, n_words: int, epoch: int) -> DivergedError:
     return DivergedError(
-        f"training diverged to NaN or infinity in epoch {epoch + 1}, after {n_words} words, at lr = {config.lr:g}: "
-        "use a lower --lr. No vectors were written"
+        f"training diverged to NaN or infinity in epoch {epoch + 1}, after {n_words} words, at lr = "
+        f"{config.first_lr:g}: use a lower --lr. No vectors were written"
     )

@@ -1,0 +1,60 @@
+"""The options of training as the tables that the kernel reads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..config import TrainConfig
+from ..corpus.vocabulary import Vocabulary
+from ..kernels.alias import build_alias_table
+from ..kernels.huffman import build_tree, fill_paths, path_lengths
+from ..kernels.train import Objective, Windows
+
+
+def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
+    """How the kernel cuts the text."""
+    keep = vocabulary.keep_probability(config.sample, config.sample_formula)
+    return Windows(
+        np.minimum(keep * 2.0**32, 2.0**32 - 1).astype(np.uint32),
+        config.window,
+        config.fixed_window,
+        config.model == "cbow",
+        config.cbow_gradient == "exact",
+    )
+
+
+HOT_ROWS = 32
+"""Five layers of the tree, 14 KB at dim 100."""
+
+STEPS_BETWEEN_MERGES = 256
+"""Of all threads together, so that the copies do not drift apart on large machines."""
+
+
+def n_hot_rows(n_words: int, config: TrainConfig) -> int:
+    """How many output rows each thread has copies of: with hierarchical softmax the top of the tree."""
+    return min(HOT_ROWS, n_words - 1) if config.loss == "hs" else 0
+
+
+def objective_of(vocabulary: Vocabulary, config: TrainConfig, threads: int) -> Objective:
+    """The tables that give the kernel its output rows: the noise, or the Huffman paths."""
+    n_words = len(vocabulary)
+    by_path = config.loss == "hs"
+    noise = np.zeros(0 if by_path else n_words, np.uint64)
+    starts, nodes, labels = np.zeros(n_words + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
+    longest = 0
+    if by_path:
+        parents, bits = np.empty(2 * n_words - 1, np.int32), np.empty(2 * n_words - 1, np.uint8)
+        build_tree(vocabulary.counts, parents, bits)
+        lengths = np.empty(2 * n_words - 1, np.int32)
+        path_lengths(parents, lengths)
+        np.cumsum(lengths[:n_words], out=starts[1:])
+        nodes, labels = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
+        fill_paths(parents, bits, starts, nodes, labels)
+        longest = int(lengths.max())
+    else:
+        build_alias_table(vocabulary.noise_weights(config.ns_exponent), noise)
+    n_hot = n_hot_rows(n_words, config)
+    # The inner nodes stand in the order of their making, the root last.
+    hot = (n_words - 1 - n_hot, n_hot, n_words, max(1, STEPS_BETWEEN_MERGES // threads))
+    n_negatives = 0 if by_path else config.negative
+    return Objective(by_path, config.update == "window", n_negatives, noise, starts, nodes, labels, longest, *hot)
