@@ -9,6 +9,9 @@ import pytest
 N_TOPICS = 8
 WORDS_OF_TOPIC = 12
 
+TRAIN = ["--dim", "20", "--min-count", "1", "--epochs", "3", "--sample", "0", "--lr", "0.05"]
+"""Options that learn the planted structure in a moment."""
+
 
 def planted_text(seed=0, n_sentences=3000):
     """Sentences of ten words, each from one topic: words of a topic share their contexts, and no others do."""

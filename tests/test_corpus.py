@@ -1,8 +1,7 @@
-"""From bytes to ids: the grammar against 20 lines of Python, cut at every place; every way to name a corpus."""
+"""From files to ids: every way to name a corpus and what may be wrong with it."""
 
 import bz2
 import gzip
-import io
 import lzma
 import os
 import subprocess
@@ -12,22 +11,13 @@ import time
 import numpy as np
 import pytest
 import reference
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fastw2v.corpus import corpus as corpus_module
 from fastw2v.corpus import source
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.paths import find_files
 from fastw2v.corpus.source import read_blocks
-from fastw2v.corpus.tokenizer import Tokenizer
 from fastw2v.errors import InputError, MissingExtra, RunError
-
-PIECES = [b"a", b"bb", b"word", b"longerword", b"exactly8", b"\xc3\xa9t\xc3\xa9", b"\xe3\x81\x82", b"\xe2\x82\xac",
-          b" ", b"  ", b"\t", b"\n", b"\r\n", b"\x00", b"\x1f", b"\x7f", b"\xc2\xa0", b"\xc2\x85", b"\xe1\x9a\x80",
-          b"\xe2\x80\x83", b"\xe2\x80\xa8", b"\xe2\x80\xaf", b"\xe2\x81\x9f", b"\xe3\x80\x80", b"\xe2\x80\xa6",
-          b"\xc2", b"\xe2", b"\xe2\x80", b"\xe3\x80", b"\xff", b"\xf0\x9f\x98\x80"]  # fmt: skip
-texts = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
 
 
 def sentences(corpus):
@@ -43,55 +33,6 @@ def sentences(corpus):
 
 def read(path, **options):
     return Corpus.from_text(path, **{"min_count": 1, **options})
-
-
-def tokenized(text, **options):
-    """Sentences by the tokenizer alone, as bytes."""
-    tokenizer = Tokenizer(**options)
-    return as_sentences(tokenizer.encode(np.array(bytearray(text))).tolist(), tokenizer)
-
-
-def as_sentences(ids, tokenizer):
-    words = tokenizer.arena.split(b"\n")[:-1]
-    found = [[]]
-    for word in ids:
-        if word < 0:
-            found.append([])
-        else:
-            found[-1].append(words[(word - tokenizer.first) // tokenizer.step])
-    return [sentence for sentence in found if sentence]
-
-
-@given(texts)
-@settings(max_examples=500, deadline=None)
-def test_grammar(text):
-    assert tokenized(text + b"\n") == reference.sentences_of(text)
-
-
-@given(texts)
-@settings(max_examples=200, deadline=None)
-def test_a_small_dictionary_grows(text):
-    assert tokenized(text + b"\n", n_words=1, first=1, step=3) == reference.sentences_of(text)
-
-
-@given(st.binary(max_size=300))
-@settings(max_examples=300, deadline=None)
-def test_any_bytes(text):
-    assert tokenized(text + b"\n") == reference.sentences_of(text)
-
-
-@given(texts, st.integers(1, 40))
-@settings(max_examples=200, deadline=None)
-def test_blocks_may_be_cut_anywhere(text, block_bytes):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "_without_bom", lambda block, file: block)
-        patch.setattr(source, "BLOCK_BYTES", block_bytes)
-        blocks = list(source._cut(io.BytesIO(text), "a file"))
-    assert sum(n_read for n_read, _ in blocks) == len(text)
-    assert b"".join(block.tobytes() for _, block in blocks) == text + b"\n"
-    tokenizer = Tokenizer()
-    ids = [word for _, block in blocks for word in tokenizer.encode(block).tolist()]
-    assert as_sentences(ids, tokenizer) == reference.sentences_of(text)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -381,14 +322,6 @@ def test_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: open("/dev/full", "r+b", 0))  # noqa: SIM115
     with pytest.raises(RunError, match="no room left in .*--temp-dir"):
         read(path)
-
-
-def test_too_many_words_for_ids(monkeypatch):
-    monkeypatch.setattr("fastw2v.corpus.tokenizer.MAX_ID", 16)
-    text = b" ".join(b"%d" % i for i in range(17)) + b"\n"
-    assert len(tokenized(text[: text.index(b"16")], n_words=4)[0]) == 16
-    with pytest.raises(InputError, match="more than 16 distinct words: ids are 32 bits"):
-        tokenized(text, n_words=4)
 
 
 def test_blocks_of_a_plain_file(tmp_path):
