@@ -93,7 +93,7 @@ def train(
         callback(PhaseEnded(name, time.perf_counter() - start))
         return result
 
-    cold = "compiling for this CPU, once: it takes about 10 s" if is_cache_cold() else ""
+    cold = "compiling for this CPU, once: it takes about 12 s" if is_cache_cold() else ""
     timed("compile", lambda: compile_kernels(threads), cold)
     read: Corpus = timed("read", lambda: Corpus.from_text(
         files, min_count=config.min_count, max_vocab=config.max_vocab, vocabulary=vocabulary,
