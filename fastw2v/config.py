@@ -14,6 +14,7 @@ from typing import Any
 from .errors import InputError
 
 MOST_WORK = 10_000_000
+"""dim * outputs * window: with it the shortest span keeps a slow core busy for some seconds, which no signal ends."""
 
 
 @dataclass(frozen=True)
