@@ -4,9 +4,10 @@
     python benchmarks/trainers.py corpus.txt --analogies questions-words.txt --pairs wordsim353.txt \
         --word2vec ~/word2vec/word2vec --fasttext ~/fastText/fasttext --pword2vec ~/pWord2Vec/pWord2Vec
 
-gensim comes from PyPI; the others run where the path to a binary that you built is given. Every trainer is a process of
-its own that reads the corpus, trains skip-gram with negative sampling and writes text vectors. Training words/s counts
-the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r.
+gensim comes from PyPI; the others run where the path to a binary that you built is given, and where they have the
+objective. Every trainer is a process of its own that reads the corpus, trains and writes text vectors. Training words/s
+counts the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r. With cbow
+all start at word2vec.c's learning rate for it, 0.05, also gensim, whose own default is lower and worse.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ HERE = Path(__file__).parent
 @dataclass(frozen=True)
 class Settings:
     corpus: str
+    model: str
+    loss: str
     dim: int
     window: int
     negative: int
@@ -41,6 +44,11 @@ class Settings:
     min_count: int
     epochs: int
     threads: int
+
+    @property
+    def lr(self) -> float:
+        """word2vec.c's."""
+        return 0.025 if self.model == "skipgram" else 0.05
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ class Run:
 
 def fastw2v_command(settings: Settings, seed: int, output: Path, *more: str) -> list[str]:
     return [
-        sys.executable, "-m", "fastw2v", "train", settings.corpus, "-o", str(output), "--dim", str(settings.dim),
-        "--window", str(settings.window), "--negative", str(settings.negative), "--sample", str(settings.sample),
+        sys.executable, "-m", "fastw2v", "train", settings.corpus, "-o", str(output), "--model", settings.model,
+        "--loss", settings.loss, "--dim", str(settings.dim), "--window", str(settings.window), "--negative", str(settings.negative), "--sample", str(settings.sample),
         "--min-count", str(settings.min_count), "--epochs", str(settings.epochs), "--threads", str(settings.threads),
         "--seed", str(seed), "--log-json", f"{output}.log", *more,
     ]  # fmt: skip
@@ -67,7 +75,7 @@ def gensim_command(settings: Settings, seed: int, output: Path) -> list[str]:
         sys.executable,
         __file__,
         "--as-gensim",
-        json.dumps({**asdict(settings), "seed": seed, "output": str(output)}),
+        json.dumps({**asdict(settings), "lr": settings.lr, "seed": seed, "output": str(output)}),
     ]
 
 
@@ -75,18 +83,19 @@ def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) 
     """Of word2vec.c, and of pWord2Vec, which has its options."""
     return [
         binary, "-train", settings.corpus, "-output", str(output), "-size", str(settings.dim), "-window",
-        str(settings.window), "-negative", str(settings.negative), "-sample", str(settings.sample), "-min-count",
-        str(settings.min_count), "-iter", str(settings.epochs), "-threads", str(settings.threads), "-binary", "0",
-        *more,
+        str(settings.window), "-negative", str(settings.negative if settings.loss == "ns" else 0), "-hs",
+        str(int(settings.loss == "hs")), "-cbow", str(int(settings.model == "cbow")), "-sample", str(settings.sample),
+        "-min-count", str(settings.min_count), "-iter", str(settings.epochs), "-threads", str(settings.threads),
+        "-binary", "0", *more,
     ]  # fmt: skip
 
 
 def fasttext_command(binary: str, settings: Settings, output: Path) -> list[str]:
     return [
-        binary, "skipgram", "-input", settings.corpus, "-output", str(output), "-dim", str(settings.dim), "-ws",
+        binary, settings.model, "-loss", settings.loss, "-input", settings.corpus, "-output", str(output), "-dim", str(settings.dim), "-ws",
         str(settings.window), "-neg", str(settings.negative), "-t", str(settings.sample), "-minCount",
-        str(settings.min_count), "-epoch", str(settings.epochs), "-thread", str(settings.threads), "-lr", "0.025",
-        "-maxn", "0",
+        str(settings.min_count), "-epoch", str(settings.epochs), "-thread", str(settings.threads), "-lr",
+        str(settings.lr), "-maxn", "0",
     ]  # fmt: skip
 
 
@@ -95,7 +104,8 @@ def as_gensim(settings: dict[str, Any]) -> None:
     from gensim.models import Word2Vec
 
     model = Word2Vec(
-        sg=1, vector_size=settings["dim"], window=settings["window"], negative=settings["negative"],
+        sg=int(settings["model"] == "skipgram"), hs=int(settings["loss"] == "hs"), alpha=settings["lr"],
+        vector_size=settings["dim"], window=settings["window"], negative=settings["negative"] if settings["loss"] == "ns" else 0,
         sample=settings["sample"], min_count=settings["min_count"], workers=settings["threads"], seed=settings["seed"],
     )  # fmt: skip
     model.build_vocab(corpus_file=settings["corpus"])
@@ -164,6 +174,9 @@ def commit() -> str:
 
 @click.command(help=__doc__)
 @click.argument("corpus", required=False)
+@click.option("--model", type=click.Choice(["skipgram", "cbow"]), default="skipgram", show_default=True)
+@click.option("--loss", type=click.Choice(["ns", "hs"]), default="ns", show_default=True)
+@click.option("--also", multiple=True, help="Options of another fastw2v row, for example '--update pair'.")
 @click.option("--dim", default=100, show_default=True)
 @click.option("--window", default=5, show_default=True)
 @click.option("--negative", default=5, show_default=True)
@@ -178,30 +191,35 @@ def commit() -> str:
 @click.option("--word2vec", help="Binary of word2vec.c.")
 @click.option("--fasttext", help="Binary of fastText.")
 @click.option("--pword2vec", help="Binary of pWord2Vec.")
-@click.option("-o", "--output", default=str(HERE / "results" / "trainers.json"), show_default=True)
+@click.option("-o", "--output", help="Default: results/trainers-MODEL-LOSS.json.")
 @click.option("--as-gensim", "gensim_settings", hidden=True)
 def main(
-    corpus: str, rounds: int, once: tuple[str, ...], analogies: str | None, pairs: tuple[str, ...],
-    word2vec: str | None, fasttext: str | None, pword2vec: str | None, output: str, gensim_settings: str | None,
-    **numbers: Any,
+    corpus: str, also: tuple[str, ...], rounds: int, once: tuple[str, ...], analogies: str | None, pairs: tuple[str, ...],
+    word2vec: str | None, fasttext: str | None, pword2vec: str | None, output: str | None, gensim_settings: str | None,
+    **chosen: Any,
 ) -> None:  # fmt: skip
     if gensim_settings:
         as_gensim(json.loads(gensim_settings))
         return
     if not corpus:
         raise click.UsageError("name a corpus: a text file")
-    settings = Settings(corpus, **numbers)
+    settings = Settings(corpus, **chosen)
     trainers: dict[str, Callable[[int, Path], list[str]]] = {
         "fastw2v": lambda seed, out: fastw2v_command(settings, seed, out),
-        "fastw2v --update pair": lambda seed, out: fastw2v_command(settings, seed, out, "--update", "pair"),
+        **{
+            f"fastw2v {options}": lambda seed, out, options=options: fastw2v_command(
+                settings, seed, out, *options.split()
+            )
+            for options in also
+        },
         "gensim": lambda seed, out: gensim_command(settings, seed, out),
     }
-    if pword2vec:
+    if pword2vec and (settings.model, settings.loss) == ("skipgram", "ns"):
         trainers["pWord2Vec"] = lambda seed, out: word2vec_command(
             pword2vec, settings, out, "-batch-size", str(2 * settings.window + 1)
         )
     if word2vec:
-        trainers["word2vec.c"] = lambda seed, out: word2vec_command(word2vec, settings, out, "-cbow", "0")
+        trainers["word2vec.c"] = lambda seed, out: word2vec_command(word2vec, settings, out)
     if fasttext:
         trainers["fastText"] = lambda seed, out: fasttext_command(fasttext, settings, out.with_suffix(""))
     runs: dict[str, list[Run]] = {name: [] for name in trainers}
@@ -229,8 +247,9 @@ def main(
         "n_words": n_words,
         "runs": {name: [asdict(run) for run in trainer_runs] for name, trainer_runs in runs.items()},
     }
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
-    Path(output).write_text(json.dumps(result, indent=1) + "\n")
+    path = Path(output or HERE / "results" / f"trainers-{settings.model}-{settings.loss}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
     click.echo(table(result))
 
 

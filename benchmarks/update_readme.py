@@ -27,7 +27,7 @@ def help_text() -> str:
 
 
 def trainers_text() -> str:
-    result = json.loads((HERE / "results" / "trainers.json").read_text())
+    result = json.loads((HERE / "results" / "trainers-skipgram-ns.json").read_text())
     chosen = result["settings"]
     return (
         f"{table(result)}\n\n"

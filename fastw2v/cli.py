@@ -18,6 +18,8 @@ from .config import TrainConfig, base_type
 from .corpus.paths import find_files
 from .errors import Fastw2vError, InputError
 from .files import check_output
+from .machine import available_threads
+from .vectors.plots import check_plot
 
 if TYPE_CHECKING:
     from .corpus.vocabulary import Vocabulary
@@ -129,6 +131,8 @@ def _train_options(command: Callable[..., None]) -> Callable[..., None]:
 @_train_options
 @click.option("--save-vocab", metavar="FILE", help="Write the vocabulary as 'word count' lines.")
 @click.option("--read-vocab", metavar="FILE", help="Use this vocabulary and its counts; drop other words.")
+@click.option("--held-out", metavar="FILE", help="Text to take the exact loss of, after each epoch; not trained on.")
+@click.option("--loss-plot", metavar="FILE", help="Draw the loss curve, while training too: .png, .svg or .pdf.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--log-json", metavar="FILE", help="Write one JSON record a line, one for each slice of training.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -138,6 +142,8 @@ def train(
     kind: str | None,
     save_vocab: str | None,
     read_vocab: str | None,
+    held_out: str | None,
+    loss_plot: str | None,
     overwrite: bool,
     log_json: str | None,
     quiet: bool,
@@ -156,8 +162,13 @@ def train(
     config = TrainConfig.from_options(options)  # refused here, before Numba is loaded
     if config.threads:
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
+    if config.loss == "softmax":  # NumPy reads it once
+        os.environ["OPENBLAS_NUM_THREADS"] = str(config.threads or available_threads())
     files = find_files(corpus)
-    _check_outputs([output, save_vocab, log_json], [*files, *([read_vocab] if read_vocab else [])], overwrite)
+    if loss_plot:
+        check_plot(loss_plot)
+    inputs = [*files, *(name for name in (read_vocab, held_out) if name)]
+    _check_outputs([output, save_vocab, log_json, loss_plot], inputs, overwrite)
 
     from . import train as train_vectors
     from .corpus.vocabulary import Vocabulary
@@ -167,7 +178,9 @@ def train(
     with _reporter(quiet, log_json) as report:
         if save_vocab:
             report.on_vocabulary = _saver(save_vocab)
-        vectors = train_vectors(files, vocabulary=vocabulary, callback=report, **options)
+        vectors = train_vectors(
+            files, vocabulary=vocabulary, held_out=held_out, loss_plot=loss_plot, callback=report, **options
+        )
         with report.phase("write"):
             formats.save(output, vectors.index_to_key, vectors.vectors, kind or formats.format_of(output))
         report.summary(output)
@@ -201,3 +214,4 @@ def warmup() -> None:
     from .training.run import compile_kernels
 
     compile_kernels(include_readers=True)
+    compile_kernels(loss="softmax")

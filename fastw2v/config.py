@@ -49,7 +49,14 @@ class TrainConfig:
 
     model: str = option("skipgram", "Predict a word from each context word, or from their mean (cbow: faster).",
                         "skipgram", "cbow")  # fmt: skip
-    loss: str = option("ns", "Negative sampling, or hierarchical softmax over a Huffman tree.", "ns", "hs")
+    loss: str = option(
+        "ns",
+        "Negative sampling (fastest), hierarchical softmax over a Huffman tree, or the full "
+        "softmax (exact and very slow).",
+        "ns",
+        "hs",
+        "softmax",
+    )
     dim: int = option(100, "Numbers in a vector.", low=1, high=10_000)
     window: int = option(5, "Words to each side that count as context; each word draws 1..window.", low=1, high=1_000)
     fixed_window: bool = option(False, "Always use the whole window instead of drawing its size.")
@@ -73,6 +80,7 @@ class TrainConfig:
     seed: int = option(1, "Seed of all random numbers.", low=0, high=2**63 - 1)
     invalid_utf8: str = option("replace", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse.",
                                "replace", "keep", "refuse")  # fmt: skip
+    force: bool = option(False, "Train with the full softmax even where that takes days.")
     temp_dir: str | None = option(None, "Directory for the encoded corpus, 4 bytes a word (default: the system's).")
 
     def __post_init__(self) -> None:
@@ -99,6 +107,8 @@ class TrainConfig:
         if self.loss == "hs" and self.vectors != "input":
             raise InputError(f"vectors is {self.vectors!r}: with hierarchical softmax the output rows are those of the "
                              "tree's nodes, no word has one; use input, or loss ns")  # fmt: skip
+        if self.loss == "softmax" and self.update == "pair":
+            raise InputError("update is 'pair': with softmax predictions are trained in batches; use window")
         if self.model == "cbow" and self.update == "pair":
             raise InputError("update is 'pair': with cbow a window is one prediction, it has no pairs; use window")
 

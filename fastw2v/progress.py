@@ -15,7 +15,7 @@ from .corpus.corpus import Reading
 from .corpus.vocabulary import Vocabulary
 from .kernels.tokenize import MAX_TOKEN_BYTES
 from .training.run import BytesRead, CorpusRead, Event, PhaseEnded, PhaseStarted
-from .training.trainer import Progress
+from .training.trainer import EpochEnded, Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BARS = 0.1
@@ -41,6 +41,7 @@ class Reporter:
         self._is_line_open = False
         self._corpus: CorpusRead | None = None
         self._progress: Progress | None = None
+        self._epoch: EpochEnded | None = None
 
     def __enter__(self) -> Reporter:
         return self
@@ -67,7 +68,23 @@ class Reporter:
                 self._line(f"read {_describe(reading, len(vocabulary), n_tokens)}")
                 self.on_vocabulary(vocabulary)
             case Progress():
-                self._on_progress(event)
+                self._progress = event
+                self._draw(self._bar(event))
+                self._record(
+                    epoch=event.epoch, words=event.n_words, words_total=event.n_words_total,
+                    predictions=event.n_predictions, loss=event.loss, loss_error=event.loss_error,
+                    lr=event.learning_rate, seconds=round(event.seconds, 3),
+                    words_per_second=round(event.words_per_second),
+                )  # fmt: skip
+            case EpochEnded():
+                self._epoch = event
+                if not math.isnan(event.held_out_loss):
+                    self._line(f"epoch {event.epoch}  {_losses(event)}")
+                self._record(
+                    epoch_ended=event.epoch, words=event.n_words, loss=event.loss, loss_error=event.loss_error,
+                    held_out_loss=event.held_out_loss, held_out_loss_error=event.held_out_error,
+                    seconds=round(event.seconds, 3),
+                )  # fmt: skip
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -84,30 +101,22 @@ class Reporter:
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
         speed = self._progress.n_words / self._seconds["train"]
         self._line(f"wrote {output}: {len(self._corpus.vocabulary):,} words")
+        if self._epoch:
+            self._line(f"last epoch: {_losses(self._epoch)}")
         self._line(f"{self._progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
 
-    def _on_progress(self, progress: Progress) -> None:
-        self._progress = progress
-        self._draw(self._bar(progress))
-        if self._log_path:
-            record = {
-                "epoch": progress.epoch,
-                "words": progress.n_words,
-                "words_total": progress.n_words_total,
-                "predictions": progress.n_predictions,
-                "loss": None if math.isnan(progress.loss) else progress.loss,
-                "loss_error": None if math.isnan(progress.loss_error) else progress.loss_error,
-                "lr": progress.learning_rate,
-                "seconds": round(progress.seconds, 3),
-                "words_per_second": round(progress.words_per_second),
-            }
-            try:
-                self._log = self._log or open(self._log_path, "w", encoding="utf-8")  # noqa: SIM115
-                print(json.dumps(record), file=self._log, flush=True)
-            except OSError as error:
-                self._line(f"warning: cannot write the log {self._log_path}: {error.strerror}; going on without it")
-                self._close_log()
-                self._log_path = None
+    def _record(self, **record: float) -> None:
+        """Add a line to the log; of NaN, which JSON does not know, null."""
+        if not self._log_path:
+            return
+        try:
+            self._log = self._log or open(self._log_path, "w", encoding="utf-8")  # noqa: SIM115
+            known = {name: None if math.isnan(value) else value for name, value in record.items()}
+            print(json.dumps(known), file=self._log, flush=True)
+        except OSError as error:
+            self._line(f"warning: cannot write the log {self._log_path}: {error.strerror}; going on without it")
+            self._close_log()
+            self._log_path = None
 
     def _close_log(self) -> None:
         if self._log:
@@ -160,6 +169,17 @@ def _describe(reading: Reading, n_words: int, n_tokens: int) -> str:
     return text
 
 
+def _speed(words_per_second: float) -> str:
+    if words_per_second < 1e5:
+        return f"{words_per_second:,.0f} words/s"
+    return f"{words_per_second / 1e6:.2f} M words/s"
+
+
+def _losses(epoch: EpochEnded) -> str:
+    named = ("loss", epoch.loss, epoch.loss_error), ("held-out loss", epoch.held_out_loss, epoch.held_out_error)
+    return "  ".join(f"{name} {loss:.4f} ± {error:.4f}" for name, loss, error in named if not math.isnan(loss))
+
+
 def _bar(progress: Progress, columns: int = 120) -> str:
     """One line of less than `columns` characters: a longer one could not be drawn again on a terminal."""
     share = progress.n_words / progress.n_words_total
@@ -167,7 +187,7 @@ def _bar(progress: Progress, columns: int = 120) -> str:
     loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
     text = (
         f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
-        f"{progress.words_per_second / 1e6:.2f} M words/s  loss {loss}  lr {progress.learning_rate:.2g}  "
+        f"{_speed(progress.words_per_second)}  loss {loss}  lr {progress.learning_rate:.2g}  "
         f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
     )
     width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)

@@ -144,6 +144,8 @@ def _elementwise(doc: str, n_operands: int, generate_one: Any) -> Any:
     return intrinsic(operation)
 
 
+maximum = _elementwise("The larger of a and b; where one is NaN the other.", 2,
+                       lambda builder, a, b: _call(builder, "llvm.maxnum", a, b))  # fmt: skip
 add = _elementwise("a + b", 2, lambda builder, a, b: builder.fadd(a, b))
 subtract = _elementwise("a - b", 2, lambda builder, a, b: builder.fsub(a, b))
 multiply = _elementwise("a * b", 2, lambda builder, a, b: builder.fmul(a, b))
@@ -151,24 +153,39 @@ multiply = _elementwise("a * b", 2, lambda builder, a, b: builder.fmul(a, b))
 SIGMOID_LIMIT = 16.0
 """Where the logit is clamped: s(16) = 1 - 1.1e-7, one float32 step below 1. Errors of any size still correct."""
 
+LOWEST_EXPONENT = -87.0
+"""exp of it is about 1e-38, the smallest normal float32."""
+
+LOG2_E = 1.4426950408889634
+
 # 2**x on [-0.5, 0.5], least squares of the relative error at Chebyshev nodes: at most 8e-8, half a float32 step.
-_EXP2 = [1.00000007103, 0.693146949161, 0.240221217536, 0.05550742616, 0.00967545974555, 0.00132669703862]
+_EXP2_POLYNOMIAL = [1.00000007103, 0.693146949161, 0.240221217536, 0.05550742616, 0.00967545974555, 0.00132669703862]
+
+
+def _exp2(builder: Any, exponent: Any) -> tuple[Any, Any]:
+    """2**exponent, -126 <= exponent <= 127, as two factors: of the fraction and of the whole part."""
+    whole = _call(builder, "llvm.rint", exponent)
+    fraction = builder.fsub(exponent, whole)
+    power = _constant(_EXP2_POLYNOMIAL[-1])
+    for coefficient in reversed(_EXP2_POLYNOMIAL[:-1]):
+        power = _multiply_add(builder, power, fraction, _constant(coefficient))
+    bits = builder.add(builder.fptosi(whole, _llvm_integers), ir.Constant(_llvm_integers, [127] * LANES))
+    return power, builder.bitcast(builder.shl(bits, ir.Constant(_llvm_integers, [23] * LANES)), _llvm_vector)
 
 
 def _sigmoid(builder: Any, logit: Any) -> Any:
     clamped = _call(builder, "llvm.maxnum", _call(builder, "llvm.minnum", logit, _constant(SIGMOID_LIMIT)),
                     _constant(-SIGMOID_LIMIT))  # fmt: skip
-    exponent = builder.fmul(clamped, _constant(-1.4426950408889634))  # exp(-x) = 2**(-x log2 e)
-    whole = _call(builder, "llvm.rint", exponent)
-    fraction = builder.fsub(exponent, whole)
-    power = _constant(_EXP2[-1])
-    for coefficient in reversed(_EXP2[:-1]):
-        power = _multiply_add(builder, power, fraction, _constant(coefficient))
-    bits = builder.add(builder.fptosi(whole, _llvm_integers), ir.Constant(_llvm_integers, [127] * LANES))
-    scale = builder.bitcast(builder.shl(bits, ir.Constant(_llvm_integers, [23] * LANES)), _llvm_vector)
+    power, scale = _exp2(builder, builder.fmul(clamped, _constant(-LOG2_E)))  # exp(-x) = 2**(-x log2 e)
     return builder.fdiv(_constant(1.0), _multiply_add(builder, power, scale, _constant(1.0)))
 
 
+def _exponential(builder: Any, x: Any) -> Any:
+    clamped = _call(builder, "llvm.maxnum", x, _constant(LOWEST_EXPONENT))
+    return builder.fmul(*_exp2(builder, builder.fmul(clamped, _constant(LOG2_E))))
+
+
+exponential = _elementwise("exp(a) for a <= 0; below LOWEST_EXPONENT 1e-38; NaN gives a number.", 1, _exponential)
 sigmoid = _elementwise("1 / (1 + exp(-a)), a clamped to +-SIGMOID_LIMIT; NaN gives a number.", 1, _sigmoid)
 
 

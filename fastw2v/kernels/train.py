@@ -76,7 +76,7 @@ class Spans(NamedTuple):
 
 
 @inlined
-def _start_of_span(ids: NDArray[np.int32], span: int, length: int) -> int:
+def start_of_span(ids: NDArray[np.int32], span: int, length: int) -> int:
     """Where a span starts: at a sentence's start if one is near, so that no window is cut."""
     start = min(span * length, ids.shape[0])
     if start == 0:
@@ -88,7 +88,7 @@ def _start_of_span(ids: NDArray[np.int32], span: int, length: int) -> int:
 
 
 @inlined
-def _subsample(
+def subsample(
     ids: NDArray[np.int32], start: int, stop: int, keep: NDArray[np.uint32], state: np.uint64, kept: NDArray[np.int32]
 ) -> tuple[int, int, np.uint64]:
     """Copy the kept tokens of ids[start:stop] and the sentence ends (-1), close the last sentence.
@@ -228,7 +228,7 @@ def _train_span(
     stride = outputs.shape[1]
     # Behind the last kept word: ends to look ahead at.
     kept = np.full(stop - start + window + 3, -1, np.int32)
-    n_kept, n_tokens, state = _subsample(ids, start, stop, windows.keep, state, kept)
+    n_kept, n_tokens, state = subsample(ids, start, stop, windows.keep, state, kept)
     scratch = new_scratch(2 * window, max(objective.n_negatives + 1, objective.longest_path), stride)
     negatives = np.empty(objective.n_negatives, np.int64)
     state = _draw_negatives(objective.noise, state, negatives, outputs)
@@ -333,7 +333,7 @@ def _train_spans(
     for i in numba.prange(spans.numbers.shape[0]):
         number = spans.numbers[i]
         _train_span(
-            ids, _start_of_span(ids, number, spans.length), _start_of_span(ids, number + 1, spans.length),
+            ids, start_of_span(ids, number, spans.length), start_of_span(ids, number + 1, spans.length),
             inputs, outputs, windows, objective, spans.learning_rates[i], loss_every, learn,
             stream(stream(seed, epoch), np.uint64(number)), statistics[i], numba.get_thread_id(),
         )  # fmt: skip

@@ -1,18 +1,68 @@
-"""The options of training as the tables that the kernel reads."""
+"""The options of training as the tables that the kernels read, and what trains by them."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
 from ..kernels.alias import build_alias_table
 from ..kernels.huffman import build_tree, fill_paths, path_lengths
-from ..kernels.train import Objective, Windows
+from ..kernels.jit import in_parallel
+from ..kernels.train import Objective, Spans, Windows, train_spans
+from .model import Model
+from .softmax import SoftmaxTrainer
+
+LOSS_EVERY = 128
+"""The loss is taken of one step (a window, or a pair) in this many: 0.8 to 1.5 % of the time."""
+
+HOT_ROWS = 32
+"""Five layers of the tree, 14 KB at dim 100."""
+
+STEPS_BETWEEN_MERGES = 256
+"""Of all threads together, so that the copies do not drift apart on large machines."""
+
+
+class SpanTrainer(Protocol):
+    """Trains a model on spans of ids, or takes their loss. statistics: (n_spans, STATISTICS) float64 zeros, filled."""
+
+    def __call__(
+        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
+    ) -> None:
+        """With `learn` False, take the loss of every prediction and change nothing."""
+
+
+def span_trainer(model: Model, vocabulary: Vocabulary, config: TrainConfig, threads: int) -> SpanTrainer:
+    """What trains the model as the options say."""
+    windows = windows_of(vocabulary, config)
+    if config.loss == "softmax":
+        return SoftmaxTrainer(model, windows, config, threads)
+    return HogwildTrainer(model, windows, objective_of(vocabulary, config, threads), config.seed, threads)
+
+
+class HogwildTrainer:
+    """A `SpanTrainer` for negative sampling and hierarchical softmax: the threads share the matrices without locks."""
+
+    def __init__(self, model: Model, windows: Windows, objective: Objective, seed: int, threads: int) -> None:
+        self._model, self._windows, self._objective, self._seed = model, windows, objective, np.uint64(seed)
+        self._threads = threads
+
+    def __call__(
+        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
+    ) -> None:
+        """Train on the spans, or with `learn` False take their loss."""
+        with in_parallel(self._threads):
+            train_spans(
+                ids, spans, self._model.input_vectors, self._model.output_vectors, self._windows, self._objective,
+                LOSS_EVERY if learn else 1, learn, self._seed, np.uint64(epoch), statistics,
+            )  # fmt: skip
 
 
 def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
-    """How the kernel cuts the text."""
+    """How the kernels cut the text."""
     keep = vocabulary.keep_probability(config.sample, config.sample_formula)
     return Windows(
         np.minimum(keep * 2.0**32, 2.0**32 - 1).astype(np.uint32),
@@ -21,13 +71,6 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
         config.model == "cbow",
         config.cbow_gradient == "exact",
     )
-
-
-HOT_ROWS = 32
-"""Five layers of the tree, 14 KB at dim 100."""
-
-STEPS_BETWEEN_MERGES = 256
-"""Of all threads together, so that the copies do not drift apart on large machines."""
 
 
 def n_hot_rows(n_words: int, config: TrainConfig) -> int:

@@ -21,9 +21,11 @@ from ..kernels.jit import MAX_THREADS, is_cache_cold
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..machine import available_threads
 from ..vectors.vectors import Vectors
+from .lossplot import LossPlot
 from .model import Model
-from .objective import n_hot_rows
-from .trainer import Progress, train_model
+from .objective import n_hot_rows, windows_of
+from .softmax import refuse_absurd
+from .trainer import EpochEnded, Progress, train_model
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,19 @@ class CorpusRead:
     reading: Reading
 
 
-Event = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress
+Event = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress | EpochEnded
 Callback = Callable[[Event], bool | None]
 
 
+Texts = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
 def train(
-    corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    corpus: Texts,
     *,
     vocabulary: Vocabulary | None = None,
+    held_out: Texts | None = None,
+    loss_plot: str | os.PathLike[str] | None = None,
     callback: Callback = lambda event: None,
     **options: Any,
 ) -> Vectors:
@@ -71,6 +78,8 @@ def train(
 
     corpus: a path, glob or directory, or several; plain text or gz, bz2, xz, zst; `-` is stdin. A line is a sentence.
     vocabulary: use these words and counts instead of those of the corpus.
+    held_out: text of the same kind that is not trained on; its loss is told after each epoch and before the first.
+    loss_plot: a .png, .svg or .pdf file for the loss curve, drawn again and again while training.
     callback: called with each event (`Progress` after each slice, twice a second or more); returning True at a
     `Progress` ends the training there, with the vectors so far.
     options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
@@ -85,6 +94,9 @@ def train(
             f"set the environment variable NUMBA_NUM_THREADS={threads} before Python starts"
         )
     files = find_files(corpus)
+    held_out_files = None if held_out is None else find_files(held_out)
+    plot = None if loss_plot is None else LossPlot(loss_plot, config, callback)
+    callback = plot or callback
 
     def timed(name: str, work: Callable[[], Any], note: str = "") -> Any:
         callback(PhaseStarted(name, note))
@@ -94,25 +106,40 @@ def train(
         return result
 
     cold = "compiling for this CPU, once: it takes about 12 s" if is_cache_cold() else ""
-    timed("compile", lambda: compile_kernels(threads), cold)
-    read: Corpus = timed("read", lambda: Corpus.from_text(
-        files, min_count=config.min_count, max_vocab=config.max_vocab, vocabulary=vocabulary,
-        invalid_utf8=config.invalid_utf8, threads=threads, temp_dir=config.temp_dir,
-        on_bytes=lambda n_bytes: callback(BytesRead(n_bytes)),
-    ))  # fmt: skip
-    callback(CorpusRead(read.vocabulary, read.n_tokens, read.reading))
+    timed("compile", lambda: compile_kernels(threads, config.loss), cold)
+    reading: dict[str, Any] = {"invalid_utf8": config.invalid_utf8, "threads": threads, "temp_dir": config.temp_dir}
+
+    def read() -> tuple[Corpus, Corpus | None]:
+        text = Corpus.from_text(
+            files, min_count=config.min_count, max_vocab=config.max_vocab, vocabulary=vocabulary,
+            on_bytes=lambda n_bytes: callback(BytesRead(n_bytes)), **reading,
+        )  # fmt: skip
+        if held_out_files is None:
+            return text, None
+        try:
+            return text, Corpus.from_text(held_out_files, vocabulary=text.vocabulary, **reading)
+        except InputError as error:
+            raise InputError(f"held-out text: {error}") from error
+
+    text, held_out_text = timed("read", read)
+    callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading))
+    if config.loss == "softmax":
+        refuse_absurd(text.vocabulary, windows_of(text.vocabulary, config), config, threads)
 
     def train_new_model() -> Model:
-        n_copies = threads * n_hot_rows(len(read.vocabulary), config)
-        model = Model.new(len(read.vocabulary), config.dim, config.seed, n_copies)
-        train_model(model, read, config, threads, callback)
+        n_copies = threads * n_hot_rows(len(text.vocabulary), config)
+        model = Model.new(len(text.vocabulary), config.dim, config.seed, n_copies)
+        train_model(model, text, config, threads, callback, held_out_text)
         return model
 
-    return timed("train", train_new_model).vectors(read.vocabulary, config.vectors)  # type: ignore[no-any-return]
+    model: Model = timed("train", train_new_model)
+    if plot:
+        plot.draw()
+    return model.vectors(text.vocabulary, config.vectors)
 
 
-def compile_kernels(threads: int = 1, include_readers: bool = False) -> None:
-    """Compile everything `train` needs, or load it from the cache, by running it once on a few words.
+def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = False) -> None:
+    """Compile everything `train` needs for a loss, or load it from the cache, by running it once on a few words.
 
     Done before the work, so that a failure shows at once and no time is counted twice. include_readers: also what
     reads and writes files of vectors.
@@ -127,8 +154,8 @@ def compile_kernels(threads: int = 1, include_readers: bool = False) -> None:
     ids.flags.writeable = False
     vocabulary = Vocabulary(["a", "b"], np.array([4, 2]))
     corpus = Corpus(vocabulary, ids, 3, Reading(6, 3, 2, 0, 0, 0))
-    config = TrainConfig(dim=1, epochs=1, min_count=1, sample=0)
-    model = Model.new(2, config.dim, config.seed)
+    config = TrainConfig(dim=1, epochs=1, min_count=1, sample=0, loss=loss)
+    model = Model.new(2, config.dim, config.seed, threads * n_hot_rows(2, config))
     train_model(model, corpus, config, threads)
     vectors = model.vectors(vocabulary, config.vectors)
     vectors.save(os.devnull)

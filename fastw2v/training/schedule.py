@@ -43,6 +43,8 @@ class Schedule:
     def of(cls, n_ids: int, config: TrainConfig) -> Schedule:
         operations = 4 * config.dim * (config.negative + 1) * (config.window + 1)
         length = min(LONGEST_SPAN, n_ids // SPANS_OF_SMALL_CORPUS, int(SPAN_OPERATIONS / operations))
+        if config.loss == "softmax":  # a span may take seconds; signals come through, progress does not
+            length = SHORTEST_SPAN
         return cls(n_ids, max(length, SHORTEST_SPAN), config.epochs, config.first_lr, config.seed)
 
     @property

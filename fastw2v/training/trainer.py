@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..errors import DivergedError, InputError
-from ..kernels.jit import in_parallel
 from ..kernels.train import (
     LOGIT_SUM,
     LOSS,
@@ -25,14 +25,10 @@ from ..kernels.train import (
     SIZE_SIZE,
     STATISTICS,
     Spans,
-    train_spans,
 )
 from .model import Model
-from .objective import objective_of, windows_of
+from .objective import SpanTrainer, span_trainer
 from .schedule import Schedule
-
-LOSS_EVERY = 256
-"""The loss is taken of one step (a window, or a pair) in this many: below 1 % of the time."""
 
 SLICE_SECONDS = 0.35
 """What one call of the kernel should take: Ctrl-C waits for it, and its end makes threads wait for each other."""
@@ -59,6 +55,19 @@ class Progress:
         return self.seconds * (self.n_words_total / max(1, self.n_words) - 1)
 
 
+@dataclass(frozen=True)
+class EpochEnded:
+    """After each epoch; before the first one too, as epoch 0, if there is held-out text. Losses in natural log."""
+
+    epoch: int
+    n_words: int  # trained so far, all epochs
+    loss: float  # mean of the epoch's sampled predictions; NaN where none was
+    loss_error: float  # its standard error
+    held_out_loss: float  # mean of all predictions of the held-out text, at the vectors of now; NaN without such text
+    held_out_error: float
+    seconds: float  # since the start of training
+
+
 def mean_loss(total: NDArray[np.float64]) -> tuple[float, float]:
     """The mean loss of a prediction and its standard error, from summed statistics; NaN where nothing was sampled.
 
@@ -74,45 +83,61 @@ def mean_loss(total: NDArray[np.float64]) -> tuple[float, float]:
     return float(mean), float(error)
 
 
+class _Pace:
+    """How many spans the next slice gets: as many as take `SLICE_SECONDS`."""
+
+    def __init__(self, threads: int) -> None:
+        self.n_spans = self._least = threads
+
+    def adapt(self, n_spans: int, seconds: float) -> None:
+        self.n_spans = max(self._least, int(n_spans * min(4.0, SLICE_SECONDS / seconds)))
+
+
 def train_model(
     model: Model,
     corpus: Corpus,
     config: TrainConfig,
     threads: int,
-    on_progress: Callable[[Progress], bool | None] = lambda progress: None,
+    on_event: Callable[[Progress | EpochEnded], bool | None] = lambda event: None,
+    held_out: Corpus | None = None,
 ) -> None:
-    """Train `model` in place until the epochs are over or `on_progress` returns True.
+    """Train `model` in place until the epochs are over or `on_event` returns True at a `Progress`.
 
+    held_out: text in the same vocabulary, whose loss is told after each epoch and before the first.
     Raises DivergedError within a slice of the first number that is not finite, InputError if there were no pairs.
     """
     schedule = Schedule.of(len(corpus.ids), config)
-    windows, objective = windows_of(corpus.vocabulary, config), objective_of(corpus.vocabulary, config, threads)
+    train_spans = span_trainer(model, corpus.vocabulary, config, threads)
+    pace = _Pace(threads)
     n_words = n_predictions = 0
-    n_spans_next = threads
     start = time.perf_counter()
+
+    def end_epoch(epoch: int, total: NDArray[np.float64]) -> None:
+        held_out_loss = (math.nan, math.nan) if held_out is None else _loss_of(held_out, config, threads, train_spans)
+        on_event(EpochEnded(epoch, n_words, *mean_loss(total), *held_out_loss, time.perf_counter() - start))
+
+    if held_out is not None:
+        end_epoch(0, np.zeros(STATISTICS))
     for epoch in range(config.epochs):
         order = schedule.order(epoch)
+        epoch_total = np.zeros(STATISTICS)
         first = 0
         while first < len(order):
             slice_start = time.perf_counter()
-            numbers = order[first : first + n_spans_next]
+            numbers = order[first : first + pace.n_spans]
             rates = schedule.learning_rates(epoch * schedule.n_spans + first + np.arange(len(numbers)))
             statistics = np.zeros((len(numbers), STATISTICS))
-            with in_parallel(threads):
-                train_spans(
-                    corpus.ids, Spans(numbers, rates, schedule.span_length), model.input_vectors,
-                    model.output_vectors, windows, objective, LOSS_EVERY, True, np.uint64(config.seed),
-                    np.uint64(epoch), statistics,
-                )  # fmt: skip
+            train_spans(corpus.ids, Spans(numbers, rates, schedule.span_length), epoch, statistics)
             total = statistics.sum(axis=0)
             if not np.isfinite(total[LOGIT_SUM]):
                 raise _diverged(config, n_words, epoch)
+            epoch_total += total
             first += len(numbers)
             n_words += int(total[N_TOKENS])
             n_predictions += int(total[N_PREDICTIONS])
             loss, loss_error = mean_loss(total)
             now = time.perf_counter()
-            is_stopped = on_progress(
+            is_stopped = on_event(
                 Progress(
                     epoch=epoch + 1,
                     epochs=config.epochs,
@@ -128,8 +153,8 @@ def train_model(
             )
             if is_stopped:
                 return
-            growth = min(4.0, SLICE_SECONDS / (now - slice_start))
-            n_spans_next = max(threads, int(len(numbers) * growth))
+            pace.adapt(len(numbers), now - slice_start)
+        end_epoch(epoch + 1, epoch_total)
     if n_predictions == 0:
         raise InputError(
             "nothing was learnt: no line (sentence) of the corpus holds two words of the vocabulary"
@@ -137,6 +162,30 @@ def train_model(
         )
     if not model.is_finite():
         raise _diverged(config, n_words, config.epochs - 1)
+
+
+HELD_OUT_EPOCH = 2**63
+"""The stream of the draws for held-out text: the same at each evaluation, and no epoch's."""
+
+
+def _loss_of(held_out: Corpus, config: TrainConfig, threads: int, train_spans: SpanTrainer) -> tuple[float, float]:
+    """The mean loss of all predictions of a text and its standard error, at the parameters of now."""
+    schedule = Schedule.of(len(held_out.ids), config)
+    pace = _Pace(threads)
+    total = np.zeros(STATISTICS)
+    first = 0
+    while first < schedule.n_spans:
+        start = time.perf_counter()
+        numbers = np.arange(first, min(schedule.n_spans, first + pace.n_spans))
+        statistics = np.zeros((len(numbers), STATISTICS))
+        spans = Spans(numbers, np.ones(len(numbers), np.float32), schedule.span_length)
+        train_spans(held_out.ids, spans, HELD_OUT_EPOCH, statistics, learn=False)
+        total += statistics.sum(axis=0)
+        first += len(numbers)
+        pace.adapt(len(numbers), time.perf_counter() - start)
+    if total[N_PREDICTIONS] == 0:
+        raise InputError("the held-out text has no line (sentence) with two words of the vocabulary")
+    return mean_loss(total)
 
 
 def _diverged(config: TrainConfig, n_words: int, epoch: int) -> DivergedError:
