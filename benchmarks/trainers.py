@@ -6,8 +6,8 @@
 
 gensim comes from PyPI; the others run where the path to a binary that you built is given, and where they have the
 objective. Every trainer is a process of its own that reads the corpus, trains and writes text vectors. Training words/s
-counts the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r. With cbow
-all start at word2vec.c's learning rate for it, 0.05, also gensim, whose own default is lower and worse.
+counts the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r.
+With cbow all start at word2vec.c's learning rate for it, 0.05, also gensim, whose own default is lower and worse.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Run:
 def fastw2v_command(settings: Settings, seed: int, output: Path, *more: str) -> list[str]:
     return [
         sys.executable, "-m", "fastw2v", "train", settings.corpus, "-o", str(output), "--model", settings.model,
-        "--loss", settings.loss, "--dim", str(settings.dim), "--window", str(settings.window), "--negative", str(settings.negative), "--sample", str(settings.sample),
+        "--loss", settings.loss, "--dim", str(settings.dim), "--window", str(settings.window), "--negative",
+        str(settings.negative), "--sample", str(settings.sample),
         "--min-count", str(settings.min_count), "--epochs", str(settings.epochs), "--threads", str(settings.threads),
         "--seed", str(seed), "--log-json", f"{output}.log", *more,
     ]  # fmt: skip
@@ -92,7 +93,8 @@ def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) 
 
 def fasttext_command(binary: str, settings: Settings, output: Path) -> list[str]:
     return [
-        binary, settings.model, "-loss", settings.loss, "-input", settings.corpus, "-output", str(output), "-dim", str(settings.dim), "-ws",
+        binary, settings.model, "-loss", settings.loss, "-input", settings.corpus, "-output", str(output), "-dim",
+        str(settings.dim), "-ws",
         str(settings.window), "-neg", str(settings.negative), "-t", str(settings.sample), "-minCount",
         str(settings.min_count), "-epoch", str(settings.epochs), "-thread", str(settings.threads), "-lr",
         str(settings.lr), "-maxn", "0",
@@ -105,7 +107,8 @@ def as_gensim(settings: dict[str, Any]) -> None:
 
     model = Word2Vec(
         sg=int(settings["model"] == "skipgram"), hs=int(settings["loss"] == "hs"), alpha=settings["lr"],
-        vector_size=settings["dim"], window=settings["window"], negative=settings["negative"] if settings["loss"] == "ns" else 0,
+        vector_size=settings["dim"], window=settings["window"],
+        negative=settings["negative"] if settings["loss"] == "ns" else 0,
         sample=settings["sample"], min_count=settings["min_count"], workers=settings["threads"], seed=settings["seed"],
     )  # fmt: skip
     model.build_vocab(corpus_file=settings["corpus"])
@@ -194,8 +197,9 @@ def commit() -> str:
 @click.option("-o", "--output", help="Default: results/trainers-MODEL-LOSS.json.")
 @click.option("--as-gensim", "gensim_settings", hidden=True)
 def main(
-    corpus: str, also: tuple[str, ...], rounds: int, once: tuple[str, ...], analogies: str | None, pairs: tuple[str, ...],
-    word2vec: str | None, fasttext: str | None, pword2vec: str | None, output: str | None, gensim_settings: str | None,
+    corpus: str, also: tuple[str, ...], rounds: int, once: tuple[str, ...], analogies: str | None,
+    pairs: tuple[str, ...], word2vec: str | None, fasttext: str | None, pword2vec: str | None, output: str | None,
+    gensim_settings: str | None,
     **chosen: Any,
 ) -> None:  # fmt: skip
     if gensim_settings:

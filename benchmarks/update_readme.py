@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
-from trainers import table
+
+import options
+import softmax
+import trainers
 
 from fastw2v.cli import cli
 
@@ -27,10 +32,10 @@ def help_text() -> str:
 
 
 def trainers_text() -> str:
-    result = json.loads((HERE / "results" / "trainers-skipgram-ns.json").read_text())
+    result = load("trainers-skipgram-ns")
     chosen = result["settings"]
     return (
-        f"{table(result)}\n\n"
+        f"{trainers.table(result)}\n\n"
         f"Skip-gram, dim {chosen['dim']}, window {chosen['window']}, {chosen['negative']} negatives, sample "
         f"{chosen['sample']:g}, min-count {chosen['min_count']}, {chosen['epochs']} epochs of {chosen['corpus']} "
         f"({result['n_words'] / chosen['epochs'] / 1e6:.1f} M words each), {chosen['threads']} threads of an "
@@ -42,7 +47,76 @@ def trainers_text() -> str:
     )
 
 
-PARTS = {"help": help_text, "trainers": trainers_text}
+def load(name: str) -> Any:
+    return json.loads((HERE / "results" / f"{name}.json").read_text())
+
+
+def objectives_text() -> str:
+    """Every objective beside gensim, and how far full softmax is away."""
+    lines = []
+    for model, loss in (("skipgram", "ns"), ("skipgram", "hs"), ("cbow", "ns"), ("cbow", "hs")):
+        result = load(f"trainers-{model}-{loss}")
+        header, ruler, *rows = trainers.table(result).splitlines()
+        lines = lines or [header.replace("| trainer |", "| objective | trainer |"), f"|---{ruler}"]
+        kept = (row for row in rows if row.startswith(("| fastw2v |", "| gensim |")))
+        lines += [f"| {model} {loss} {row}" for row in kept]
+    speeds = {row["loss"]: statistics.median(row["pairs_per_second"]) for row in load("softmax")["speed"]
+              if row["n_words"] == 30_000}  # fmt: skip
+    return (
+        "\n".join(lines)
+        + f"\n\nSettings as below. Full softmax over 30,000 words trains {speeds['softmax']:,.0f} pairs a "
+        f"second, negative sampling {speeds['ns'] / 1e6:.0f} M: {speeds['ns'] / speeds['softmax']:,.0f} times as many."
+    )
+
+
+def softmax_text() -> str:
+    result = load("softmax")
+    chosen = result["settings"]
+    slopes = {loss: softmax.slope(result, loss) for loss in ("softmax", "hs", "ns")}
+    quality = "; ".join(
+        f"{loss} {curve[-1]['similarity']:.1f} after {curve[-1]['seconds']:,.1f} s ({len(curve)} epochs, held-out loss "
+        f"{curve[0]['loss']:.3f} to {curve[-1]['loss']:.3f})"
+        for loss, curve in result["quality"].items()
+    )
+    return (
+        f"{softmax.table(result)}\n\nSkip-gram, dim {chosen['dim']}, {chosen['threads']} threads of an {result['cpu']}, "
+        f"{result['date']}, commit {result['commit']}; medians of {chosen['rounds']} rounds. Time of a pair grows as "
+        f"words ** {slopes['softmax']:.2f} with softmax, ** {slopes['hs']:.2f} with hs (whose path grows as the logarithm) "
+        f"and ** {slopes['ns']:.2f} with ns (cache misses).\n\n![time of a pair, and quality over time](results/softmax.png)"
+        f"\n\nCorrelation with human similarity, in %, on the first {chosen['megabytes']} MB of {chosen['corpus']} with "
+        f"{chosen['max_vocab']:,} words: {quality}."
+    )
+
+
+def options_text(name: str) -> str:
+    result = load(name)
+    chosen = result["settings"]
+    return (
+        f"{options.table(result)}\n\nOf {chosen['corpus']}, {chosen['threads']} threads, {chosen['seeds']} seeds, "
+        f"{result['date']}, commit {result['commit']}."
+    )
+
+
+def pmi_text() -> str:
+    result = load("pmi")
+    chosen = result["settings"]
+    return (
+        f"{result['pairs']:,} pairs of the {chosen['words']} most frequent words of {chosen['corpus']}, seen "
+        f"{chosen['seen']} times or more: correlation {result['correlation']:.3f}, slope {result['slope']:.2f}, intercept "
+        f"{result['intercept']:.2f} (dim {chosen['dim']}, window {chosen['window']}, k = {chosen['negative']}, "
+        f"{chosen['epochs']} epochs; commit {result['commit']}).\n\n![u.v against PMI - log k](results/pmi.png)"
+    )
+
+
+PARTS = {
+    "help": help_text,
+    "trainers": trainers_text,
+    "objectives": objectives_text,
+    "softmax": softmax_text,
+    "negatives": lambda: options_text("negatives"),
+    "cbow-gradient": lambda: options_text("cbow-gradient"),
+    "pmi": pmi_text,
+}
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .errors import RunError as RunError
     from .errors import UnknownWord as UnknownWord
     from .training.run import train as train
+    from .training.trainer import EpochEnded as EpochEnded
     from .training.trainer import Progress as Progress
     from .vectors.vectors import Vectors as Vectors
 
@@ -37,6 +38,7 @@ _HOMES = {
     "RunError": "errors",
     "UnknownWord": "errors",
     "train": "training.run",
+    "EpochEnded": "training.trainer",
     "Progress": "training.trainer",
     "Vectors": "vectors.vectors",
 }

@@ -108,6 +108,24 @@ def labelled_loss(v, outputs, rows, labels):
     return sum(np.logaddexp(0, -(2 * y - 1) * (outputs[row] @ v)) for row, y in zip(rows, labels, strict=True))
 
 
+def softmax_loss(inputs, outputs, groups, centres):
+    """-log p of each centre, given the mean of its group of contexts."""
+    logits = np.array([inputs[group].mean(axis=0) for group in groups]) @ outputs.T
+    return np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(centres)), centres]
+
+
+def softmax_step(inputs, outputs, groups, centres, learning_rate, is_exact):
+    """A batch at the same parameters; each context gets its mean's whole step, or its share of it."""
+    means = np.array([inputs[group].mean(axis=0) for group in groups])
+    errors = -np.exp(means @ outputs.T)
+    errors /= -errors.sum(axis=1, keepdims=True)
+    errors[np.arange(len(centres)), centres] += 1
+    steps = learning_rate * errors @ outputs
+    outputs += learning_rate * errors.T @ means
+    for group, step_of_mean in zip(groups, steps, strict=True):
+        np.add.at(inputs, group, step_of_mean / (len(group) if is_exact else 1))
+
+
 # Huffman's tree
 
 
@@ -172,6 +190,27 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
             for group in [contexts] if share_negatives and contexts else [[context] for context in contexts]:
                 labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate)
     return n_predictions
+
+
+def predictions_of_span(ids, start, stop, windows, state):
+    """What softmax predicts: (groups of contexts, centres), with the draws that the streams define."""
+    keep, window, fixed_window, by_mean = windows[:4]
+    draws = Draws(state)
+    sentences = [[]]
+    for word in ids[start:stop]:
+        if word < 0:
+            sentences.append([])
+        elif draws.next() >> 32 <= keep[word]:
+            sentences[-1].append(int(word))
+    groups, centres = [], []
+    for sentence in sentences:
+        for position, centre in enumerate(sentence):
+            reach = window if fixed_window else 1 + below(draws.next(), window)
+            contexts = sentence[max(0, position - reach) : position] + sentence[position + 1 : position + reach + 1]
+            found = [contexts] if by_mean and contexts else [[context] for context in contexts]
+            groups += found
+            centres += [centre] * len(found)
+    return groups, centres
 
 
 # Text

@@ -59,8 +59,54 @@ def test_log(run, planted, tmp_path):
         "seconds",
         "words_per_second",
     ]
-    assert records[-1]["words"] == records[-1]["words_total"] == 90_000
-    assert {record["epoch"] for record in records} == {1, 2, 3}
+    slices = [record for record in records if "epoch" in record]
+    assert slices[-1]["words"] == slices[-1]["words_total"] == 90_000
+    assert {record["epoch"] for record in slices} == {1, 2, 3}
+    epochs = [record for record in records if "epoch_ended" in record]
+    assert [record["epoch_ended"] for record in epochs] == [1, 2, 3]
+    assert records[-1] == epochs[-1]
+    assert epochs[-1]["held_out_loss"] is None
+    assert epochs[-1]["loss"] < epochs[0]["loss"]
+
+
+def test_held_out_loss_and_its_curve(run, planted, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastw2v.training.lossplot.SECONDS_BETWEEN_PLOTS", 0)
+    monkeypatch.setattr("fastw2v.training.lossplot.SHARE_OF_TIME", 1)
+    (tmp_path / "held.txt").write_text(planted_text(seed=1, n_sentences=300))
+    for suffix, start in ("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"):
+        plot = tmp_path / f"loss.{suffix}"
+        code, _, err = run(
+            "train", planted, "-o", tmp_path / "v", "--overwrite", "--held-out", tmp_path / "held.txt", "--loss-plot",
+            plot, *TRAIN,
+        )  # fmt: skip
+        assert code == 0
+        assert [line.split()[1] for line in err.splitlines() if line.startswith("epoch")] == list("0123")
+        assert "last epoch: loss" in err.splitlines()[-2]
+        assert "held-out loss" in err.splitlines()[-2]
+        assert plot.read_bytes().startswith(start)
+    drawn = (tmp_path / "loss.svg").read_text()
+    for text in ("words seen", "loss of a prediction", "learning rate", "loss of held-out text", "mean of the epoch"):
+        assert f"<!-- {text}" in drawn or text in drawn
+
+
+def test_a_plot_that_cannot_be_drawn(run, planted, tmp_path, monkeypatch):
+    code, _, err = run("train", planted, "-o", tmp_path / "v", "--loss-plot", tmp_path / "loss.gif", *TRAIN)
+    assert code == 2
+    assert "loss.gif: its name must end in .png, .svg or .pdf" in err
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, _, err = run("train", planted, "-o", tmp_path / "v", "--loss-plot", tmp_path / "loss.png", *TRAIN)
+    assert code == 2
+    assert "a plot needs the package matplotlib: pip install 'matplotlib'" in err
+    assert not (tmp_path / "v").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+def test_a_plot_without_room_does_not_stop_the_run(run, planted, tmp_path):
+    (tmp_path / "loss.png").symlink_to("/dev/full")
+    code, _, err = run("train", planted, "-o", tmp_path / "v", "--loss-plot", tmp_path / "loss.png", *TRAIN)
+    assert code == 0
+    assert "warning: cannot write" in err
+    assert len(Vectors.load(tmp_path / "v")) == 96
 
 
 def test_stdin_to_stdout(planted, tmp_path):

@@ -25,6 +25,7 @@ from fastw2v.config import base_type
     ({"vectors": "both"}, "vectors is 'both': it must be one of input, output, average"),
     ({"dim": 300, "negative": 1000, "window": 1000}, "multiplications a word: nothing could interrupt"),
     ({"loss": "hs", "vectors": "output"}, "with hierarchical softmax the output rows are those of the tree's nodes"),
+    ({"loss": "softmax", "update": "pair"}, "with softmax predictions are trained in batches"),
     ({"model": "cbow", "update": "pair"}, "with cbow a window is one prediction, it has no pairs"),
     ({"model": "glove"}, "model is 'glove': it must be skipgram or cbow"),
     ({"vector_size": 100}, "there is no option vector_size: did you mean dim"),

@@ -44,6 +44,24 @@ def test_exact_mean_step_is_the_gradient_of_the_loss(labels):
             assert (moved[which] - (inputs, outputs)[which])[place] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("groups", [[[0], [1], [2]], [[0, 1], [2, 1], [2]]])
+def test_softmax_step_is_the_gradient_of_the_loss(groups):
+    rng = np.random.default_rng(0)
+    inputs, outputs = rng.normal(size=(2, 5, 4))
+    centres, learning_rate, epsilon = [3, 3, 0], 1e-3, 1e-6
+    moved = inputs.copy(), outputs.copy()
+    reference.softmax_step(*moved, groups, centres, learning_rate, is_exact=True)
+    for which in range(2):
+        for place in np.ndindex(5, 4):
+            losses = []
+            for sign in (1, -1):
+                shifted = inputs.copy(), outputs.copy()
+                shifted[which][place] += sign * epsilon
+                losses.append(reference.softmax_loss(*shifted, groups, centres).sum())
+            expected = -learning_rate * (losses[0] - losses[1]) / (2 * epsilon)
+            assert (moved[which] - (inputs, outputs)[which])[place] == pytest.approx(expected, abs=1e-9)
+
+
 def test_step_by_hand():
     # v = (1, 0), u = (0, 2) of the centre: u.v = 0, s = 1/2, c = lr (1 - 1/2) = 0.1
     inputs, outputs = np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])

@@ -33,6 +33,10 @@ def test_heavy_settings_have_short_spans():
     assert Schedule.of(10**8, TrainConfig(dim=1000, negative=50, window=20)).span_length == 1000
 
 
+def test_softmax_has_short_spans():
+    assert Schedule.of(10**8, TrainConfig(loss="softmax")).span_length == 1000
+
+
 def test_every_epoch_has_an_order_of_its_own():
     schedule = Schedule.of(10**6, TrainConfig(seed=3))
     first, second = schedule.order(0), schedule.order(1)

@@ -84,8 +84,8 @@ def test_numba_stays_unloaded(statement):
 
 def test_public_names():
     assert sorted(fastw2v.__all__) == [
-        "DivergedError", "Fastw2vError", "InputError", "MissingExtra", "Progress", "RunError", "TrainConfig",
-        "UnknownWord", "Vectors", "Vocabulary", "__version__", "train",
+        "DivergedError", "EpochEnded", "Fastw2vError", "InputError", "MissingExtra", "Progress", "RunError",
+        "TrainConfig", "UnknownWord", "Vectors", "Vocabulary", "__version__", "train",
     ]  # fmt: skip
     for name in fastw2v.__all__:
         assert getattr(fastw2v, name) is not None
@@ -101,4 +101,15 @@ def test_command_line_options_are_the_fields_of_the_configuration():
         option = options.pop(item.name)
         assert option.default == item.default or (item.default is None and option.get_default(None) is None)
         assert option.help == item.metadata["help"]
-    assert set(options) == {"corpus", "output", "kind", "save_vocab", "read_vocab", "overwrite", "log_json", "quiet"}
+    assert set(options) == {
+        "corpus",
+        "output",
+        "kind",
+        "save_vocab",
+        "read_vocab",
+        "held_out",
+        "loss_plot",
+        "overwrite",
+        "log_json",
+        "quiet",
+    }

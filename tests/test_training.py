@@ -28,7 +28,8 @@ def test_words_that_share_contexts_become_neighbours(planted, threads, update, w
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("options", [
     {"model": "cbow"}, {"model": "cbow", "cbow_gradient": "exact", "lr": 0.2}, {"loss": "hs"},
-    {"model": "cbow", "loss": "hs"}, {"loss": "hs", "update": "pair"},
+    {"model": "cbow", "loss": "hs"}, {"loss": "hs", "update": "pair"}, {"loss": "softmax"},
+    {"model": "cbow", "loss": "softmax"}, {"loss": "softmax", "vectors": "output"},
 ], ids=str)  # fmt: skip
 def test_every_objective_finds_the_neighbours(planted, threads, options):
     losses = []
@@ -69,7 +70,7 @@ print(hashlib.sha256(vectors.vectors.tobytes()).hexdigest())
 """
     digests = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
     assert len(digests) == 1
-    for more in ({"model": "cbow"}, {"loss": "hs"}, {"model": "cbow", "loss": "hs"}):
+    for more in ({"model": model, "loss": loss} for model in ("skipgram", "cbow") for loss in ("ns", "hs", "softmax")):
         runs = [fastw2v.train(planted, threads=1, dim=20, min_count=1, **more).vectors.tobytes() for _ in range(2)]
         assert runs[0] == runs[1]
     other = fastw2v.train(planted, threads=1, dim=20, min_count=1, epochs=3, sample=0.01, seed=6)
@@ -80,7 +81,9 @@ def test_events_tell_the_whole_story(planted):
     events = []
     fastw2v.train(planted, callback=events.append, **SMALL)
     progress = [event for event in events if isinstance(event, fastw2v.Progress)]
-    names = [type(event).__name__ for event in events if not isinstance(event, BytesRead | fastw2v.Progress)]
+    epochs = [event for event in events if isinstance(event, fastw2v.EpochEnded)]
+    often = BytesRead | fastw2v.Progress | fastw2v.EpochEnded
+    names = [type(event).__name__ for event in events if not isinstance(event, often)]
     assert names == ["PhaseStarted", "PhaseEnded"] * 2 + ["CorpusRead", "PhaseStarted", "PhaseEnded"]
     assert [event.name for event in events if isinstance(event, PhaseStarted)] == ["compile", "read", "train"]
     assert all(event.seconds >= 0 for event in events if isinstance(event, PhaseEnded))
@@ -88,11 +91,49 @@ def test_events_tell_the_whole_story(planted):
     assert read.n_tokens == 30_000
     assert progress[-1].n_words == progress[-1].n_words_total == 90_000
     assert progress[-1].seconds_left == 0
+    assert [(event.epoch, event.n_words) for event in epochs] == [(1, 30_000), (2, 60_000), (3, 90_000)]
+    assert all(0 < event.loss_error < 0.1 and np.isnan(event.held_out_loss) for event in epochs)
     assert [event.n_words for event in progress] == sorted(event.n_words for event in progress)
     assert [event.epoch for event in progress] == sorted(event.epoch for event in progress)
     assert progress[-1].epoch == progress[-1].epochs == 3
     # Untrained, 5 negatives and the centre cost log 2 each; from there it falls.
     assert progress[-1].loss < 0.9 * progress[0].loss < 0.9 * 6 * np.log(2)
+
+
+@pytest.mark.parametrize("options", [
+    {"model": model, "loss": loss} for model in ("skipgram", "cbow") for loss in ("ns", "hs", "softmax")
+], ids=str)  # fmt: skip
+def test_held_out_loss(tmp_path, planted, options):
+    held_out = tmp_path / "held_out.txt"
+    held_out.write_text(planted_text(seed=1, n_sentences=500) + "unknown words\n")
+    ended = {1: [], 2: []}
+    for threads, epochs in ended.items():
+        fastw2v.train(
+            planted, held_out=held_out, threads=threads, **{**SMALL, **options},
+            callback=lambda event, epochs=epochs: isinstance(event, fastw2v.EpochEnded) and epochs.append(event),
+        )  # fmt: skip
+    for one, other in zip(*ended.values(), strict=True):
+        assert one.held_out_loss == pytest.approx(other.held_out_loss, rel=0.01)
+        if one.epoch:
+            assert abs(one.loss - other.loss) < 0.01 * one.loss + 4 * (one.loss_error + other.loss_error)
+    first, *_, last = ended[1]
+    assert (first.epoch, first.n_words, last.epoch) == (0, 0, 3)
+    untrained = {"ns": 6 * np.log(2), "hs": np.log2(96) * np.log(2), "softmax": np.log(96)}[options["loss"]]
+    assert first.held_out_loss == pytest.approx(untrained, rel=0.02)
+    assert np.isnan(first.loss)
+    assert last.held_out_loss < first.held_out_loss - 10 * last.held_out_error
+    # No text is easier than the one trained on, and the same kind of text is as easy.
+    assert last.held_out_loss == pytest.approx(last.loss, rel=0.15)
+
+
+def test_held_out_text_without_known_words(tmp_path, planted):
+    held_out = tmp_path / "held_out.txt"
+    held_out.write_text("nothing known\n")
+    with pytest.raises(fastw2v.InputError, match="held-out text: the corpus holds no word of the vocabulary"):
+        fastw2v.train(planted, held_out=held_out, **SMALL)
+    held_out.write_text("t1w1\nt2w2\n")
+    with pytest.raises(fastw2v.InputError, match="held-out text has no line .sentence. with two words"):
+        fastw2v.train(planted, held_out=held_out, **SMALL)
 
 
 def test_a_callback_can_stop_the_run(planted):
@@ -161,13 +202,16 @@ def test_each_kernel_is_compiled_once(tmp_path, planted):
     # A second signature would be a second compilation of seconds, on the user's time.
     code = f"""
 import fastw2v
-from fastw2v.kernels import alias, numbers, random, tokenize, train
+from fastw2v.kernels import alias, huffman, numbers, random, softmax, tokenize, train
 from numba.core.registry import CPUDispatcher
 for threads, update, name in (2, "window", "v.txt"), (1, "pair", "v.bin"):
     vectors = fastw2v.train({str(planted)!r}, threads=threads, update=update, dim=20, epochs=1)
     vectors.save({str(tmp_path)!r} + "/" + name)
     fastw2v.Vectors.load({str(tmp_path)!r} + "/" + name)
-for module in alias, numbers, random, tokenize, train:
+for model in "skipgram", "cbow":
+    for loss in "hs", "softmax":
+        fastw2v.train({str(planted)!r}, model=model, loss=loss, dim=20, epochs=1)
+for module in alias, huffman, numbers, random, softmax, tokenize, train:
     for name, kernel in vars(module).items():
         if isinstance(kernel, CPUDispatcher) and not kernel.targetoptions.get("forceinline"):
             print(name, len(kernel.signatures))

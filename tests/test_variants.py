@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from numba.core.registry import cpu_target
 
-KERNEL_TESTS = [str(Path(__file__).parent / name) for name in ("test_update.py", "test_train_kernel.py")]
+KERNEL_TESTS = [
+    str(Path(__file__).parent / name) for name in ("test_update.py", "test_train_kernel.py", "test_softmax.py")
+]
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
 IS_X86 = "+sse2" in FEATURES

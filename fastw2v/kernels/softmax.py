@@ -7,9 +7,9 @@ For an input row v (of a context word, or the mean of several) and the output ro
 
 (Mikolov et al. 2013, "Distributed representations", equation 2). A batch of predictions is taken at the same
 parameters and its gradients are applied together: three matrix products, which NumPy's BLAS does, are nearly all of the
-work. The vocabulary is cut into blocks whose logits stay in the cache. The exponentials of a block are taken against its
-own largest logit; the factor that puts this right is known when all blocks have been seen, and goes to the small matrices:
-nothing of size batch x words is touched again but by BLAS.
+work. The vocabulary is cut into blocks whose logits stay in the cache. The exponentials of a block are taken against
+its own largest logit; the factor that puts this right is known when all blocks have been seen, and goes to the small
+matrices: nothing of size batch x words is touched again but by BLAS.
 """
 
 from __future__ import annotations
