@@ -13,11 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
 import options
 import softmax
 import trainers
+from click.testing import CliRunner
 
 from fastw2v.cli import cli
 
@@ -79,11 +78,13 @@ def softmax_text() -> str:
         for loss, curve in result["quality"].items()
     )
     return (
-        f"{softmax.table(result)}\n\nSkip-gram, dim {chosen['dim']}, {chosen['threads']} threads of an {result['cpu']}, "
-        f"{result['date']}, commit {result['commit']}; medians of {chosen['rounds']} rounds. Time of a pair grows as "
-        f"words ** {slopes['softmax']:.2f} with softmax, ** {slopes['hs']:.2f} with hs (whose path grows as the logarithm) "
-        f"and ** {slopes['ns']:.2f} with ns (cache misses).\n\n![time of a pair, and quality over time](results/softmax.png)"
-        f"\n\nCorrelation with human similarity, in %, on the first {chosen['megabytes']} MB of {chosen['corpus']} with "
+        f"{softmax.table(result)}\n\n"
+        f"Skip-gram, dim {chosen['dim']}, {chosen['threads']} threads of an {result['cpu']}, {result['date']}, commit "
+        f"{result['commit']}; medians of {chosen['rounds']} rounds. Time of a pair grows as words ** "
+        f"{slopes['softmax']:.2f} with softmax, ** {slopes['hs']:.2f} with hs (whose path grows as the logarithm) and "
+        f"** {slopes['ns']:.2f} with ns (cache misses).\n\n"
+        "![time of a pair, and quality over time](results/softmax.png)\n\n"
+        f"Correlation with human similarity, in %, on the first {chosen['megabytes']} MB of {chosen['corpus']} with "
         f"{chosen['max_vocab']:,} words: {quality}."
     )
 
@@ -102,9 +103,10 @@ def pmi_text() -> str:
     chosen = result["settings"]
     return (
         f"{result['pairs']:,} pairs of the {chosen['words']} most frequent words of {chosen['corpus']}, seen "
-        f"{chosen['seen']} times or more: correlation {result['correlation']:.3f}, slope {result['slope']:.2f}, intercept "
-        f"{result['intercept']:.2f} (dim {chosen['dim']}, window {chosen['window']}, k = {chosen['negative']}, "
-        f"{chosen['epochs']} epochs; commit {result['commit']}).\n\n![u.v against PMI - log k](results/pmi.png)"
+        f"{chosen['seen']} times or more: correlation {result['correlation']:.3f}, slope {result['slope']:.2f}, "
+        f"intercept {result['intercept']:.2f} (dim {chosen['dim']}, window {chosen['window']}, "
+        f"k = {chosen['negative']}, {chosen['epochs']} epochs; commit {result['commit']}).\n\n"
+        "![u.v against PMI - log k](results/pmi.png)"
     )
 
 

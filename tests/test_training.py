@@ -10,8 +10,11 @@ import pytest
 from conftest import planted_text, share_of_planted_neighbours
 
 import fastw2v
+from fastw2v.corpus.corpus import Corpus
 from fastw2v.training.model import Model
+from fastw2v.training.objective import n_hot_rows, span_trainer
 from fastw2v.training.run import BytesRead, CorpusRead, PhaseEnded, PhaseStarted
+from fastw2v.training.trainer import held_out_loss
 
 SMALL = {"dim": 20, "min_count": 1, "epochs": 3, "sample": 0, "lr": 0.05}
 
@@ -113,9 +116,10 @@ def test_held_out_loss(tmp_path, planted, options):
             callback=lambda event, epochs=epochs: isinstance(event, fastw2v.EpochEnded) and epochs.append(event),
         )  # fmt: skip
     for one, other in zip(*ended.values(), strict=True):
-        assert one.held_out_loss == pytest.approx(other.held_out_loss, rel=0.01)
+        # Two threads that write to the same few rows learn a little less or more; the loss is the same (next test).
+        assert one.held_out_loss == pytest.approx(other.held_out_loss, rel=0.05)
         if one.epoch:
-            assert abs(one.loss - other.loss) < 0.01 * one.loss + 4 * (one.loss_error + other.loss_error)
+            assert abs(one.loss - other.loss) < 0.05 * one.loss + 4 * (one.loss_error + other.loss_error)
     first, *_, last = ended[1]
     assert (first.epoch, first.n_words, last.epoch) == (0, 0, 3)
     untrained = {"ns": 6 * np.log(2), "hs": np.log2(96) * np.log(2), "softmax": np.log(96)}[options["loss"]]
@@ -124,6 +128,19 @@ def test_held_out_loss(tmp_path, planted, options):
     assert last.held_out_loss < first.held_out_loss - 10 * last.held_out_error
     # No text is easier than the one trained on, and the same kind of text is as easy.
     assert last.held_out_loss == pytest.approx(last.loss, rel=0.15)
+
+
+@pytest.mark.parametrize("options", [{}, {"model": "cbow"}, {"loss": "hs"}, {"loss": "softmax"}], ids=str)
+def test_the_loss_of_a_model_does_not_depend_on_threads_or_slices(planted, options):
+    config = fastw2v.TrainConfig(dim=20, min_count=1, **options)
+    corpus = Corpus.from_text(planted, min_count=1)
+    model = Model.new(96, 20, 1, 2 * n_hot_rows(96, config))
+    model.output_vectors[:, :20] = np.random.default_rng(0).normal(size=(len(model.output_vectors), 20))
+    one, two = (held_out_loss(corpus, config, threads, span_trainer(model, corpus.vocabulary, config, threads))
+                for threads in (1, 2))  # fmt: skip
+    assert one == pytest.approx(two, rel=1e-9)
+    assert one[0] > 0
+    assert one[1] > 0
 
 
 def test_held_out_text_without_known_words(tmp_path, planted):

@@ -113,8 +113,8 @@ def train_model(
     start = time.perf_counter()
 
     def end_epoch(epoch: int, total: NDArray[np.float64]) -> None:
-        held_out_loss = (math.nan, math.nan) if held_out is None else _loss_of(held_out, config, threads, train_spans)
-        on_event(EpochEnded(epoch, n_words, *mean_loss(total), *held_out_loss, time.perf_counter() - start))
+        found = (math.nan, math.nan) if held_out is None else held_out_loss(held_out, config, threads, train_spans)
+        on_event(EpochEnded(epoch, n_words, *mean_loss(total), *found, time.perf_counter() - start))
 
     if held_out is not None:
         end_epoch(0, np.zeros(STATISTICS))
@@ -168,7 +168,7 @@ HELD_OUT_EPOCH = 2**63
 """The stream of the draws for held-out text: the same at each evaluation, and no epoch's."""
 
 
-def _loss_of(held_out: Corpus, config: TrainConfig, threads: int, train_spans: SpanTrainer) -> tuple[float, float]:
+def held_out_loss(held_out: Corpus, config: TrainConfig, threads: int, train_spans: SpanTrainer) -> tuple[float, float]:
     """The mean loss of all predictions of a text and its standard error, at the parameters of now."""
     schedule = Schedule.of(len(held_out.ids), config)
     pace = _Pace(threads)
