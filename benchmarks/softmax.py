@@ -21,13 +21,14 @@ from typing import Any
 
 import click
 import numpy as np
+from synthetic import new_model, speed, zipf_corpus
 from trainers import commit, cpu_name
 
-from fastw2v import EpochEnded, Progress, TrainConfig, Vectors, Vocabulary
-from fastw2v.corpus.corpus import Corpus, Reading
+from fastw2v import EpochEnded, Progress, TrainConfig, Vectors
+from fastw2v.corpus.corpus import Corpus
 from fastw2v.kernels.softmax import BLOCK
-from fastw2v.training.model import Model, model_bytes
-from fastw2v.training.objective import n_hot_rows, objective_of, windows_of
+from fastw2v.training.model import model_bytes
+from fastw2v.training.objective import objective_of, windows_of
 from fastw2v.training.run import compile_kernels
 from fastw2v.training.softmax import BATCH, blas_threads
 from fastw2v.training.trainer import train_model
@@ -36,43 +37,7 @@ HERE = Path(__file__).parent
 LOSSES = ("softmax", "hs", "ns")
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 1_000_000)
 LARGEST_FOR_SOFTMAX = 100_000
-N_TOKENS, SENTENCE = 5_000_000, 20
 EPOCHS = {"softmax": 3, "hs": 10, "ns": 10}
-
-
-def zipf_corpus(n_words: int) -> Corpus:
-    """Random sentences of `SENTENCE` words; word r with probability in proportion to 1 / (r + 2.7) (Mandelbrot)."""
-    rng = np.random.default_rng(n_words)
-    weights = 1.0 / (np.arange(n_words) + 2.7)
-    words = np.searchsorted(weights.cumsum() / weights.sum(), rng.random(N_TOKENS)).clip(0, n_words - 1)
-    counts = np.bincount(words, minlength=n_words)
-    order = np.argsort(-counts, kind="stable")
-    rank = np.empty(n_words, np.int32)
-    rank[order] = np.arange(n_words)
-    ids = np.full((N_TOKENS // SENTENCE, SENTENCE + 1), -1, np.int32)
-    ids[:, :-1] = rank[words].reshape(-1, SENTENCE)
-    ids = ids.ravel()
-    ids.flags.writeable = False
-    vocabulary = Vocabulary([str(word) for word in range(n_words)], np.maximum(counts[order], 1))
-    return Corpus(vocabulary, ids, N_TOKENS, Reading(0, N_TOKENS, n_words, 0, 0, 0))
-
-
-def new_model(corpus: Corpus, config: TrainConfig, threads: int) -> Model:
-    n_words = len(corpus.vocabulary)
-    return Model.new(n_words, config.dim, config.seed, threads * n_hot_rows(n_words, config))
-
-
-def pairs_per_second(corpus: Corpus, config: TrainConfig, threads: int, seconds: float) -> float:
-    """After a first slice, for `seconds`."""
-    slices: list[Progress] = []
-
-    def keep(event: Progress | EpochEnded) -> bool:
-        if isinstance(event, Progress):
-            slices.append(event)
-        return len(slices) > 2 and slices[-1].seconds - slices[0].seconds > seconds
-
-    train_model(new_model(corpus, config, threads), corpus, config, threads, keep)
-    return sum(event.n_predictions for event in slices[1:]) / (slices[-1].seconds - slices[0].seconds)
 
 
 def products_per_second(n_words: int, dim: int, threads: int) -> float:
@@ -116,7 +81,7 @@ def measure_speed(dim: int, threads: int, rounds: int) -> list[dict[str, Any]]:
         for _ in range(rounds):
             for loss in losses:
                 config = TrainConfig(loss=loss, dim=dim, epochs=1000)
-                speeds[loss].append(pairs_per_second(corpus, config, threads, 2.0))
+                speeds[loss].append(speed(corpus, config, threads, 2.0)[1])
             products.append(products_per_second(n_words, dim, threads))
         for loss in losses:
             rows, memory = rows_and_memory(corpus, TrainConfig(loss=loss, dim=dim))
