@@ -22,6 +22,7 @@ from typing import Any
 import click
 import numpy as np
 from synthetic import new_model, speed, zipf_corpus
+from threadpoolctl import threadpool_limits
 from trainers import commit, cpu_name
 
 from fastw2v import EpochEnded, Progress, TrainConfig, Vectors
@@ -30,7 +31,7 @@ from fastw2v.kernels.softmax import BLOCK
 from fastw2v.training.model import model_bytes
 from fastw2v.training.objective import objective_of, windows_of
 from fastw2v.training.run import compile_kernels
-from fastw2v.training.softmax import BATCH, blas_threads
+from fastw2v.training.softmax import BATCH
 from fastw2v.training.trainer import train_model
 
 HERE = Path(__file__).parent
@@ -47,7 +48,7 @@ def products_per_second(n_words: int, dim: int, threads: int) -> float:
     logits = np.empty((BATCH, len(block)), np.float32)
     rows, step = np.empty_like(hidden), np.empty_like(block)
     times = []
-    with blas_threads(threads):
+    with threadpool_limits(threads, "blas"):
         for _ in range(50):
             start = time.perf_counter()
             np.matmul(hidden, block.T, out=logits)

@@ -18,7 +18,6 @@ from .config import TrainConfig, base_type
 from .corpus.paths import find_files
 from .errors import Fastw2vError, InputError
 from .files import check_output
-from .machine import available_threads
 from .vectors.plots import check_plot
 
 if TYPE_CHECKING:
@@ -162,8 +161,8 @@ def train(
     config = TrainConfig.from_options(options)  # refused here, before Numba is loaded
     if config.threads:
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
-    if config.loss == "softmax":  # NumPy reads it once
-        os.environ["OPENBLAS_NUM_THREADS"] = str(config.threads or available_threads())
+    if config.loss == "softmax":
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy reads it once; the threads are ours
     files = find_files(corpus)
     if loss_plot:
         check_plot(loss_plot)

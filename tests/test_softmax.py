@@ -28,7 +28,7 @@ from fastw2v.training.trainer import mean_loss
 LEARNING_RATE = 0.02
 
 
-def train(ids, windows, numbers, length, batch_size=64, dim=10, learn=True):
+def train(ids, windows, numbers, length, batch_size=64, dim=10, learn=True, threads=1):
     stride = -(-dim // 16) * 16
     inputs, outputs = np.zeros((2, N_WORDS, stride), np.float32)
     rng = np.random.default_rng(3)
@@ -36,19 +36,21 @@ def train(ids, windows, numbers, length, batch_size=64, dim=10, learn=True):
     before = inputs.astype(np.float64), outputs.astype(np.float64)
     statistics = np.zeros((len(numbers), STATISTICS))
     spans = Spans(np.array(numbers), np.full(len(numbers), LEARNING_RATE, np.float32), length)
-    softmax.train_spans_softmax(ids, spans, inputs, outputs, dim, windows, batch_size, learn, SEED, EPOCH, statistics)
+    softmax.train_spans_softmax(
+        ids, spans, inputs, outputs, dim, windows, batch_size, threads, learn, SEED, EPOCH, statistics
+    )
     return inputs, outputs, before, statistics
 
 
-@pytest.mark.parametrize("block", [16, 50, 2048])
+@pytest.mark.parametrize(("block", "threads"), [(16, 1), (16, 2), (50, 1), (2048, 3)])
 @pytest.mark.parametrize("options", [
     {}, {"window": 5, "fixed_window": True}, {"model": "cbow"}, {"model": "cbow", "cbow_gradient": "exact"},
 ], ids=str)  # fmt: skip
-def test_training_is_the_reference_batch_by_batch(monkeypatch, options, block):
+def test_training_is_the_reference_batch_by_batch(monkeypatch, options, block, threads):
     monkeypatch.setattr(softmax, "BLOCK", block)
     ids, length, numbers, batch_size = corpus(), 1000, [2, 0, 3], 64
     windows = setting(keep=0.7, **options)[0]
-    inputs, outputs, expected, statistics = train(ids, windows, numbers, length, batch_size)
+    inputs, outputs, expected, statistics = train(ids, windows, numbers, length, batch_size, threads=threads)
     for number, got in zip(numbers, statistics, strict=True):
         start = reference.start_of_span(ids, number, length, MAX_SHIFT)
         stop = reference.start_of_span(ids, number + 1, length, MAX_SHIFT)
@@ -124,18 +126,17 @@ def test_absurd_work_can_be_forced(slow_text):
     assert any(isinstance(event, fastw2v.Progress) for event in seen)
 
 
-def test_threads_without_threadpoolctl(planted, monkeypatch):
+def test_without_threadpoolctl(planted, monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    with pytest.raises(
-        fastw2v.MissingExtra, match="threads = 1 with loss softmax needs .* pip install 'threadpoolctl'"
-    ):
-        fastw2v.train(planted, loss="softmax", threads=1)
-    assert len(fastw2v.train(planted, loss="softmax", threads=2, epochs=1)) == 96
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with pytest.raises(fastw2v.MissingExtra, match="loss softmax from Python needs .* pip install 'threadpoolctl'"):
+        fastw2v.train(planted, loss="softmax")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert len(fastw2v.train(planted, loss="softmax", epochs=1)) == 96
 
 
 def test_the_command_line_needs_no_threadpoolctl(planted, tmp_path):
-    # NumPy's threads are set before it is loaded.
+    # It sets BLAS's threads before NumPy is loaded.
     code = "import sys; sys.modules['threadpoolctl'] = None; from fastw2v.cli import main; main()"
     subprocess.run(
         [sys.executable, "-c", code, "train", planted, "-o", tmp_path / "v", "--loss", "softmax", "--threads", "1",

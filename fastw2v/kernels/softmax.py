@@ -15,6 +15,7 @@ matrices: nothing of size batch x words is touched again but by BLAS.
 from __future__ import annotations
 
 import math
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +61,7 @@ def train_spans_softmax(
     dim: int,
     windows: Windows,
     batch_size: int,
+    threads: int,
     learn: bool,
     seed: int,
     epoch: int,
@@ -68,27 +70,32 @@ def train_spans_softmax(
     """Train on the spans, one after the other, in batches of at most `batch_size` predictions.
 
     As `train_spans`, with the same windows; the loss is that of every prediction, and LOGIT_SUM that of the losses.
+    The threads share the blocks of a batch, so BLAS itself should use one thread: where another process takes a core,
+    BLAS's own threads wait for each other by spinning, and a product takes 20 times as long instead of twice.
     """
     longest = spans.length + MAX_SHIFT
     most = longest * (1 if windows.by_mean else 2 * windows.window)
     found = Predictions(
         np.empty(2 * windows.window * longest, np.int32), np.empty(most + 1, np.int64), np.empty(most, np.int32)
     )
-    n_words = len(outputs)
-    powers = np.empty((-(-n_words // BLOCK), batch_size * min(BLOCK, n_words)), np.float32)
-    for number, learning_rate, totals in zip(spans.numbers, spans.learning_rates, statistics, strict=True):
-        n, totals[N_TOKENS] = gather_predictions(
-            ids, number, spans.length, windows, np.uint64(seed), np.uint64(epoch), found
-        )
-        totals[[N_PREDICTIONS, N_SAMPLES, SIZE, SIZE_SIZE]] = n
-        every = -(-n // batch_size)
-        for first in range(every):
-            losses = _train_batch(
-                found, slice(first, n, every), inputs, outputs, dim, learning_rate if learn else np.float32(0),
-                windows.exact_mean, powers,
-            )  # fmt: skip
-            totals[[LOSS, LOSS_SIZE, LOGIT_SUM]] += losses.sum()
-            totals[LOSS_LOSS] += losses @ losses
+    length = min(BLOCK, -(-len(outputs) // threads))
+    blocks = [outputs[first : first + length, :dim] for first in range(0, len(outputs), length)]
+    powers = np.empty((len(blocks), batch_size * length), np.float32)
+    # A run that diverges overflows; its losses tell. NumPy keeps that setting by thread.
+    with ThreadPoolExecutor(threads, initializer=lambda: np.seterr(all="ignore")) as pool, np.errstate(all="ignore"):
+        for number, learning_rate, totals in zip(spans.numbers, spans.learning_rates, statistics, strict=True):
+            n, totals[N_TOKENS] = gather_predictions(
+                ids, number, spans.length, windows, np.uint64(seed), np.uint64(epoch), found
+            )
+            totals[[N_PREDICTIONS, N_SAMPLES, SIZE, SIZE_SIZE]] = n
+            every = -(-n // batch_size)
+            for first in range(every):
+                losses = _train_batch(
+                    found, slice(first, n, every), inputs, outputs, blocks, learning_rate if learn else np.float32(0),
+                    windows.exact_mean, powers, threads, pool,
+                )  # fmt: skip
+                totals[[LOSS, LOSS_SIZE, LOGIT_SUM]] += losses.sum()
+                totals[LOSS_LOSS] += losses @ losses
 
 
 def _train_batch(
@@ -96,26 +103,29 @@ def _train_batch(
     batch: slice,
     inputs: NDArray[np.float32],
     outputs: NDArray[np.float32],
-    dim: int,
+    blocks: list[NDArray[np.float32]],
     learning_rate: np.float32,
     exact_mean: bool,
     powers: NDArray[np.float32],
+    threads: int,
+    pool: Executor,
 ) -> NDArray[np.float64]:
     """Move the rows by the gradients of a batch, not at all with a learning rate of 0; return its losses, (n,)."""
     centres = found.centres[batch].copy()
     n = len(centres)
     means = np.empty((n, inputs.shape[1]), np.float32)
     take_means(inputs, found.contexts, found.starts, batch.start, batch.step, means)
+    dim = blocks[0].shape[1]
     hidden = means[:, :dim]
-    blocks = [outputs[first : first + BLOCK, :dim] for first in range(0, len(outputs), BLOCK)]
-    block_powers = [
-        memory[: n * len(block)].reshape(n, len(block)) for memory, block in zip(powers, blocks, strict=True)
-    ]
+    block_powers = [memory[: n * len(block)].reshape(n, -1) for memory, block in zip(powers, blocks, strict=True)]
     largest, sums = np.empty((2, len(blocks), n), np.float32)
-    for block, power, *results in zip(blocks, block_powers, largest, sums, strict=True):
-        np.matmul(hidden, block.T, out=power)
-        take_exponentials(power, *results)
 
+    def take_powers(thread: int) -> None:
+        for k in range(thread, len(blocks), threads):
+            np.matmul(hidden, blocks[k].T, out=block_powers[k])
+            take_exponentials(block_powers[k], largest[k], sums[k])
+
+    list(pool.map(take_powers, range(threads)))
     top = largest.max(axis=0)
     shares = np.exp(largest - top)
     total = (shares * sums).sum(axis=0)
@@ -123,10 +133,18 @@ def _train_batch(
     losses = np.log(total, dtype=np.float64) + top - np.einsum("ij,ij->i", means, centre_rows)
     if learning_rate:
         shares *= learning_rate / total
+
+        def move_blocks(thread: int) -> NDArray[np.float32]:
+            pull = np.zeros((n, dim), np.float32)
+            for k in range(thread, len(blocks), threads):
+                share = shares[k, :, None]
+                pull += (block_powers[k] @ blocks[k]) * share
+                np.subtract(blocks[k], block_powers[k].T @ (hidden * share), out=blocks[k])
+            return pull
+
         steps = centre_rows * learning_rate
-        for block, power, share in zip(blocks, block_powers, shares[:, :, None], strict=True):
-            steps[:, :dim] -= (power @ block) * share
-            np.subtract(block, power.T @ (hidden * share), out=block)
+        for pull in pool.map(move_blocks, range(threads)):
+            steps[:, :dim] -= pull
         add_steps(inputs, found.contexts, found.starts, batch.start, batch.step, steps, exact_mean)
         add_steps(outputs, centres, np.arange(n + 1), 0, 1, means * learning_rate, False)
     return losses

@@ -1,4 +1,4 @@
-"""Full softmax from the options: how large a batch, how long it would take, on how many threads."""
+"""Full softmax from the options: how large a batch, how long it would take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra
 from ..kernels.softmax import BLOCK, train_spans_softmax
 from ..kernels.train import Spans, Windows
-from ..machine import available_threads
 from .model import Model, model_bytes
 
 BATCH = 256
@@ -39,29 +38,27 @@ class SoftmaxTrainer:
         self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
     ) -> None:
         """Train on the spans, or with `learn` False take their loss."""
-        # A run that diverges overflows; the trainer finds it in the statistics.
-        with blas_threads(self._threads), np.errstate(all="ignore"):
+        with one_blas_thread():
             train_spans_softmax(
                 ids, spans, self._model.input_vectors, self._model.output_vectors, self._model.dim, self._windows,
-                BATCH, learn, self._config.seed, epoch, statistics,
+                BATCH, self._threads, learn, self._config.seed, epoch, statistics,
             )  # fmt: skip
 
 
 @contextmanager
-def blas_threads(threads: int) -> Iterator[None]:
-    """Let NumPy's matrix products use so many threads.
+def one_blas_thread() -> Iterator[None]:
+    """Let a matrix product of NumPy use one thread: the threads are ours.
 
-    Their number is fixed when NumPy is loaded, unless the package threadpoolctl is there. Raises MissingExtra where
-    that is needed.
+    Raises MissingExtra where neither the package threadpoolctl nor the environment sees to that.
     """
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        if threads != int(os.environ.get("OPENBLAS_NUM_THREADS") or available_threads()):
-            raise MissingExtra(f"threads = {threads} with loss softmax", "threadpoolctl") from None
+        if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+            raise MissingExtra("loss softmax from Python", "threadpoolctl") from None
         yield
     else:
-        with threadpool_limits(threads, "blas"):
+        with threadpool_limits(1, "blas"):
             yield
 
 
@@ -71,8 +68,8 @@ def refuse_absurd(vocabulary: Vocabulary, windows: Windows, config: TrainConfig,
     n_kept = float(vocabulary.counts @ (windows.keep / 2.0**32))
     n_contexts = 2 * config.window if config.fixed_window else config.window + 1
     n_predictions = config.epochs * n_kept * (1 if windows.by_mean else n_contexts)
-    with blas_threads(threads):
-        seconds = n_predictions * n_words * _seconds_of_logit(config.dim) / SHARE_OF_PRODUCTS
+    with one_blas_thread():
+        seconds = n_predictions * n_words * _seconds_of_logit(config.dim) / SHARE_OF_PRODUCTS / threads
     if seconds > MOST_HOURS * 3600 and not config.force:
         memory = 4 * BATCH * n_words + model_bytes(n_words, config.dim)
         raise InputError(
