@@ -15,7 +15,7 @@ import click
 
 from . import __version__
 from .config import TrainConfig, base_type
-from .corpus.paths import find_files
+from .corpus.paths import find_files, find_held_out
 from .errors import Fastw2vError, InputError
 from .files import check_output
 from .vectors.plots import check_plot
@@ -130,10 +130,10 @@ def _train_options(command: Callable[..., None]) -> Callable[..., None]:
 @_train_options
 @click.option("--save-vocab", metavar="FILE", help="Write the vocabulary as 'word count' lines.")
 @click.option("--read-vocab", metavar="FILE", help="Use this vocabulary and its counts; drop other words.")
-@click.option("--held-out", metavar="FILE", help="Text to take the exact loss of, after each epoch; not trained on.")
+@click.option("--held-out", metavar="FILE", help="Text that is not trained on: tell its loss after each epoch.")
 @click.option("--loss-plot", metavar="FILE", help="Draw the loss curve, while training too: .png, .svg or .pdf.")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--log-json", metavar="FILE", help="Write one JSON record a line, one for each slice of training.")
+@click.option("--log-json", metavar="FILE", help="Write one JSON record a line, one for each slice and each epoch.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def train(
     corpus: tuple[str, ...],
@@ -162,11 +162,11 @@ def train(
     if config.threads:
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
     if config.loss == "softmax":
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy reads it once; the threads are ours
+        _limit_blas()
     files = find_files(corpus)
     if loss_plot:
         check_plot(loss_plot)
-    inputs = [*files, *(name for name in (read_vocab, held_out) if name)]
+    inputs = [*files, *([read_vocab] if read_vocab else []), *(find_held_out(held_out, files) if held_out else [])]
     _check_outputs([output, save_vocab, log_json, loss_plot], inputs, overwrite)
 
     from . import train as train_vectors
@@ -183,6 +183,12 @@ def train(
         with report.phase("write"):
             formats.save(output, vectors.index_to_key, vectors.vectors, kind or formats.format_of(output))
         report.summary(output)
+
+
+def _limit_blas() -> None:
+    """The threads of full softmax are ours; NumPy's libraries read these once, when they are loaded."""
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[name] = "1"
 
 
 def _check_outputs(outputs: list[str | None], inputs: list[str], overwrite: bool) -> None:
@@ -210,7 +216,9 @@ def _end_in_good_order() -> None:
 @cli.command()
 def warmup() -> None:
     """Compile the kernels for this CPU now, for example when building a container image."""
+    _limit_blas()
     from .training.run import compile_kernels
 
     compile_kernels(include_readers=True)
+    compile_kernels(loss="hs")
     compile_kernels(loss="softmax")

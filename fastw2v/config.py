@@ -60,8 +60,12 @@ class TrainConfig:
     dim: int = option(100, "Numbers in a vector.", low=1, high=10_000)
     window: int = option(5, "Words to each side that count as context; each word draws 1..window.", low=1, high=1_000)
     fixed_window: bool = option(False, "Always use the whole window instead of drawing its size.")
-    negative: int = option(5, "Negative samples for a pair (5 to 20; fewer for a large corpus).", low=1, high=1_000)
-    ns_exponent: float = option(0.75, "Negatives are drawn in proportion to count ** exponent.", low=-10, high=10)
+    negative: int = option(
+        5, "With ns: negative samples for a pair (5 to 20; fewer for a large corpus).", low=1, high=1_000
+    )
+    ns_exponent: float = option(
+        0.75, "With ns: negatives are drawn in proportion to count ** exponent.", low=-10, high=10
+    )
     sample: float = option(1e-3, "Drop words above about this share of the text at random; 0: keep all.", low=0, high=1)
     sample_formula: str = option("word2vec", "Keep with sqrt(t/f)+t/f (word2vec) or sqrt(t/f) (paper).",
                                  "word2vec", "paper")  # fmt: skip
@@ -99,7 +103,8 @@ class TrainConfig:
             if is_limited and value not in allowed:
                 raise InputError(f"{item.name} is {value!r}: it must be {allowed}")
 
-        if self.dim * (self.negative + 1) * (self.window + 1) > MOST_WORK:
+        n_outputs = 1 + self.negative if self.loss == "ns" else 1
+        if self.dim * n_outputs * (self.window + 1) > MOST_WORK:
             raise InputError(
                 f"dim {self.dim} x negative {self.negative} x window {self.window} is more than {MOST_WORK:,} "
                 "multiplications a word: nothing could interrupt the kernel for seconds; lower one of them"

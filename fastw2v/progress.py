@@ -63,9 +63,13 @@ class Reporter:
                     self._on_compiled()
             case BytesRead(n_bytes):
                 self._draw(f"reading {n_bytes / 1e6:,.0f} MB")
-            case CorpusRead(vocabulary, n_tokens, reading):
+            case CorpusRead(vocabulary, n_tokens, reading, held_out):
                 self._corpus = event
                 self._line(f"read {_describe(reading, len(vocabulary), n_tokens)}")
+                if held_out:
+                    self._line(
+                        f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary"
+                    )
                 self.on_vocabulary(vocabulary)
             case Progress():
                 self._progress = event
@@ -99,19 +103,19 @@ class Reporter:
             return
         self._draw(self._bar(self._progress), at_once=True)
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
-        speed = self._progress.n_words / self._seconds["train"]
+        speed = self._progress.n_words / self._progress.seconds
         self._line(f"wrote {output}: {len(self._corpus.vocabulary):,} words")
-        if self._epoch:
+        if self._epoch and _losses(self._epoch):
             self._line(f"last epoch: {_losses(self._epoch)}")
         self._line(f"{self._progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
 
     def _record(self, **record: float) -> None:
-        """Add a line to the log; of NaN, which JSON does not know, null."""
+        """Add a line to the log; null for what JSON does not know, NaN and infinity."""
         if not self._log_path:
             return
         try:
             self._log = self._log or open(self._log_path, "w", encoding="utf-8")  # noqa: SIM115
-            known = {name: None if math.isnan(value) else value for name, value in record.items()}
+            known = {name: value if math.isfinite(value) else None for name, value in record.items()}
             print(json.dumps(known), file=self._log, flush=True)
         except OSError as error:
             self._line(f"warning: cannot write the log {self._log_path}: {error.strerror}; going on without it")
@@ -177,7 +181,11 @@ def _speed(words_per_second: float) -> str:
 
 def _losses(epoch: EpochEnded) -> str:
     named = ("loss", epoch.loss, epoch.loss_error), ("held-out loss", epoch.held_out_loss, epoch.held_out_error)
-    return "  ".join(f"{name} {loss:.4f} ± {error:.4f}" for name, loss, error in named if not math.isnan(loss))
+    return "  ".join(
+        f"{name} {loss:.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
+        for name, loss, error in named
+        if not math.isnan(loss)
+    )
 
 
 def _bar(progress: Progress, columns: int = 120) -> str:

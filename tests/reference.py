@@ -193,7 +193,7 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
 
 
 def predictions_of_span(ids, start, stop, windows, state):
-    """What softmax predicts: (groups of contexts, centres), with the draws that the streams define."""
+    """What softmax predicts, with the draws that the streams define: groups of contexts, centres, sizes of windows."""
     keep, window, fixed_window, by_mean = windows[:4]
     draws = Draws(state)
     sentences = [[]]
@@ -202,7 +202,7 @@ def predictions_of_span(ids, start, stop, windows, state):
             sentences.append([])
         elif draws.next() >> 32 <= keep[word]:
             sentences[-1].append(int(word))
-    groups, centres = [], []
+    groups, centres, window_sizes = [], [], []
     for sentence in sentences:
         for position, centre in enumerate(sentence):
             reach = window if fixed_window else 1 + below(draws.next(), window)
@@ -210,7 +210,8 @@ def predictions_of_span(ids, start, stop, windows, state):
             found = [contexts] if by_mean and contexts else [[context] for context in contexts]
             groups += found
             centres += [centre] * len(found)
-    return groups, centres
+            window_sizes += [len(found)] if found else []
+    return groups, centres, np.array(window_sizes)
 
 
 # Text

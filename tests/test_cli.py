@@ -81,12 +81,29 @@ def test_held_out_loss_and_its_curve(run, planted, tmp_path, monkeypatch):
         )  # fmt: skip
         assert code == 0
         assert [line.split()[1] for line in err.splitlines() if line.startswith("epoch")] == list("0123")
+        assert "held-out text: 3,000 words, 0 not in the vocabulary" in err
         assert "last epoch: loss" in err.splitlines()[-2]
         assert "held-out loss" in err.splitlines()[-2]
         assert plot.read_bytes().startswith(start)
     drawn = (tmp_path / "loss.svg").read_text()
     for text in ("words seen", "loss of a prediction", "learning rate", "loss of held-out text", "mean of the epoch"):
         assert f"<!-- {text}" in drawn or text in drawn
+
+
+def test_held_out_text_is_never_an_output(run, planted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "a.txt").write_text(planted_text(seed=1))
+    for held_out in ("held", "held/*.txt", "held/a.txt"):
+        code, _, err = run("train", planted, "-o", "held/a.txt", "--overwrite", "--held-out", held_out, *TRAIN)
+        assert code == 2
+        assert "output held/a.txt is the same file as the input" in err
+    code, _, err = run("train", planted, "-o", "v", "--held-out", "nothing.txt", *TRAIN)
+    assert code == 2
+    assert "held-out text: corpus nothing.txt does not exist" in err
+    code, _, err = run("train", "-", "-o", "v", "--held-out", "-", *TRAIN)
+    assert code == 2
+    assert "held-out text: stdin (-) is the corpus already" in err
 
 
 def test_a_plot_that_cannot_be_drawn(run, planted, tmp_path, monkeypatch):
@@ -105,7 +122,7 @@ def test_a_plot_without_room_does_not_stop_the_run(run, planted, tmp_path):
     (tmp_path / "loss.png").symlink_to("/dev/full")
     code, _, err = run("train", planted, "-o", tmp_path / "v", "--loss-plot", tmp_path / "loss.png", *TRAIN)
     assert code == 0
-    assert "warning: cannot write" in err
+    assert "warning: the loss could not be drawn: cannot write" in err
     assert len(Vectors.load(tmp_path / "v")) == 96
 
 

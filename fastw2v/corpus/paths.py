@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..errors import InputError
 
@@ -44,6 +45,24 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
         if file != STDIN and not os.access(file, os.R_OK):
             raise InputError(f"corpus {file} cannot be read: permission denied")
     return files
+
+
+def find_held_out(held_out: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], corpus: list[str]) -> list[str]:
+    """The files of held-out text, beside those of the corpus."""
+    with about_held_out_text():
+        files = find_files(held_out)
+        if STDIN in files and STDIN in corpus:
+            raise InputError("stdin (-) is the corpus already: name a file")
+        return files
+
+
+@contextlib.contextmanager
+def about_held_out_text() -> Iterator[None]:
+    """Errors inside say that they are not about the corpus."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"held-out text: {error}") from error
 
 
 def _files_below(directory: str) -> list[str]:

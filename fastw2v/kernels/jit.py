@@ -48,9 +48,9 @@ def inlined(function: Function) -> Function:
     return numba.njit(forceinline=True, **OPTIONS)(function)  # type: ignore[no-any-return]
 
 
-def is_cache_cold() -> bool:
-    """Whether no kernel of this version has been compiled here before."""
-    return CACHE_DIRECTORY is None or not any((CACHE_DIRECTORY / "parallel").rglob("*.nbi"))  # the last to be made
+def is_cache_cold(name: str) -> bool:
+    """Whether the kernel `name`, as it stands today, has not been compiled here before."""
+    return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob(f"*{name}*.nbi"))
 
 
 def _compile(function: Function, parallel: bool) -> Function:

@@ -46,11 +46,15 @@ BLOCK = 2048
 
 
 class Predictions(NamedTuple):
-    """Of a span. Prediction i is the word centres[i] from the words contexts[starts[i] : starts[i + 1]]."""
+    """Of a span. Prediction i is the word centres[i] from the words contexts[starts[i] : starts[i + 1]].
+
+    windows[i] is its window, numbered from 0: the predictions of one are alike, which a standard error must know.
+    """
 
     contexts: NDArray[np.int32]
     starts: NDArray[np.int64]
     centres: NDArray[np.int32]
+    windows: NDArray[np.int32]
 
 
 def train_spans_softmax(
@@ -76,8 +80,9 @@ def train_spans_softmax(
     longest = spans.length + MAX_SHIFT
     most = longest * (1 if windows.by_mean else 2 * windows.window)
     found = Predictions(
-        np.empty(2 * windows.window * longest, np.int32), np.empty(most + 1, np.int64), np.empty(most, np.int32)
-    )
+        np.empty(2 * windows.window * longest, np.int32), np.empty(most + 1, np.int64), np.empty(most, np.int32),
+        np.empty(most, np.int32),
+    )  # fmt: skip
     length = min(BLOCK, -(-len(outputs) // threads))
     blocks = [outputs[first : first + length, :dim] for first in range(0, len(outputs), length)]
     powers = np.empty((len(blocks), batch_size * length), np.float32)
@@ -87,15 +92,21 @@ def train_spans_softmax(
             n, totals[N_TOKENS] = gather_predictions(
                 ids, number, spans.length, windows, np.uint64(seed), np.uint64(epoch), found
             )
-            totals[[N_PREDICTIONS, N_SAMPLES, SIZE, SIZE_SIZE]] = n
+            losses = np.empty(n)
             every = -(-n // batch_size)
             for first in range(every):
-                losses = _train_batch(
+                losses[first::every] = _train_batch(
                     found, slice(first, n, every), inputs, outputs, blocks, learning_rate if learn else np.float32(0),
                     windows.exact_mean, powers, threads, pool,
                 )  # fmt: skip
-                totals[[LOSS, LOSS_SIZE, LOGIT_SUM]] += losses.sum()
-                totals[LOSS_LOSS] += losses @ losses
+            window_sizes = np.bincount(found.windows[:n])
+            window_losses = np.bincount(found.windows[:n], losses)
+            totals[[N_PREDICTIONS, SIZE]] = n
+            totals[N_SAMPLES] = len(window_sizes)
+            totals[[LOSS, LOGIT_SUM]] = losses.sum()
+            totals[LOSS_LOSS] = window_losses @ window_losses
+            totals[LOSS_SIZE] = window_losses @ window_sizes
+            totals[SIZE_SIZE] = window_sizes @ window_sizes
 
 
 def _train_batch(
@@ -160,7 +171,7 @@ def gather_predictions(
     state = stream(stream(seed, epoch), np.uint64(span))
     kept = np.empty(stop - start + 1, np.int32)
     n_kept, n_tokens, state = subsample(ids, start, stop, windows.keep, state, kept)
-    n = n_contexts = 0
+    n = n_contexts = n_windows = 0
     found.starts[0] = 0
     sentence = 0
     while sentence < n_kept:
@@ -180,8 +191,11 @@ def gather_predictions(
                 n_contexts += 1
                 if not windows.by_mean or n_contexts == before + 1:
                     found.centres[n] = kept[position]
+                    found.windows[n] = n_windows
                     n += 1
                 found.starts[n] = n_contexts
+            if n_contexts > before:
+                n_windows += 1
         sentence = sentence_end + 1
     return n, n_tokens
 

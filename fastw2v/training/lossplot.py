@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config import TrainConfig
-from ..errors import RunError
 from ..vectors.plots import LossCurve, check_plot, draw_loss
 from .trainer import EpochEnded, Progress
 
@@ -23,7 +22,7 @@ SHARE_OF_TIME = 0.01
 class LossPlot:
     """Keeps the losses that pass by on their way to `callback`, and draws them now and then.
 
-    Raises InputError or MissingExtra if it will not be able to draw. A plot that cannot be written is a warning.
+    Raises InputError or MissingExtra if it will not be able to draw. That drawing fails later is a warning.
     """
 
     def __init__(
@@ -52,11 +51,13 @@ class LossPlot:
         return self._callback(event)
 
     def draw(self) -> None:
-        """Write the picture of what was seen so far."""
+        """Write the picture of what was seen so far, if there is something to see."""
+        if not self._curve.words:
+            return
         start = time.monotonic()
         try:
             draw_loss(self._path, self._curve, self._title)
-        except RunError as error:
-            warnings.warn(str(error), RuntimeWarning, stacklevel=2)
+        except Exception as error:  # whatever it is, the training is worth more
+            warnings.warn(f"the loss could not be drawn: {error}", RuntimeWarning, stacklevel=2)
         seconds = time.monotonic() - start
         self._next_drawing = start + max(SECONDS_BETWEEN_PLOTS, seconds / SHARE_OF_TIME)

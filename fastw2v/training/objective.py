@@ -54,9 +54,11 @@ class HogwildTrainer:
         self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
     ) -> None:
         """Train on the spans, or with `learn` False take their loss."""
+        # The pairs of a window are alike: when all of them are taken, a window is what the standard error counts.
+        objective = self._objective if learn else self._objective._replace(share_negatives=True)
         with in_parallel(self._threads):
             train_spans(
-                ids, spans, self._model.input_vectors, self._model.output_vectors, self._windows, self._objective,
+                ids, spans, self._model.input_vectors, self._model.output_vectors, self._windows, objective,
                 LOSS_EVERY if learn else 1, learn, self._seed, np.uint64(epoch), statistics,
             )  # fmt: skip
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus, Reading
-from ..corpus.paths import find_files
+from ..corpus.paths import about_held_out_text, find_files, find_held_out
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
@@ -56,6 +56,7 @@ class CorpusRead:
     vocabulary: Vocabulary
     n_tokens: int
     reading: Reading
+    held_out: Reading | None
 
 
 Event = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress | EpochEnded
@@ -78,7 +79,8 @@ def train(
 
     corpus: a path, glob or directory, or several; plain text or gz, bz2, xz, zst; `-` is stdin. A line is a sentence.
     vocabulary: use these words and counts instead of those of the corpus.
-    held_out: text of the same kind that is not trained on; its loss is told after each epoch and before the first.
+    held_out: text of the same kind that is not trained on; after each epoch and before the first the loss of all its
+    predictions is told, which are made of it as of the corpus (subsampled, with drawn windows), each time the same.
     loss_plot: a .png, .svg or .pdf file for the loss curve, drawn again and again while training.
     callback: called with each event (`Progress` after each slice, twice a second or more); returning True at a
     `Progress` ends the training there, with the vectors so far.
@@ -94,7 +96,7 @@ def train(
             f"set the environment variable NUMBA_NUM_THREADS={threads} before Python starts"
         )
     files = find_files(corpus)
-    held_out_files = None if held_out is None else find_files(held_out)
+    held_out_files = None if held_out is None else find_held_out(held_out, files)
     plot = None if loss_plot is None else LossPlot(loss_plot, config, callback)
     callback = plot or callback
 
@@ -105,7 +107,11 @@ def train(
         callback(PhaseEnded(name, time.perf_counter() - start))
         return result
 
-    cold = "compiling for this CPU, once: it takes about 12 s" if is_cache_cold() else ""
+    cold = (
+        "compiling for this CPU, once: it takes about 12 s"
+        if is_cache_cold("take_exponentials" if config.loss == "softmax" else "train_spans")
+        else ""
+    )
     timed("compile", lambda: compile_kernels(threads, config.loss), cold)
     reading: dict[str, Any] = {"invalid_utf8": config.invalid_utf8, "threads": threads, "temp_dir": config.temp_dir}
 
@@ -116,15 +122,13 @@ def train(
         )  # fmt: skip
         if held_out_files is None:
             return text, None
-        try:
+        with about_held_out_text():
             return text, Corpus.from_text(held_out_files, vocabulary=text.vocabulary, **reading)
-        except InputError as error:
-            raise InputError(f"held-out text: {error}") from error
 
     text, held_out_text = timed("read", read)
-    callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading))
     if config.loss == "softmax":
-        refuse_absurd(text.vocabulary, windows_of(text.vocabulary, config), config, threads)
+        refuse_absurd(text, held_out_text, windows_of(text.vocabulary, config), config, threads)
+    callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading, held_out_text and held_out_text.reading))
 
     def train_new_model() -> Model:
         n_copies = threads * n_hot_rows(len(text.vocabulary), config)
@@ -132,9 +136,11 @@ def train(
         train_model(model, text, config, threads, callback, held_out_text)
         return model
 
-    model: Model = timed("train", train_new_model)
-    if plot:
-        plot.draw()
+    try:
+        model: Model = timed("train", train_new_model)
+    finally:
+        if plot:
+            plot.draw()
     return model.vectors(text.vocabulary, config.vectors)
 
 

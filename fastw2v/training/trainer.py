@@ -36,7 +36,7 @@ SLICE_SECONDS = 0.35
 
 @dataclass(frozen=True)
 class Progress:
-    """How the training goes, after each slice. Times are in seconds since its start."""
+    """How the training goes, after each slice."""
 
     epoch: int  # from 1
     epochs: int
@@ -46,7 +46,7 @@ class Progress:
     loss: float  # mean of the slice's sampled predictions, natural log; NaN where none was sampled
     loss_error: float  # its standard error
     learning_rate: float
-    seconds: float
+    seconds: float  # of training so far, without evaluation and callbacks
     words_per_second: float  # of this slice
 
     @property
@@ -62,10 +62,10 @@ class EpochEnded:
     epoch: int
     n_words: int  # trained so far, all epochs
     loss: float  # mean of the epoch's sampled predictions; NaN where none was
-    loss_error: float  # its standard error
-    held_out_loss: float  # mean of all predictions of the held-out text, at the vectors of now; NaN without such text
+    loss_error: float  # its standard error, as if windows were independent
+    held_out_loss: float  # mean of the held-out text's predictions, at the vectors of now; NaN without such text
     held_out_error: float
-    seconds: float  # since the start of training
+    seconds: float  # of training so far, without evaluation and callbacks
 
 
 def mean_loss(total: NDArray[np.float64]) -> tuple[float, float]:
@@ -86,8 +86,8 @@ def mean_loss(total: NDArray[np.float64]) -> tuple[float, float]:
 class _Pace:
     """How many spans the next slice gets: as many as take `SLICE_SECONDS`."""
 
-    def __init__(self, threads: int) -> None:
-        self.n_spans = self._least = threads
+    def __init__(self, config: TrainConfig, threads: int) -> None:
+        self.n_spans = self._least = 1 if config.loss == "softmax" else threads  # whose threads share a span
 
     def adapt(self, n_spans: int, seconds: float) -> None:
         self.n_spans = max(self._least, int(n_spans * min(4.0, SLICE_SECONDS / seconds)))
@@ -108,13 +108,13 @@ def train_model(
     """
     schedule = Schedule.of(len(corpus.ids), config)
     train_spans = span_trainer(model, corpus.vocabulary, config, threads)
-    pace = _Pace(threads)
+    pace = _Pace(config, threads)
     n_words = n_predictions = 0
-    start = time.perf_counter()
+    seconds = 0.0
 
     def end_epoch(epoch: int, total: NDArray[np.float64]) -> None:
         found = (math.nan, math.nan) if held_out is None else held_out_loss(held_out, config, threads, train_spans)
-        on_event(EpochEnded(epoch, n_words, *mean_loss(total), *found, time.perf_counter() - start))
+        on_event(EpochEnded(epoch, n_words, *mean_loss(total), *found, seconds))
 
     if held_out is not None:
         end_epoch(0, np.zeros(STATISTICS))
@@ -123,7 +123,7 @@ def train_model(
         epoch_total = np.zeros(STATISTICS)
         first = 0
         while first < len(order):
-            slice_start = time.perf_counter()
+            start = time.perf_counter()
             numbers = order[first : first + pace.n_spans]
             rates = schedule.learning_rates(epoch * schedule.n_spans + first + np.arange(len(numbers)))
             statistics = np.zeros((len(numbers), STATISTICS))
@@ -136,7 +136,8 @@ def train_model(
             n_words += int(total[N_TOKENS])
             n_predictions += int(total[N_PREDICTIONS])
             loss, loss_error = mean_loss(total)
-            now = time.perf_counter()
+            slice_seconds = time.perf_counter() - start
+            seconds += slice_seconds
             is_stopped = on_event(
                 Progress(
                     epoch=epoch + 1,
@@ -147,13 +148,13 @@ def train_model(
                     loss=loss,
                     loss_error=loss_error,
                     learning_rate=float(rates[-1]),
-                    seconds=now - start,
-                    words_per_second=total[N_TOKENS] / (now - slice_start),
+                    seconds=seconds,
+                    words_per_second=total[N_TOKENS] / slice_seconds,
                 )
             )
             if is_stopped:
                 return
-            pace.adapt(len(numbers), now - slice_start)
+            pace.adapt(len(numbers), slice_seconds)
         end_epoch(epoch + 1, epoch_total)
     if n_predictions == 0:
         raise InputError(
@@ -171,7 +172,7 @@ HELD_OUT_EPOCH = 2**63
 def held_out_loss(held_out: Corpus, config: TrainConfig, threads: int, train_spans: SpanTrainer) -> tuple[float, float]:
     """The mean loss of all predictions of a text and its standard error, at the parameters of now."""
     schedule = Schedule.of(len(held_out.ids), config)
-    pace = _Pace(threads)
+    pace = _Pace(config, threads)
     total = np.zeros(STATISTICS)
     first = 0
     while first < schedule.n_spans:
