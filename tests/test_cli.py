@@ -118,6 +118,7 @@ def test_a_plot_that_cannot_be_drawn(run, planted, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+@pytest.mark.filterwarnings("always")
 def test_a_plot_without_room_does_not_stop_the_run(run, planted, tmp_path):
     (tmp_path / "loss.png").symlink_to("/dev/full")
     code, _, err = run("train", planted, "-o", tmp_path / "v", "--loss-plot", tmp_path / "loss.png", *TRAIN)

@@ -138,7 +138,7 @@ def test_the_loss_of_a_model_does_not_depend_on_threads_or_slices(planted, optio
     model.output_vectors[:, :20] = np.random.default_rng(0).normal(size=(len(model.output_vectors), 20))
     one, two = (held_out_loss(corpus, config, threads, span_trainer(model, corpus.vocabulary, config, threads))
                 for threads in (1, 2))  # fmt: skip
-    assert one == pytest.approx(two, rel=1e-9)
+    assert one == pytest.approx(two, rel=1e-6)
     assert one[0] > 0
     assert one[1] > 0
 
