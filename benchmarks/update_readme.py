@@ -82,7 +82,7 @@ def softmax_text() -> str:
         f"Skip-gram, dim {chosen['dim']}, {chosen['threads']} threads of an {result['cpu']}, {result['date']}, commit "
         f"{result['commit']}; medians of {chosen['rounds']} rounds. Time of a pair grows as words ** "
         f"{slopes['softmax']:.2f} with softmax, ** {slopes['hs']:.2f} with hs (whose path grows as the logarithm) and "
-        f"** {slopes['ns']:.2f} with ns (cache misses).\n\n"
+        f"** {slopes['ns']:.2f} with ns (on 1,000 words the threads write to the same rows, with 1 M they wait for memory).\n\n"
         "![time of a pair, and quality over time](results/softmax.png)\n\n"
         f"Correlation with human similarity, in %, on the first {chosen['megabytes']} MB of {chosen['corpus']} with "
         f"{chosen['max_vocab']:,} words: {quality}."
