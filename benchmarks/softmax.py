@@ -21,7 +21,7 @@ from typing import Any
 
 import click
 import numpy as np
-from synthetic import new_model, speed, zipf_corpus
+from synthetic import speed, zipf_corpus
 from threadpoolctl import threadpool_limits
 from trainers import commit, cpu_name
 
@@ -29,7 +29,7 @@ from fastw2v import EpochEnded, Progress, TrainConfig, Vectors
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.kernels.softmax import BLOCK
 from fastw2v.training.model import model_bytes
-from fastw2v.training.objective import objective_of, windows_of
+from fastw2v.training.objective import new_model, objective_of, windows_of
 from fastw2v.training.run import compile_kernels
 from fastw2v.training.softmax import BATCH
 from fastw2v.training.trainer import train_model
@@ -105,7 +105,7 @@ def quality_over_time(
     corpus: Corpus, held_out: Corpus, config: TrainConfig, threads: int, pairs: list[tuple[str, str, float]]
 ) -> list[dict[str, float]]:
     """After each epoch: seconds of training (evaluation not counted), loss of held-out text, similarity."""
-    model = new_model(corpus, config, threads)
+    model = new_model(len(corpus.vocabulary), config, threads)
     curve: list[dict[str, float]] = []
     seconds = n_words = 0.0
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from fastw2v import EpochEnded, Progress, TrainConfig, Vocabulary
 from fastw2v.corpus.corpus import Corpus, Reading
-from fastw2v.training.model import Model
-from fastw2v.training.objective import n_hot_rows
+from fastw2v.training.objective import new_model
 from fastw2v.training.trainer import train_model
 
 N_TOKENS, SENTENCE = 5_000_000, 20
@@ -30,11 +29,6 @@ def zipf_corpus(n_words: int) -> Corpus:
     return Corpus(vocabulary, ids, N_TOKENS, Reading(0, N_TOKENS, n_words, 0, 0, 0))
 
 
-def new_model(corpus: Corpus, config: TrainConfig, threads: int) -> Model:
-    n_words = len(corpus.vocabulary)
-    return Model.new(n_words, config.dim, config.seed, threads * n_hot_rows(n_words, config))
-
-
 def speed(corpus: Corpus, config: TrainConfig, threads: int, seconds: float) -> tuple[float, float]:
     """Words/s and predictions/s of the training alone: after a first slice, for `seconds`."""
     slices: list[Progress] = []
@@ -44,7 +38,7 @@ def speed(corpus: Corpus, config: TrainConfig, threads: int, seconds: float) -> 
             slices.append(event)
         return len(slices) > 2 and slices[-1].seconds - slices[0].seconds > seconds
 
-    train_model(new_model(corpus, config, threads), corpus, config, threads, keep)
+    train_model(new_model(len(corpus.vocabulary), config, threads), corpus, config, threads, keep)
     took = slices[-1].seconds - slices[0].seconds
     n_words = slices[-1].n_words - slices[0].n_words
     return n_words / took, sum(event.n_predictions for event in slices[1:]) / took

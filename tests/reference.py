@@ -156,7 +156,7 @@ def start_of_span(ids, span, length, max_shift):
 def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_rate, state):
     """The windows of a span, in order, with the draws that the streams define; in place. Returns the predictions."""
     keep, window, fixed_window, by_mean, exact_mean = windows
-    by_path, share_negatives, n_negatives, noise, path_starts, path_nodes, path_labels = objective[:7]
+    by_path, share_negatives, n_draws, turns, n_negatives, noise, path_starts, path_nodes, path_labels = objective[:9]
     draws = Draws(state)
     sentences = [[]]
     for word in ids[start:stop]:
@@ -169,14 +169,17 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
         return [draw_alias(noise, draws.next()) for _ in range(n_negatives)]
 
     def rows_and_labels(centre):
-        nonlocal negatives
+        nonlocal n_steps
         if by_path:
             path = slice(path_starts[centre], path_starts[centre + 1])
             return path_nodes[path].tolist(), path_labels[path].astype(float)
-        now, negatives = negatives, draw_negatives()
+        now = negatives[n_steps % n_draws]
+        n_steps += 1
+        if n_steps // n_draws % turns == 0:  # the next step's turn is the first one of new draws
+            negatives[n_steps % n_draws] = draw_negatives()
         return outputs_of(centre, now)
 
-    negatives = draw_negatives()
+    negatives, n_steps = {0: draw_negatives()}, 0
     n_predictions = 0
     for sentence in sentences:
         for position, centre in enumerate(sentence):

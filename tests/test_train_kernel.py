@@ -18,7 +18,7 @@ from fastw2v.kernels.train import (
     train_spans,
     train_spans_serial,
 )
-from fastw2v.training.objective import n_hot_rows, objective_of, windows_of
+from fastw2v.training.objective import new_model, objective_of, windows_of
 from fastw2v.training.trainer import mean_loss
 
 N_WORDS = 50
@@ -34,35 +34,35 @@ def corpus(n=4000, seed=1):
     return ids
 
 
-def setting(keep=1.0, **options):
+def setting(keep=1.0, threads=1, **options):
     """(windows, objective) for a vocabulary of falling counts."""
     config = TrainConfig(**{"window": 3, "negative": 4, "ns_exponent": 1.0, "sample": 0, **options})
     vocabulary = Vocabulary([f"w{i}" for i in range(N_WORDS)], np.array([int(1e6 * 0.9**i) for i in range(N_WORDS)]))
     thresholds = np.full(N_WORDS, min(keep * 2**32, 2**32 - 1)).astype(np.uint32)
     windows = windows_of(vocabulary, config)._replace(keep=thresholds)
-    return windows, objective_of(vocabulary, config, 1), n_hot_rows(N_WORDS, config)
+    return windows, objective_of(vocabulary, config, threads), len(new_model(N_WORDS, config, threads).output_vectors)
 
 
 def train(ids, chosen, numbers, length, dim=10, learning_rate=0.02, loss_every=256, learn=True):
-    windows, objective, n_hot = chosen
+    windows, objective, n_rows = chosen
     stride = -(-dim // 16) * 16
-    inputs, outputs = np.zeros((2, N_WORDS + n_hot, stride), np.float32)
+    inputs, outputs = np.zeros((2, n_rows + 2 * N_WORDS, stride), np.float32)
     rng = np.random.default_rng(3)
     inputs[:N_WORDS, :dim], outputs[:N_WORDS, :dim] = rng.normal(size=(2, N_WORDS, dim), scale=0.3)
-    inputs = inputs[:N_WORDS]
-    expected = inputs.astype(np.float64), outputs[:N_WORDS].astype(np.float64)
+    expected = inputs[:N_WORDS].astype(np.float64), outputs[:N_WORDS].astype(np.float64)
     statistics = np.zeros((len(numbers), STATISTICS))
     spans = Spans(np.array(numbers), np.full(len(numbers), learning_rate, np.float32), length)
     train_spans_serial(ids, spans, inputs, outputs, windows, objective, loss_every, learn, np.uint64(SEED),
                        np.uint64(EPOCH), statistics)  # fmt: skip
-    return inputs, outputs[:N_WORDS], expected, statistics
+    return inputs[:N_WORDS], outputs[:N_WORDS], expected, statistics
 
 
 @pytest.mark.parametrize("options", [
     {"update": "window"}, {"update": "pair"}, {"window": 5, "fixed_window": True, "negative": 5},
     {"window": 1, "negative": 9},
     {"model": "cbow"}, {"model": "cbow", "cbow_gradient": "exact", "negative": 7}, {"loss": "hs"},
-    {"loss": "hs", "update": "pair"}, {"model": "cbow", "loss": "hs"},
+    {"loss": "hs", "update": "pair"}, {"model": "cbow", "loss": "hs"}, {"threads": 2}, {"threads": 2, "model": "cbow"},
+    {"threads": 2, "loss": "hs"},
 ], ids=str)  # fmt: skip
 def test_the_walk_is_the_reference_draw_by_draw(options):
     ids, length, numbers = corpus(), 1000, [2, 0, 3]

@@ -12,7 +12,7 @@ from conftest import planted_text, share_of_planted_neighbours
 import fastw2v
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.training.model import Model
-from fastw2v.training.objective import n_hot_rows, span_trainer
+from fastw2v.training.objective import new_model, span_trainer
 from fastw2v.training.run import BytesRead, CorpusRead, PhaseEnded, PhaseStarted
 from fastw2v.training.trainer import held_out_loss
 
@@ -134,7 +134,7 @@ def test_held_out_loss(tmp_path, planted, options):
 def test_the_loss_of_a_model_does_not_depend_on_threads_or_slices(planted, options):
     config = fastw2v.TrainConfig(dim=20, min_count=1, **options)
     corpus = Corpus.from_text(planted, min_count=1)
-    model = Model.new(96, 20, 1, 2 * n_hot_rows(96, config))
+    model = new_model(96, config, 2)
     model.output_vectors[:, :20] = np.random.default_rng(0).normal(size=(len(model.output_vectors), 20))
     one, two = (held_out_loss(corpus, config, threads, span_trainer(model, corpus.vocabulary, config, threads))
                 for threads in (1, 2))  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 import reference
 
 from fastw2v.kernels.simd import LANES
-from fastw2v.kernels.train import _choose_negatives
+from fastw2v.kernels.train import _choose_negatives, count_repeat
 from fastw2v.kernels.update import fill_last_tile, loss_of_logits, new_scratch, step, take_logits
 
 CANARY = 12345.0
@@ -19,7 +19,11 @@ def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
     scratch = new_scratch(len(contexts), len(negatives) + 1, stride)
     for i in range(len(contexts)):
         scratch.contexts[i] = contexts[i] * stride
-    n_outputs = _choose_negatives(scratch, centre, negatives, stride, learning_rate)
+    n_outputs = 1 + len(negatives)
+    shares = np.ones(len(negatives), np.float32)
+    for i in range(len(negatives)):
+        count_repeat(negatives, shares, i)
+    _choose_negatives(scratch, centre, negatives, shares, stride, np.float32(learning_rate))
     n_tiles = fill_last_tile(scratch, n_outputs)
     take_logits(scratch, inputs, 0, len(contexts), outputs, n_tiles)
     loss = loss_of_logits(scratch, len(contexts), n_outputs, learning_rate)

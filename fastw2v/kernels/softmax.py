@@ -170,7 +170,7 @@ def gather_predictions(
     start, stop = start_of_span(ids, span, span_length), start_of_span(ids, span + 1, span_length)
     state = stream(stream(seed, epoch), np.uint64(span))
     kept = np.empty(stop - start + 1, np.int32)
-    n_kept, n_tokens, state = subsample(ids, start, stop, windows.keep, state, kept)
+    n_kept, n_tokens, state = subsample(ids, start, stop, windows.keep, state, kept, 0, 0)
     n = n_contexts = n_windows = 0
     found.starts[0] = 0
     sentence = 0

@@ -52,18 +52,21 @@ class Objective(NamedTuple):
 
     by_path: bool  # hierarchical softmax; else negative sampling
     share_negatives: bool  # one draw for all pairs of a window, or fresh ones for each pair
+    # Draws serve in turn, each several times: most negatives are then in the cache. Windows of the same draw are so far
+    # apart that they have no words in common.
+    draws_in_turn: int
+    turns: int
     n_negatives: int
     noise: NDArray[np.uint64]  # alias table of the negatives
     path_starts: NDArray[np.int64]  # the path of word w is at [path_starts[w] : path_starts[w + 1]]
     path_nodes: NDArray[np.int32]
     path_labels: NDArray[np.float32]
     longest_path: int
-    # Hot rows: the first layers of the tree, which every step of every thread would write. Each thread works on copies
-    # and merges now and then; without them two threads are slower than one, as their caches take the rows from each
-    # other at every step.
-    first_hot: int  # from this row on
-    n_hot: int
-    copies: int  # thread t has its copies from row copies + t * n_hot on, behind the matrix proper
+    # Hot rows: those that the steps of every thread would write all the time. Each thread works on copies and merges
+    # now and then: else the threads' caches would take the rows from each other at every step.
+    n_hot_words: int  # the most frequent words: of their input rows, and without a tree of their output rows
+    n_hot_nodes: int  # the last rows of the tree, its top
+    n_words: int  # thread t has its copies of n rows from row n_words + t * n on, behind the matrix proper
     merge_every: int  # steps
 
 
@@ -89,9 +92,12 @@ def start_of_span(ids: NDArray[np.int32], span: int, length: int) -> int:
 
 @inlined
 def subsample(
-    ids: NDArray[np.int32], start: int, stop: int, keep: NDArray[np.uint32], state: np.uint64, kept: NDArray[np.int32]
-) -> tuple[int, int, np.uint64]:
-    """Copy the kept tokens of ids[start:stop] and the sentence ends (-1), close the last sentence.
+    ids: NDArray[np.int32], start: int, stop: int, keep: NDArray[np.uint32], state: np.uint64, kept: NDArray[np.int32],
+    n_hot: int, copies: int,
+) -> tuple[int, int, np.uint64]:  # fmt: skip
+    """Copy the kept tokens of ids[start:stop] as rows and the sentence ends (-1), close the last sentence.
+
+    The row of word w is w, that of a hot one copies + w.
 
     Returns how much was copied, how many words were read, and the state of the random stream.
     """
@@ -105,7 +111,7 @@ def subsample(
         else:
             state = advance(state)
             if np.uint32(mix(state) >> np.uint64(32)) <= keep[word]:
-                kept[n_kept] = word
+                kept[n_kept] = word if word >= n_hot else copies + word
                 n_kept += 1
     kept[n_kept] = -1
     return n_kept + 1, stop - start - n_ends, state
@@ -132,79 +138,85 @@ def _gather_contexts(scratch: Scratch, kept: NDArray[np.int32], centre: int, fir
 
 
 @inlined
+def count_repeat(negatives: NDArray[np.int64], shares: NDArray[np.float32], i: int) -> None:
+    """How often the i-th negative counts: if it is there already, not at all, and that one once more."""
+    shares[i] = 1.0
+    for other in range(i):
+        if negatives[other] == negatives[i] and shares[other] > 0:
+            shares[other] += np.float32(1.0)
+            shares[i] = 0.0
+
+
+@inlined
 def _draw_negatives(
-    noise: NDArray[np.uint64], state: np.uint64, negatives: NDArray[np.int64], outputs: NDArray[np.float32]
-) -> np.uint64:
-    """Draw the negatives of the next step, so that their rows are on the way while this step computes."""
+    noise: NDArray[np.uint64], state: np.uint64, negatives: NDArray[np.int64], shares: NDArray[np.float32],
+    n_hot: int, copies: int,
+) -> np.uint64:  # fmt: skip
+    """Draw rows of words, and how often each counts: one that was drawn twice, twice at its first place only."""
     for i in range(negatives.shape[0]):
         state = advance(state)
-        negatives[i] = draw_alias(noise, mix(state))
-        _prefetch_row(outputs, negatives[i])
+        word = draw_alias(noise, mix(state))
+        if word < n_hot:
+            word += copies
+        negatives[i] = word
+        count_repeat(negatives, shares, i)
     return state
 
 
 @inlined
 def _choose_negatives(
-    scratch: Scratch, centre: int, negatives: NDArray[np.int64], stride: int, learning_rate: float
-) -> int:
-    """Centre and negatives become the outputs of the step: without the centre's equals, repeats counted twice."""
+    scratch: Scratch, centre: int, negatives: NDArray[np.int64], shares: NDArray[np.float32], stride: int,
+    learning_rate: np.float32,
+) -> None:  # fmt: skip
+    """Centre and negatives become the outputs of the step; a negative that is the centre gets the rate 0.
+
+    A row at rate 0 changes nothing where its place is behind that of the same row at another rate, as here: the last
+    place is stored first.
+    """
     set_output(scratch, 0, centre * stride, 1.0, learning_rate)
-    n_outputs = 1
     for i in range(negatives.shape[0]):
         word = negatives[i]
-        if word == centre:
-            continue
-        n_equal = 1
-        for other in range(i):
-            if negatives[other] == word:
-                n_equal += 1
-        if n_equal == 1:
-            set_output(scratch, n_outputs, word * stride, 0.0, learning_rate)
-            n_outputs += 1
-        else:
-            place = 1
-            while scratch.outputs[place] != word * stride:
-                place += 1
-            set_output(scratch, place, word * stride, 0.0, n_equal * learning_rate)
-    return n_outputs
+        share = np.float32(0.0) if word == centre else shares[i]
+        set_output(scratch, 1 + i, word * stride, 0.0, share * learning_rate)
 
 
 @inlined
 def _choose_path(
-    scratch: Scratch, centre: int, objective: Objective, copies: int, stride: int, learning_rate: float
+    scratch: Scratch, word: int, objective: Objective, copies: int, stride: int, learning_rate: float
 ) -> int:
     """The nodes above the centre become the outputs of the step; of hot ones the copies, from row `copies` on."""
-    start = objective.path_starts[centre]
-    n_outputs = objective.path_starts[centre + 1] - start
+    start = objective.path_starts[word]
+    n_outputs = objective.path_starts[word + 1] - start
+    first_hot = objective.n_words - 1 - objective.n_hot_nodes
     for i in range(n_outputs):
         row = np.int64(objective.path_nodes[start + i])
-        if row >= objective.first_hot:
-            row += copies - objective.first_hot
+        if row >= first_hot:
+            row += copies - first_hot
         set_output(scratch, i, row * stride, objective.path_labels[start + i], learning_rate)
     return n_outputs
 
 
 @inlined
-def _copy_hot_rows(outputs: NDArray[np.float32], merged: NDArray[np.float32], first: int, copies: int) -> None:
+def _copy_hot_rows(matrix: NDArray[np.float32], merged: NDArray[np.float32], first: int, copies: int) -> None:
     n, stride = merged.shape
     for i in range(n):
         for column in range(0, stride, LANES):
-            value = load(outputs, (first + i) * stride + column)
-            store(outputs, (copies + i) * stride + column, value)
+            value = load(matrix, (first + i) * stride + column)
+            store(matrix, (copies + i) * stride + column, value)
             store(merged, i * stride + column, value)
 
 
 @inlined
-def _merge_hot_rows(outputs: NDArray[np.float32], merged: NDArray[np.float32], first: int, copies: int) -> None:
+def _merge_hot_rows(matrix: NDArray[np.float32], merged: NDArray[np.float32], first: int, copies: int) -> None:
     """Add what this thread's copies have moved by since the last merge to the shared rows, and take those over."""
     n, stride = merged.shape
     for i in range(n):
         for column in range(0, stride, LANES):
             shared, copy = (first + i) * stride + column, (copies + i) * stride + column
-            moved = subtract(load(outputs, copy), load(merged, i * stride + column))
-            value = add(load(outputs, shared), moved)
-            store(outputs, shared, value)
-            store(outputs, copy, value)
+            moved = subtract(load(matrix, copy), load(merged, i * stride + column))
+            value = add(load(matrix, shared), moved)
+            store(matrix, shared, value)
+            store(matrix, copy, value)
             store(merged, i * stride + column, value)
 
 
@@ -228,14 +240,24 @@ def _train_span(
     stride = outputs.shape[1]
     # Behind the last kept word: ends to look ahead at.
     kept = np.full(stop - start + window + 3, -1, np.int32)
-    n_kept, n_tokens, state = subsample(ids, start, stop, windows.keep, state, kept)
+    n_hot = objective.n_hot_words
+    input_copies = objective.n_words + thread * n_hot
+    n_hot_outputs = objective.n_hot_nodes if objective.by_path else n_hot
+    first_hot_output = objective.n_words - 1 - n_hot_outputs if objective.by_path else 0
+    output_copies = objective.n_words + thread * n_hot_outputs
+    n_kept, n_tokens, state = subsample(ids, start, stop, windows.keep, state, kept, n_hot, input_copies)
     scratch = new_scratch(2 * window, max(objective.n_negatives + 1, objective.longest_path), stride)
-    negatives = np.empty(objective.n_negatives, np.int64)
-    state = _draw_negatives(objective.noise, state, negatives, outputs)
+    n_draws = objective.draws_in_turn
+    negatives = np.empty((n_draws, objective.n_negatives), np.int64)
+    shares = np.empty((n_draws, objective.n_negatives), np.float32)
+    state = _draw_negatives(objective.noise, state, negatives[0], shares[0], n_hot, output_copies)
+    draw = turn = 0
+    n_outputs = 1 + objective.n_negatives
 
-    copies = objective.copies + thread * objective.n_hot
-    merged = np.empty((objective.n_hot, stride), np.float32)
-    _copy_hot_rows(outputs, merged, objective.first_hot, copies)
+    merged_inputs = np.empty((n_hot, stride), np.float32)
+    merged_outputs = np.empty((n_hot_outputs, stride), np.float32)
+    _copy_hot_rows(inputs, merged_inputs, 0, input_copies)
+    _copy_hot_rows(outputs, merged_outputs, first_hot_output, output_copies)
     until_merge = objective.merge_every
 
     n_predictions = 0
@@ -276,10 +298,22 @@ def _train_span(
                 n_together = n_contexts
             while first < end:
                 if objective.by_path:
-                    n_outputs = _choose_path(scratch, centre, objective, copies, stride, learning_rate)
+                    word = centre - input_copies if centre >= objective.n_words else centre
+                    n_outputs = _choose_path(scratch, word, objective, output_copies, stride, learning_rate)
                 else:
-                    n_outputs = _choose_negatives(scratch, centre, negatives, stride, learning_rate)
-                    state = _draw_negatives(objective.noise, state, negatives, outputs)
+                    _choose_negatives(scratch, centre, negatives[draw], shares[draw], stride, learning_rate)
+                    draw += 1
+                    if draw == n_draws:
+                        draw = 0
+                        turn += 1
+                        if turn == objective.turns:
+                            turn = 0
+                    if turn == 0:
+                        state = _draw_negatives(
+                            objective.noise, state, negatives[draw], shares[draw], n_hot, output_copies
+                        )
+                    for i in range(objective.n_negatives):
+                        _prefetch_row(outputs, negatives[draw, i])
                 n_tiles = fill_last_tile(scratch, n_outputs)
                 take_logits(scratch, step_inputs, first, n_together, outputs, n_tiles)
                 if until_loss == 0:
@@ -298,12 +332,14 @@ def _train_span(
                 first += n_together
                 until_merge -= 1
                 if until_merge == 0:
-                    _merge_hot_rows(outputs, merged, objective.first_hot, copies)
+                    _merge_hot_rows(inputs, merged_inputs, 0, input_copies)
+                    _merge_hot_rows(outputs, merged_outputs, first_hot_output, output_copies)
                     until_merge = objective.merge_every
             if windows.by_mean and learn:
                 spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
         sentence = sentence_end + 1
-    _merge_hot_rows(outputs, merged, objective.first_hot, copies)
+    _merge_hot_rows(inputs, merged_inputs, 0, input_copies)
+    _merge_hot_rows(outputs, merged_outputs, first_hot_output, output_copies)
 
     statistics[N_TOKENS] = n_tokens
     statistics[N_PREDICTIONS] = n_predictions

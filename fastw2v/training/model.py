@@ -25,7 +25,7 @@ ROWS_AT_A_TIME = 100_000
 @dataclass(frozen=True)
 class Model:
     """input_vectors: a word as context; output_vectors: as centre. Both (n_words, stride) float32, C order, aligned to
-    64 bytes; a vector is the first `dim` columns. Training changes them in place.
+    64 bytes, with more rows behind for the threads; a vector is the first `dim` columns. Training changes them.
     """
 
     input_vectors: NDArray[np.float32]
@@ -33,20 +33,24 @@ class Model:
     dim: int
 
     @classmethod
-    def new(cls, n_words: int, dim: int, seed: int, n_copies: int = 0) -> Model:
+    def new(cls, n_words: int, dim: int, seed: int, n_input_copies: int = 0, n_output_copies: int = 0) -> Model:
         """Input U(-0.5, 0.5) / dim, a row from (seed, row); output zero. Raises InputError if memory is short.
 
-        n_copies: rows behind the output matrix for the threads' copies of hot rows.
+        n_input_copies, n_output_copies: rows behind each matrix for the threads' copies of hot rows.
         """
         try:
-            input_vectors, output_vectors = _zeros(n_words, dim), _zeros(n_words + n_copies, dim)
+            input_vectors, output_vectors = (
+                _zeros(n_words + n_input_copies, dim),
+                _zeros(n_words + n_output_copies, dim),
+            )
         except MemoryError as error:
             raise InputError(
                 f"not enough memory for 2 matrices of {n_words} words x {dim}, {model_bytes(n_words, dim) / 1e9:.1f} "
                 "GB: lower --dim or --max-vocab, or raise --min-count"
             ) from error
         for first in range(0, n_words, ROWS_AT_A_TIME):
-            fill_uniform(input_vectors[first : first + ROWS_AT_A_TIME], first, dim, 0.5 / dim, np.uint64(seed))
+            stop = min(n_words, first + ROWS_AT_A_TIME)
+            fill_uniform(input_vectors[first:stop], first, dim, 0.5 / dim, np.uint64(seed))
         return cls(input_vectors, output_vectors, dim)
 
     def is_finite(self) -> bool:
@@ -60,9 +64,9 @@ class Model:
         """
         matrix = self.input_vectors if which == "input" else self.output_vectors
         if which == "average":
-            matrix += self.input_vectors
+            matrix[: len(vocabulary)] += self.input_vectors[: len(vocabulary)]
             matrix *= np.float32(0.5)
-        return Vectors(vocabulary.words, matrix[:, : self.dim], vocabulary.counts)
+        return Vectors(vocabulary.words, matrix[: len(vocabulary), : self.dim], vocabulary.counts)
 
 
 def model_bytes(n_words: int, dim: int) -> int:

@@ -23,7 +23,7 @@ from ..machine import available_threads
 from ..vectors.vectors import Vectors
 from .lossplot import LossPlot
 from .model import Model
-from .objective import n_hot_rows, windows_of
+from .objective import new_model, windows_of
 from .softmax import refuse_absurd
 from .trainer import EpochEnded, Progress, train_model
 
@@ -131,8 +131,7 @@ def train(
     callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading, held_out_text and held_out_text.reading))
 
     def train_new_model() -> Model:
-        n_copies = threads * n_hot_rows(len(text.vocabulary), config)
-        model = Model.new(len(text.vocabulary), config.dim, config.seed, n_copies)
+        model = new_model(len(text.vocabulary), config, threads)
         train_model(model, text, config, threads, callback, held_out_text)
         return model
 
@@ -161,7 +160,7 @@ def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = 
     vocabulary = Vocabulary(["a", "b"], np.array([4, 2]))
     corpus = Corpus(vocabulary, ids, 3, Reading(6, 3, 2, 0, 0, 0))
     config = TrainConfig(dim=1, epochs=1, min_count=1, sample=0, loss=loss)
-    model = Model.new(2, config.dim, config.seed, threads * n_hot_rows(2, config))
+    model = new_model(2, config, threads)
     train_model(model, corpus, config, threads)
     vectors = model.vectors(vocabulary, config.vectors)
     vectors.save(os.devnull)
