@@ -189,6 +189,7 @@ def commit() -> str:
 @click.option("--threads", default=len(os.sched_getaffinity(0)), show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--once", multiple=True, help="A trainer to run in the first round only (the slow ones).")
+@click.option("--keep", multiple=True, help="A trainer whose runs stay those of the output's last result.")
 @click.option("--analogies", help="questions-words.txt")
 @click.option("--pairs", multiple=True, help="Word pairs with human similarity, tab separated.")
 @click.option("--word2vec", help="Binary of word2vec.c.")
@@ -197,9 +198,9 @@ def commit() -> str:
 @click.option("-o", "--output", help="Default: results/trainers-MODEL-LOSS.json.")
 @click.option("--as-gensim", "gensim_settings", hidden=True)
 def main(
-    corpus: str, also: tuple[str, ...], rounds: int, once: tuple[str, ...], analogies: str | None,
-    pairs: tuple[str, ...], word2vec: str | None, fasttext: str | None, pword2vec: str | None, output: str | None,
-    gensim_settings: str | None,
+    corpus: str, also: tuple[str, ...], rounds: int, once: tuple[str, ...], keep: tuple[str, ...],
+    analogies: str | None, pairs: tuple[str, ...], word2vec: str | None, fasttext: str | None, pword2vec: str | None,
+    output: str | None, gensim_settings: str | None,
     **chosen: Any,
 ) -> None:  # fmt: skip
     if gensim_settings:
@@ -208,6 +209,8 @@ def main(
     if not corpus:
         raise click.UsageError("name a corpus: a text file")
     settings = Settings(corpus, **chosen)
+    path = Path(output or HERE / "results" / f"trainers-{settings.model}-{settings.loss}.json")
+    last = json.loads(path.read_text()) if keep else {}
     trainers: dict[str, Callable[[int, Path], list[str]]] = {
         "fastw2v": lambda seed, out: fastw2v_command(settings, seed, out),
         **{
@@ -249,9 +252,10 @@ def main(
         "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy", "gensim")},
         "settings": {**asdict(settings), "corpus": Path(corpus).name},
         "n_words": n_words,
-        "runs": {name: [asdict(run) for run in trainer_runs] for name, trainer_runs in runs.items()},
+        "runs": {name: [asdict(run) for run in trainer_runs] for name, trainer_runs in runs.items()}
+        | {name: last["runs"][name] for name in keep},
+        "kept": {name: last.get("kept", {}).get(name, last["commit"]) for name in keep},
     }
-    path = Path(output or HERE / "results" / f"trainers-{settings.model}-{settings.loss}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")
     click.echo(table(result))

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import kernels
 import options
 import softmax
 import trainers
@@ -33,6 +34,7 @@ def help_text() -> str:
 def trainers_text() -> str:
     result = load("trainers-skipgram-ns")
     chosen = result["settings"]
+    kept = "".join(f" {name} ran at commit {commit}." for name, commit in result["kept"].items())
     return (
         f"{trainers.table(result)}\n\n"
         f"Skip-gram, dim {chosen['dim']}, window {chosen['window']}, {chosen['negative']} negatives, sample "
@@ -42,7 +44,7 @@ def trainers_text() -> str:
         f"{result['versions']['gensim']}. Speed counts the training alone; medians of {len(result['runs']['fastw2v'])} "
         "rounds, in which the trainers took turns (a trainer without ± ran once). Quality: analogies solved among the "
         "30,000 most frequent words, and Spearman's correlation with human similarity, in %, mean and standard "
-        "deviation over seeds."
+        f"deviation over seeds.{kept}"
     )
 
 
@@ -111,6 +113,17 @@ def pmi_text() -> str:
     )
 
 
+def kernels_text() -> str:
+    result = load("kernels")
+    peak = result["peak"]
+    return (
+        f"{kernels.table(result)}\n\n{result['cpu']}, {result['lanes']} lanes; {result['date']}, commit "
+        f"{result['commit']}, medians of {result['rounds']} rounds. The probe, one core: {peak['multiply_adds']:.0f} G "
+        f"multiply-adds/s, reading {peak['L1']:.0f} GB/s from L1, {peak['L2']:.0f} from L2, {peak['memory']:.0f} from "
+        "memory."
+    )
+
+
 PARTS = {
     "help": help_text,
     "trainers": trainers_text,
@@ -119,6 +132,7 @@ PARTS = {
     "negatives": lambda: options_text("negatives"),
     "cbow-gradient": lambda: options_text("cbow-gradient"),
     "pmi": pmi_text,
+    "kernels": kernels_text,
 }
 
 

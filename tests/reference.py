@@ -174,12 +174,12 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
             path = slice(path_starts[centre], path_starts[centre + 1])
             return path_nodes[path].tolist(), path_labels[path].astype(float)
         now = negatives[n_steps % n_draws]
-        n_steps += 1
-        if n_steps // n_draws % turns == 0:  # the next step's turn is the first one of new draws
+        if n_steps // n_draws % turns == turns - 1:  # their last turn
             negatives[n_steps % n_draws] = draw_negatives()
+        n_steps += 1
         return outputs_of(centre, now)
 
-    negatives, n_steps = {0: draw_negatives()}, 0
+    negatives, n_steps = [draw_negatives() for _ in range(n_draws)], 0
     n_predictions = 0
     for sentence in sentences:
         for position, centre in enumerate(sentence):

@@ -110,9 +110,10 @@ def test_held_out_loss(tmp_path, planted, options):
     held_out = tmp_path / "held_out.txt"
     held_out.write_text(planted_text(seed=1, n_sentences=500) + "unknown words\n")
     ended = {1: [], 2: []}
+    small = {**SMALL, "lr": 0.025}  # at 0.05 two threads that write to the same few rows end 4 % higher
     for threads, epochs in ended.items():
         fastw2v.train(
-            planted, held_out=held_out, threads=threads, **{**SMALL, **options},
+            planted, held_out=held_out, threads=threads, **{**small, **options},
             callback=lambda event, epochs=epochs: isinstance(event, fastw2v.EpochEnded) and epochs.append(event),
         )  # fmt: skip
     for one, other in zip(*ended.values(), strict=True):

@@ -5,9 +5,18 @@ import numpy as np
 import pytest
 import reference
 
-from fastw2v.kernels.simd import LANES
-from fastw2v.kernels.train import _choose_negatives, count_repeat
-from fastw2v.kernels.update import fill_last_tile, loss_of_logits, new_scratch, step, take_logits
+from fastw2v.kernels.simd import LANES, TILE_OUTPUTS
+from fastw2v.kernels.train import add_negative, place_of_negative
+from fastw2v.kernels.update import (
+    fill_last_tile,
+    loss_of_logits,
+    new_scratch,
+    set_output,
+    slot_of,
+    step,
+    take_logits,
+    tiles_of,
+)
 
 CANARY = 12345.0
 
@@ -16,18 +25,22 @@ CANARY = 12345.0
 def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
     """Loss and logit sum of a step on the words given, as the walk does it."""
     stride = inputs.shape[1]
-    scratch = new_scratch(len(contexts), len(negatives) + 1, stride)
-    for i in range(len(contexts)):
+    n_contexts, n_outputs = len(contexts), 1 + len(negatives)
+    n_tiles = tiles_of(n_outputs)
+    scratch = new_scratch(n_contexts, n_outputs, 2, stride)
+    for i in range(n_contexts):
         scratch.contexts[i] = contexts[i] * stride
-    n_outputs = 1 + len(negatives)
-    shares = np.ones(len(negatives), np.float32)
+    first = n_tiles * TILE_OUTPUTS  # of the second set
+    set_output(scratch, first, centre * stride, 1.0, learning_rate)
     for i in range(len(negatives)):
-        count_repeat(negatives, shares, i)
-    _choose_negatives(scratch, centre, negatives, shares, stride, np.float32(learning_rate))
-    n_tiles = fill_last_tile(scratch, n_outputs)
-    take_logits(scratch, inputs, 0, len(contexts), outputs, n_tiles)
-    loss = loss_of_logits(scratch, len(contexts), n_outputs, learning_rate)
-    step(scratch, inputs, 0, len(contexts), outputs, n_tiles)
+        add_negative(scratch, first + 1, first + 1 + i, negatives[i] * stride, learning_rate)
+    place = place_of_negative(scratch, first + 1, first + n_outputs, centre * stride)
+    if place < first + n_outputs:
+        scratch.rates[slot_of(place)] = 0.0
+    fill_last_tile(scratch, first + n_outputs)
+    take_logits(scratch, inputs, 0, n_contexts, outputs, n_tiles, n_tiles)
+    loss = loss_of_logits(scratch, n_contexts, n_tiles, n_outputs, learning_rate)
+    step(scratch, inputs, 0, n_contexts, outputs, n_tiles, n_tiles)
     return loss, scratch.logit_sums.sum()
 
 

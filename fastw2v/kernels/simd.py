@@ -19,7 +19,8 @@ from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import make_array
 
 TILE_OUTPUTS = 6
-"""Output rows of one register tile: 2 contexts x 6 outputs need 12 sums, 2 + 1 operands: 15 of AVX2's 16 registers."""
+"""Output rows of one register tile: 2 contexts x 6 outputs need 12 sums, 2 + 1 operands: 15 of AVX2's 16 registers.
+AVX-512 has 32 registers: 4 contexts x 6 outputs, and steps of two vectors of each row at once."""
 
 SLOTS = 8
 """Floats that the dot products of one context with one tile take in memory: `TILE_OUTPUTS`, then zeros."""
@@ -36,6 +37,9 @@ def _lanes() -> int:
 
 
 LANES = _lanes()
+
+HAS_32_REGISTERS = LANES == 16
+"""Of `LANES` lanes. (NEON's 32 are half as wide.)"""
 
 
 class Float32Vector(types.Type):  # type: ignore[misc]
@@ -117,6 +121,21 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
+def load_slots(typing_context: Any, array: Any, offset: Any) -> Any:
+    """`LANES` float32 from `offset` on, of more than `SLOTS` lanes the first `SLOTS` repeated."""
+    length = min(SLOTS, LANES)
+    repeated = ir.Constant(_llvm_integers, [lane % length for lane in range(LANES)])
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        piece = ir.VectorType(ir.FloatType(), length).as_pointer()
+        loaded = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], piece.pointee))
+        loaded.align = 4
+        return builder.shuffle_vector(loaded, loaded, repeated)
+
+    return vector(array, types.intp), generate
 
 
 @intrinsic
@@ -306,54 +325,65 @@ def _add_lanes(builder: Any, rows: list[Any]) -> Any:
 
 
 @intrinsic
-def load_rows(typing_context: Any, array: Any, rows: Any, column: Any) -> Any:
-    """The vectors at `rows[i] + column`."""
-    loaded = types.UniTuple(vector, rows.count)
+def load_rows(typing_context: Any, array: Any, rows: Any, column: Any, parts: Any) -> Any:
+    """The vectors at `rows[i] + column + parts[p]`, the parts of a row one after the other."""
+    loaded = types.UniTuple(vector, rows.count * parts.count)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        offsets = _unpack(builder, args[1], rows.count)
-        values = [_load(context, builder, array, args[0], builder.add(row, args[2])) for row in offsets]
-        return context.make_tuple(builder, loaded, values)
+        places = _places(builder, args[1], rows, args[2], args[3], parts)
+        return context.make_tuple(builder, loaded, [_load(context, builder, array, args[0], place) for place in places])
 
-    return loaded(array, rows, types.intp), generate
+    return loaded(array, rows, types.intp, parts), generate
 
 
 @intrinsic
-def store_rows(typing_context: Any, array: Any, rows: Any, column: Any, values: Any) -> Any:
-    """Store `values[i]` at `rows[i] + column`, the last first: of equal rows, the first one's value stays."""
+def store_rows(typing_context: Any, array: Any, rows: Any, column: Any, parts: Any, values: Any) -> Any:
+    """Store where `load_rows` loads, the last row first: of equal rows, the first one's values stay."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pairs = zip(_unpack(builder, args[1], rows.count), _unpack(builder, args[3], rows.count), strict=True)
-        for row, value in reversed(list(pairs)):
-            _store(context, builder, array, args[0], builder.add(row, args[2]), value)
+        places = _places(builder, args[1], rows, args[2], args[3], parts)
+        for place, value in reversed(list(zip(places, _unpack(builder, args[4], values.count), strict=True))):
+            _store(context, builder, array, args[0], place, value)
         return context.get_dummy_value()
 
-    return types.void(array, rows, types.intp, values), generate
+    return types.void(array, rows, types.intp, parts, values), generate
+
+
+def _places(builder: Any, rows: Any, row_type: Any, column: Any, parts: Any, part_type: Any) -> list[Any]:
+    starts = [builder.add(row, column) for row in _unpack(builder, rows, row_type.count)]
+    return [builder.add(start, part) for start in starts for part in _unpack(builder, parts, part_type.count)]
 
 
 @intrinsic
-def exchange(
-    typing_context: Any, coefficients: Any, offset: Any, moved: Any, fixed: Any, outputs: Any, moved_outputs: Any
-) -> Any:
-    """`(moved + sum_o c[o] outputs[o], moved_outputs[o] + c[o] fixed)` with `c = coefficients[offset:]`.
+def splat_slots(typing_context: Any, array: Any, offset: Any) -> Any:
+    """The first `TILE_OUTPUTS` float32 from `offset` on, each in every lane of a vector."""
+    splatted = types.UniTuple(vector, TILE_OUTPUTS)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = [builder.add(args[1], args[1].type(slot)) for slot in range(TILE_OUTPUTS)]
+        scalars = [builder.load(_pointer(context, builder, array, args[0], i, ir.FloatType())) for i in places]
+        return context.make_tuple(builder, splatted, [_broadcast(builder, scalar) for scalar in scalars])
+
+    return splatted(array, types.intp), generate
+
+
+@intrinsic
+def exchange(typing_context: Any, coefficients: Any, moved: Any, fixed: Any, outputs: Any, moved_outputs: Any) -> Any:
+    """`(moved + sum_o c[o] outputs[o], moved_outputs[o] + c[o] fixed)`, c the coefficients, all by parts.
 
     What a context and the output rows of its tile give each other: both steps at the parameters before the update.
     """
-    result = types.Tuple((vector, moved_outputs))
+    result = types.Tuple((moved, moved_outputs))
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        input_value, fixed_value = args[2], args[3]
-        old = _unpack(builder, args[4], outputs.count)
-        new = _unpack(builder, args[5], outputs.count)
-        for o in range(outputs.count):
-            place = builder.add(args[1], args[1].type(o))
-            scalar = builder.load(_pointer(context, builder, coefficients, args[0], place, ir.FloatType()))
-            coefficient = _broadcast(builder, scalar)
-            input_value = _multiply_add(builder, coefficient, old[o], input_value)
-            new[o] = _multiply_add(builder, coefficient, fixed_value, new[o])
-        moved_tuple = context.make_tuple(builder, moved_outputs, new)
-        return impl_ret_untracked(
-            context, builder, result, context.make_tuple(builder, result, [input_value, moved_tuple])
+        c, inputs, fixed_inputs, old, new = (
+            _unpack(builder, value, kind.count) for value, kind in zip(args, signature.args, strict=True)
         )
+        for place in range(outputs.count):
+            o, part = divmod(place, moved.count)
+            inputs[part] = _multiply_add(builder, c[o], old[place], inputs[part])
+            new[place] = _multiply_add(builder, c[o], fixed_inputs[part], new[place])
+        both = [context.make_tuple(builder, moved, inputs), context.make_tuple(builder, moved_outputs, new)]
+        return impl_ret_untracked(context, builder, result, context.make_tuple(builder, result, both))
 
-    return result(coefficients, types.intp, vector, vector, outputs, moved_outputs), generate
+    return result(coefficients, moved, fixed, outputs, moved_outputs), generate

@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from .alias import draw_alias
 from .jit import inlined, kernel, parallel_kernel
 from .random import advance, below, mix, stream
-from .simd import LANES, add, load, prefetch, store, subtract
+from .simd import LANES, TILE_OUTPUTS, add, load, prefetch, store, subtract
 from .update import (
+    ONE,
+    ZERO,
     Scratch,
     fill_last_tile,
     loss_of_logits,
     new_scratch,
     set_output,
+    slot_of,
     spread_step,
     step,
     take_logits,
     take_mean,
+    tiles_of,
 )
 
 CACHE_LINE = 16  # float32
@@ -53,7 +57,7 @@ class Objective(NamedTuple):
     by_path: bool  # hierarchical softmax; else negative sampling
     share_negatives: bool  # one draw for all pairs of a window, or fresh ones for each pair
     # Draws serve in turn, each several times: most negatives are then in the cache. Windows of the same draw are so far
-    # apart that they have no words in common.
+    # apart that they have no words in common. A draw is replaced after its last turn, long before it is needed again.
     draws_in_turn: int
     turns: int
     n_negatives: int
@@ -118,12 +122,11 @@ def subsample(
 
 
 @inlined
-def _prefetch_row(matrix: NDArray[np.float32], word: int) -> None:
-    """Ask for the row of a word; a sentence end has none."""
-    if word >= 0:
-        stride = matrix.shape[1]
-        for column in range(0, stride, CACHE_LINE):
-            prefetch(matrix, np.int64(word) * stride + column)
+def _prefetch(matrix: NDArray[np.float32], row: int) -> None:
+    """Ask for the row at an element offset; a sentence end has a negative one, and no row."""
+    if row >= 0:
+        for column in range(0, matrix.shape[1], CACHE_LINE):
+            prefetch(matrix, row + column)
 
 
 @inlined
@@ -138,46 +141,41 @@ def _gather_contexts(scratch: Scratch, kept: NDArray[np.int32], centre: int, fir
 
 
 @inlined
-def count_repeat(negatives: NDArray[np.int64], shares: NDArray[np.float32], i: int) -> None:
-    """How often the i-th negative counts: if it is there already, not at all, and that one once more."""
-    shares[i] = 1.0
-    for other in range(i):
-        if negatives[other] == negatives[i] and shares[other] > 0:
-            shares[other] += np.float32(1.0)
-            shares[i] = 0.0
+def place_of_negative(scratch: Scratch, first: int, end: int, row: int) -> int:
+    """The first of the places first, ..., end - 1 of negatives where `row` stands, or `end`."""
+    for place in range(first, end):
+        if scratch.outputs[place] == row:
+            return place
+    return end
+
+
+@inlined
+def add_negative(scratch: Scratch, first: int, place: int, row: int, learning_rate: float) -> None:
+    """Put a negative at `place`, behind those from `first` on: one that is there already counts once more there."""
+    rate = learning_rate
+    other = place_of_negative(scratch, first, place, row)
+    if other < place:
+        scratch.rates[slot_of(other)] += rate
+        rate = ZERO
+    set_output(scratch, place, row, ZERO, rate)
 
 
 @inlined
 def _draw_negatives(
-    noise: NDArray[np.uint64], state: np.uint64, negatives: NDArray[np.int64], shares: NDArray[np.float32],
-    n_hot: int, copies: int,
+    scratch: Scratch, first: int, end: int, objective: Objective, state: np.uint64, outputs: NDArray[np.float32],
+    copies: int, learning_rate: float,
 ) -> np.uint64:  # fmt: skip
-    """Draw rows of words, and how often each counts: one that was drawn twice, twice at its first place only."""
-    for i in range(negatives.shape[0]):
+    """Draw negatives to the places first, ..., end - 1, ask for their rows, and fill the last tile."""
+    for place in range(first, end):
         state = advance(state)
-        word = draw_alias(noise, mix(state))
-        if word < n_hot:
+        word = draw_alias(objective.noise, mix(state))
+        if word < objective.n_hot_words:
             word += copies
-        negatives[i] = word
-        count_repeat(negatives, shares, i)
+        row = word * outputs.shape[1]
+        add_negative(scratch, first, place, row, learning_rate)
+        _prefetch(outputs, row)
+    fill_last_tile(scratch, end)
     return state
-
-
-@inlined
-def _choose_negatives(
-    scratch: Scratch, centre: int, negatives: NDArray[np.int64], shares: NDArray[np.float32], stride: int,
-    learning_rate: np.float32,
-) -> None:  # fmt: skip
-    """Centre and negatives become the outputs of the step; a negative that is the centre gets the rate 0.
-
-    A row at rate 0 changes nothing where its place is behind that of the same row at another rate, as here: the last
-    place is stored first.
-    """
-    set_output(scratch, 0, centre * stride, 1.0, learning_rate)
-    for i in range(negatives.shape[0]):
-        word = negatives[i]
-        share = np.float32(0.0) if word == centre else shares[i]
-        set_output(scratch, 1 + i, word * stride, 0.0, share * learning_rate)
 
 
 @inlined
@@ -193,6 +191,7 @@ def _choose_path(
         if row >= first_hot:
             row += copies - first_hot
         set_output(scratch, i, row * stride, objective.path_labels[start + i], learning_rate)
+    fill_last_tile(scratch, n_outputs)
     return n_outputs
 
 
@@ -243,20 +242,26 @@ def _train_span(
     n_hot = objective.n_hot_words
     input_copies = objective.n_words + thread * n_hot
     n_hot_outputs = objective.n_hot_nodes if objective.by_path else n_hot
-    first_hot_output = objective.n_words - 1 - n_hot_outputs if objective.by_path else 0
+    first_hot_input = np.int64(0)
+    first_hot_output = objective.n_words - 1 - n_hot_outputs if objective.by_path else first_hot_input
     output_copies = objective.n_words + thread * n_hot_outputs
     n_kept, n_tokens, state = subsample(ids, start, stop, windows.keep, state, kept, n_hot, input_copies)
-    scratch = new_scratch(2 * window, max(objective.n_negatives + 1, objective.longest_path), stride)
-    n_draws = objective.draws_in_turn
-    negatives = np.empty((n_draws, objective.n_negatives), np.int64)
-    shares = np.empty((n_draws, objective.n_negatives), np.float32)
-    state = _draw_negatives(objective.noise, state, negatives[0], shares[0], n_hot, output_copies)
-    draw = turn = 0
+    n_sets = objective.draws_in_turn
     n_outputs = 1 + objective.n_negatives
+    n_tiles = tiles_of(max(n_outputs, objective.longest_path))
+    scratch = new_scratch(2 * window, n_tiles * TILE_OUTPUTS, n_sets, stride)
+    for set_ in range(n_sets):
+        place = set_ * n_tiles * TILE_OUTPUTS
+        set_output(scratch, place, np.int64(0), ONE, learning_rate)
+        state = _draw_negatives(
+            scratch, place + 1, place + n_outputs, objective, state, outputs, output_copies, learning_rate
+        )
+    first_tile = np.int64(0)
+    turn = 0
 
     merged_inputs = np.empty((n_hot, stride), np.float32)
     merged_outputs = np.empty((n_hot_outputs, stride), np.float32)
-    _copy_hot_rows(inputs, merged_inputs, 0, input_copies)
+    _copy_hot_rows(inputs, merged_inputs, first_hot_input, input_copies)
     _copy_hot_rows(outputs, merged_outputs, first_hot_output, output_copies)
     until_merge = objective.merge_every
 
@@ -280,9 +285,9 @@ def _train_span(
                 min(sentence_end, position + reach + 1),
                 stride,
             )
-            if not objective.by_path:  # most of a path is in the cache: fetching it ahead was 6 % slower
-                _prefetch_row(outputs, kept[position + 1])
-            _prefetch_row(inputs, kept[position + window + 2])
+            if not objective.by_path:  # fetching the deepest nodes of the next path ahead: no faster; all: 6 % slower
+                _prefetch(outputs, np.int64(kept[position + 1]) * stride)
+            _prefetch(inputs, np.int64(kept[position + window + 2]) * stride)
             if n_contexts == 0:
                 continue
 
@@ -297,27 +302,21 @@ def _train_span(
             elif objective.share_negatives:
                 n_together = n_contexts
             while first < end:
+                place = first_tile * TILE_OUTPUTS
+                silenced, rate = place, learning_rate
                 if objective.by_path:
                     word = centre - input_copies if centre >= objective.n_words else centre
                     n_outputs = _choose_path(scratch, word, objective, output_copies, stride, learning_rate)
+                    n_tiles = tiles_of(n_outputs)
                 else:
-                    _choose_negatives(scratch, centre, negatives[draw], shares[draw], stride, learning_rate)
-                    draw += 1
-                    if draw == n_draws:
-                        draw = 0
-                        turn += 1
-                        if turn == objective.turns:
-                            turn = 0
-                    if turn == 0:
-                        state = _draw_negatives(
-                            objective.noise, state, negatives[draw], shares[draw], n_hot, output_copies
-                        )
-                    for i in range(objective.n_negatives):
-                        _prefetch_row(outputs, negatives[draw, i])
-                n_tiles = fill_last_tile(scratch, n_outputs)
-                take_logits(scratch, step_inputs, first, n_together, outputs, n_tiles)
+                    scratch.outputs[place] = centre * stride
+                    silenced = place_of_negative(scratch, place + 1, place + n_outputs, centre * stride)
+                    if silenced < place + n_outputs:
+                        rate = scratch.rates[slot_of(silenced)]
+                        scratch.rates[slot_of(silenced)] = ZERO
+                take_logits(scratch, step_inputs, first, n_together, outputs, first_tile, n_tiles)
                 if until_loss == 0:
-                    loss = loss_of_logits(scratch, n_together, n_outputs, learning_rate)
+                    loss = loss_of_logits(scratch, n_together, first_tile, n_outputs, learning_rate)
                     statistics[N_SAMPLES] += 1
                     statistics[LOSS] += loss
                     statistics[SIZE] += n_together
@@ -327,18 +326,30 @@ def _train_span(
                     until_loss = loss_every
                 until_loss -= 1
                 if learn:
-                    step(scratch, step_inputs, first, n_together, outputs, n_tiles)
+                    step(scratch, step_inputs, first, n_together, outputs, first_tile, n_tiles)
+                if not objective.by_path:
+                    if silenced < place + n_outputs:
+                        scratch.rates[slot_of(silenced)] = rate
+                    if turn == objective.turns - 1:
+                        state = _draw_negatives(
+                            scratch, place + 1, place + n_outputs, objective, state, outputs, output_copies,
+                            learning_rate,
+                        )  # fmt: skip
+                    first_tile += n_tiles
+                    if first_tile == n_sets * n_tiles:
+                        first_tile = 0
+                        turn = turn + 1 if turn + 1 < objective.turns else 0
                 n_predictions += n_together
                 first += n_together
                 until_merge -= 1
                 if until_merge == 0:
-                    _merge_hot_rows(inputs, merged_inputs, 0, input_copies)
+                    _merge_hot_rows(inputs, merged_inputs, first_hot_input, input_copies)
                     _merge_hot_rows(outputs, merged_outputs, first_hot_output, output_copies)
                     until_merge = objective.merge_every
             if windows.by_mean and learn:
                 spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
         sentence = sentence_end + 1
-    _merge_hot_rows(inputs, merged_inputs, 0, input_copies)
+    _merge_hot_rows(inputs, merged_inputs, first_hot_input, input_copies)
     _merge_hot_rows(outputs, merged_outputs, first_hot_output, output_copies)
 
     statistics[N_TOKENS] = n_tokens

@@ -13,7 +13,7 @@ drawn twice as a negative has multiplicity 2. A row that stands twice among the 
 exception: the outputs get its second visit as the first has moved it, a difference of the order of lr squared
 (benchmarks/README.md has what exactness costs).
 
-The contexts times the outputs are a small matrix product. It is cut into register tiles of 2 x `TILE_OUTPUTS`.
+The contexts times the outputs are a small matrix product, cut into register tiles of `TILE_OUTPUTS` outputs.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from .jit import inlined
 from .simd import (
+    HAS_32_REGISTERS,
     LANES,
     SLOTS,
     TILE_OUTPUTS,
@@ -33,10 +34,12 @@ from .simd import (
     exchange,
     load,
     load_rows,
+    load_slots,
     multiply,
     multiply_add_rows,
     sigmoid,
     splat,
+    splat_slots,
     store,
     store_rows,
     store_totals,
@@ -44,58 +47,70 @@ from .simd import (
     zero_sums,
 )
 
-PATTERN = 16
-"""Floats of a tile's labels and rates: its `SLOTS` twice, so that a vector of up to 16 lanes fits at any context."""
+ZERO, ONE = np.float32(0.0), np.float32(1.0)  # a float64 literal makes another version of each helper it is passed to
 
 
 class Scratch(NamedTuple):
-    """What a step reads and its working memory; one for each span, never shared by threads."""
+    """What steps read and their working memory; one for each span, never shared by threads.
+
+    The output rows come in sets of whole tiles: one for each draw of negatives.
+    """
 
     contexts: NDArray[np.int64]  # element offsets of the input rows, (capacity + 1,)
-    outputs: NDArray[np.int64]  # element offsets of the output rows, whole tiles
-    labels: NDArray[np.float32]  # y by (tile, PATTERN)
-    rates: NDArray[np.float32]  # lr * m by (tile, PATTERN); 0 where a tile has no row
-    coefficients: NDArray[np.float32]  # logits, then c, by (tile, context, SLOTS)
-    before: NDArray[np.float32]  # one column of the contexts before the step, (capacity, LANES)
+    outputs: NDArray[np.int64]  # element offsets of the output rows by (tile, TILE_OUTPUTS)
+    labels: NDArray[np.float32]  # y by (tile, SLOTS)
+    rates: NDArray[np.float32]  # lr * m by (tile, SLOTS); 0 where a tile has no row
+    coefficients: NDArray[np.float32]  # logits, then c, by (tile of the set, context, SLOTS)
+    before: NDArray[np.float32]  # of the contexts, as they were before the step
     logit_sums: NDArray[np.float32]  # (LANES,): finite as long as every logit was
-    mean: NDArray[np.float32]  # CBOW's input row, and what it was before the step, (2, stride)
+    mean: NDArray[np.float32]  # CBOW's input row, (1, stride)
 
 
 @inlined
-def new_scratch(n_contexts: int, n_outputs: int, stride: int) -> Scratch:
+def tiles_of(n_outputs: int) -> int:
+    """How many tiles hold so many output rows."""
+    return (n_outputs + TILE_OUTPUTS - 1) // TILE_OUTPUTS
+
+
+@inlined
+def new_scratch(n_contexts: int, n_outputs: int, n_sets: int, stride: int) -> Scratch:
     """Working memory for up to `n_contexts` input and `n_outputs` output rows of `stride` floats."""
-    n_tiles = (n_outputs + TILE_OUTPUTS - 1) // TILE_OUTPUTS
+    n_tiles = tiles_of(n_outputs)
     return Scratch(
         np.zeros(n_contexts + 1, np.int64),
-        np.zeros(n_tiles * TILE_OUTPUTS, np.int64),
-        np.zeros(n_tiles * PATTERN, np.float32),
-        np.zeros(n_tiles * PATTERN, np.float32),
-        np.zeros(n_tiles * (n_contexts + 2) * SLOTS, np.float32),
-        np.zeros(n_contexts * LANES, np.float32),
+        np.zeros(n_sets * n_tiles * TILE_OUTPUTS, np.int64),
+        np.zeros(n_sets * n_tiles * SLOTS, np.float32),
+        np.zeros(n_sets * n_tiles * SLOTS, np.float32),
+        np.zeros(n_tiles * (n_contexts + 4) * SLOTS, np.float32),
+        np.zeros(max(n_contexts * 2 * LANES, stride), np.float32),
         np.zeros(LANES, np.float32),
-        np.zeros((2, stride), np.float32),
+        np.zeros((1, stride), np.float32),
     )
 
 
 @inlined
-def set_output(scratch: Scratch, place: int, row: int, label: float, rate: float) -> None:
-    """Make the output row at element offset `row` the `place`-th of the step, with y = `label` and lr * m = `rate`."""
-    scratch.outputs[place] = row
-    slot = place // TILE_OUTPUTS * PATTERN + place % TILE_OUTPUTS
-    scratch.labels[slot] = scratch.labels[slot + SLOTS] = label
-    scratch.rates[slot] = scratch.rates[slot + SLOTS] = rate
+def slot_of(place: int) -> int:
+    """Where the label and the rate of the output row at `place` stand."""
+    return place // TILE_OUTPUTS * SLOTS + place % TILE_OUTPUTS
 
 
 @inlined
-def fill_last_tile(scratch: Scratch, n_outputs: int) -> int:
-    """Fill the places behind the last output with copies of their tile's first row at rate 0; return the tiles.
+def set_output(scratch: Scratch, place: int, row: int, label: float, rate: float) -> None:
+    """Put the output row at element offset `row` at `place`, with y = `label` and lr * m = `rate`."""
+    scratch.outputs[place] = row
+    slot = slot_of(place)
+    scratch.labels[slot] = label
+    scratch.rates[slot] = rate
+
+
+@inlined
+def fill_last_tile(scratch: Scratch, end: int) -> None:
+    """Fill the places from `end` to the end of the tile with copies of the last row at rate 0.
 
     Such a copy changes nothing: `store_rows` stores it before the row it copies.
     """
-    n_tiles = (n_outputs + TILE_OUTPUTS - 1) // TILE_OUTPUTS
-    for place in range(n_outputs, n_tiles * TILE_OUTPUTS):
-        set_output(scratch, place, scratch.outputs[place // TILE_OUTPUTS * TILE_OUTPUTS], 0.0, 0.0)
-    return n_tiles
+    for place in range(end, tiles_of(end) * TILE_OUTPUTS):
+        set_output(scratch, place, scratch.outputs[end - 1], ZERO, ZERO)
 
 
 @inlined
@@ -106,31 +121,46 @@ def _tile_rows(scratch: Scratch, tile: int) -> tuple[int, int, int, int, int, in
 
 
 @inlined
+def _take_logits_of_tile(
+    scratch: Scratch,
+    inputs: NDArray[np.float32],
+    context_rows: tuple[int, ...],
+    outputs: NDArray[np.float32],
+    output_rows: tuple[int, ...],
+    place: int,
+) -> None:
+    sums = zero_sums(context_rows, output_rows)
+    for column in range(0, outputs.shape[1], LANES):
+        sums = multiply_add_rows(sums, inputs, context_rows, outputs, output_rows, column)
+    store_totals(scratch.coefficients, place, sums)
+
+
+@inlined
 def take_logits(
     scratch: Scratch,
     inputs: NDArray[np.float32],
     first: int,
     n_contexts: int,
     outputs: NDArray[np.float32],
+    first_tile: int,
     n_tiles: int,
 ) -> None:
     """Write u.v of each context `scratch.contexts[first:first+n_contexts]` and output to `scratch.coefficients`."""
-    stride = outputs.shape[1]
+    rows = scratch.contexts
+    end = first + n_contexts
+    end_of_fours = first + n_contexts // 4 * 4 if HAS_32_REGISTERS else first
     for tile in range(n_tiles):
-        output_rows = _tile_rows(scratch, tile)
-        start = tile * (n_contexts + 1) * SLOTS
-        for context in range(0, n_contexts - 1, 2):
-            pair = (scratch.contexts[first + context], scratch.contexts[first + context + 1])
-            sums = zero_sums(pair, output_rows)
-            for column in range(0, stride, LANES):
-                sums = multiply_add_rows(sums, inputs, pair, outputs, output_rows, column)
-            store_totals(scratch.coefficients, start + context * SLOTS, sums)
+        output_rows = _tile_rows(scratch, first_tile + tile)
+        start = (tile * (n_contexts + 1) - first) * SLOTS
+        for context in range(first, end_of_fours, 4):
+            four = (rows[context], rows[context + 1], rows[context + 2], rows[context + 3])
+            _take_logits_of_tile(scratch, inputs, four, outputs, output_rows, start + context * SLOTS)
+        for context in range(end_of_fours, end - 1, 2):
+            pair = (rows[context], rows[context + 1])
+            _take_logits_of_tile(scratch, inputs, pair, outputs, output_rows, start + context * SLOTS)
         if n_contexts % 2 == 1:
-            single = (scratch.contexts[first + n_contexts - 1],)
-            sums_of_one = zero_sums(single, output_rows)
-            for column in range(0, stride, LANES):
-                sums_of_one = multiply_add_rows(sums_of_one, inputs, single, outputs, output_rows, column)
-            store_totals(scratch.coefficients, start + (n_contexts - 1) * SLOTS, sums_of_one)
+            last = (rows[end - 1],)
+            _take_logits_of_tile(scratch, inputs, last, outputs, output_rows, start + (end - 1) * SLOTS)
 
 
 @inlined
@@ -140,6 +170,7 @@ def step(
     first: int,
     n_contexts: int,
     outputs: NDArray[np.float32],
+    first_tile: int,
     n_tiles: int,
 ) -> None:
     """Move the rows, after `take_logits` with the same arguments.
@@ -152,25 +183,74 @@ def step(
         for place in range(0, n_contexts * SLOTS, LANES):
             logits = load(scratch.coefficients, tile * tile_size + place)
             store(scratch.logit_sums, 0, add(load(scratch.logit_sums, 0), logits))
-            pattern = tile * PATTERN + place % PATTERN
-            error = subtract(load(scratch.labels, pattern), sigmoid(logits))
-            store(scratch.coefficients, tile * tile_size + place, multiply(load(scratch.rates, pattern), error))
+            slot = (first_tile + tile) * SLOTS + place % SLOTS
+            error = subtract(load_slots(scratch.labels, slot), sigmoid(logits))
+            store(scratch.coefficients, tile * tile_size + place, multiply(load_slots(scratch.rates, slot), error))
+    if n_contexts == 1:
+        _step_of_one(scratch, inputs, scratch.contexts[first], outputs, first_tile, n_tiles)
+    else:
+        end_of_pairs = stride // (2 * LANES) * (2 * LANES) if HAS_32_REGISTERS else 0
+        for column in range(0, end_of_pairs, 2 * LANES):
+            _step_of_columns(scratch, inputs, first, n_contexts, outputs, first_tile, n_tiles, column, (0, LANES))
+        for column in range(end_of_pairs, stride, LANES):
+            _step_of_columns(scratch, inputs, first, n_contexts, outputs, first_tile, n_tiles, column, (0,))
+
+
+@inlined
+def _step_of_columns(
+    scratch: Scratch,
+    inputs: NDArray[np.float32],
+    first: int,
+    n_contexts: int,
+    outputs: NDArray[np.float32],
+    first_tile: int,
+    n_tiles: int,
+    column: int,
+    parts: tuple[int, ...],
+) -> None:
+    size = LANES * len(parts)
+    if n_tiles > 1:
+        for context in range(n_contexts):
+            row = (scratch.contexts[first + context],)
+            store_rows(scratch.before, (context * size,), 0, parts, load_rows(inputs, row, column, parts))
+    for tile in range(n_tiles):
+        output_rows = _tile_rows(scratch, first_tile + tile)
+        old = load_rows(outputs, output_rows, column, parts)
+        new = old
+        for context in range(n_contexts):
+            row = (scratch.contexts[first + context],)
+            moved = fixed = load_rows(inputs, row, column, parts)
+            if n_tiles > 1:
+                fixed = load_rows(scratch.before, (context * size,), 0, parts)
+            coefficients = splat_slots(scratch.coefficients, (tile * (n_contexts + 1) + context) * SLOTS)
+            moved, new = exchange(coefficients, moved, fixed, old, new)
+            store_rows(inputs, row, column, parts, moved)
+        store_rows(outputs, output_rows, column, parts, new)
+
+
+@inlined
+def _step_of_one(
+    scratch: Scratch,
+    inputs: NDArray[np.float32],
+    row: int,
+    outputs: NDArray[np.float32],
+    first_tile: int,
+    n_tiles: int,
+) -> None:
+    """With one input row, its coefficients stay in registers; `scratch.before` gets what it was."""
+    stride = outputs.shape[1]
     for column in range(0, stride, LANES):
-        if n_tiles > 1:
-            for context in range(n_contexts):
-                store(scratch.before, context * LANES, load(inputs, scratch.contexts[first + context] + column))
-        for tile in range(n_tiles):
-            output_rows = _tile_rows(scratch, tile)
-            old = load_rows(outputs, output_rows, column)
-            new = old
-            for context in range(n_contexts):
-                place = scratch.contexts[first + context] + column
-                moved = fixed = load(inputs, place)
-                if n_tiles > 1:
-                    fixed = load(scratch.before, context * LANES)
-                moved, new = exchange(scratch.coefficients, tile * tile_size + context * SLOTS, moved, fixed, old, new)
-                store(inputs, place, moved)
-            store_rows(outputs, output_rows, column, new)
+        store(scratch.before, column, load(inputs, row + column))
+    for tile in range(n_tiles):
+        output_rows = _tile_rows(scratch, first_tile + tile)
+        coefficients = splat_slots(scratch.coefficients, tile * 2 * SLOTS)
+        for column in range(0, stride, LANES):
+            old = load_rows(outputs, output_rows, column, (0,))
+            moved = load_rows(inputs, (row,), column, (0,))
+            fixed = load_rows(scratch.before, (0,), column, (0,))
+            moved, new = exchange(coefficients, moved, fixed, old, old)
+            store_rows(inputs, (row,), column, (0,), moved)
+            store_rows(outputs, output_rows, column, (0,), new)
 
 
 @inlined
@@ -182,9 +262,7 @@ def take_mean(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int) ->
         total = load(inputs, scratch.contexts[0] + column)
         for context in range(1, n_contexts):
             total = add(total, load(inputs, scratch.contexts[context] + column))
-        mean = multiply(total, share)
-        store(scratch.mean, column, mean)
-        store(scratch.mean, stride + column, mean)
+        store(scratch.mean, column, multiply(total, share))
 
 
 @inlined
@@ -193,20 +271,20 @@ def spread_step(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int, 
     stride = inputs.shape[1]
     factor = splat(np.float32(share))
     for column in range(0, stride, LANES):
-        moved = multiply(subtract(load(scratch.mean, column), load(scratch.mean, stride + column)), factor)
+        moved = multiply(subtract(load(scratch.mean, column), load(scratch.before, column)), factor)
         for context in range(n_contexts):
             place = scratch.contexts[context] + column
             store(inputs, place, add(load(inputs, place), moved))
 
 
 @inlined
-def loss_of_logits(scratch: Scratch, n_contexts: int, n_outputs: int, learning_rate: float) -> float:
+def loss_of_logits(scratch: Scratch, n_contexts: int, first_tile: int, n_outputs: int, learning_rate: float) -> float:
     """The summed loss of the step, after `take_logits` and before `step` (which overwrites the logits)."""
     loss = 0.0
     for place in range(n_outputs):
         tile, slot = place // TILE_OUTPUTS, place % TILE_OUTPUTS
-        multiplicity = scratch.rates[tile * PATTERN + slot] / learning_rate
-        sign = 1.0 - 2.0 * scratch.labels[tile * PATTERN + slot]
+        multiplicity = scratch.rates[(first_tile + tile) * SLOTS + slot] / learning_rate
+        sign = 1.0 - 2.0 * scratch.labels[(first_tile + tile) * SLOTS + slot]
         for context in range(n_contexts):
             x = sign * scratch.coefficients[(tile * (n_contexts + 1) + context) * SLOTS + slot]
             # -log s(-x) = log(1 + exp(x)), without overflow
