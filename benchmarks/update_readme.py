@@ -15,6 +15,7 @@ from typing import Any
 
 import kernels
 import options
+import scaling
 import softmax
 import trainers
 from click.testing import CliRunner
@@ -124,6 +125,14 @@ def kernels_text() -> str:
     )
 
 
+def scaling_text() -> str:
+    result = load("scaling")
+    return (
+        f"{scaling.table(result)}\n\nOne epoch of {result['corpus']}, {result['cores']} cores of an {result['cpu']}; "
+        f"{result['date']}, commit {result['commit']}."
+    )
+
+
 PARTS = {
     "help": help_text,
     "trainers": trainers_text,
@@ -133,6 +142,7 @@ PARTS = {
     "cbow-gradient": lambda: options_text("cbow-gradient"),
     "pmi": pmi_text,
     "kernels": kernels_text,
+    "scaling": scaling_text,
 }
 
 

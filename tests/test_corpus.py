@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -330,3 +331,21 @@ def test_blocks_of_a_plain_file(tmp_path):
     blocks = [block for _, block in read_blocks([str(path)])]
     assert len(blocks) > 2
     assert all(block[-1] in b" \n" for block in blocks)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's /proc")
+def test_ids_leave_memory_and_come_again(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a b c d\n" * 500_000)
+    corpus = Corpus.from_text(path, min_count=1)
+    before = corpus.ids.copy()
+
+    def resident():
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Rss"))
+
+    assert corpus.ids.max() == 3  # touch them all
+    with_ids = resident()
+    corpus.let_go()
+    assert with_ids - resident() > corpus.ids.nbytes / 1024 / 2
+    np.testing.assert_array_equal(corpus.ids, before)

@@ -107,6 +107,12 @@ class Corpus:
             _renumber(spool, numbers[found.word_of_id], n_tokenizers, pool)
             return cls(vocabulary, _mapped(spool), n_tokens, reading)
 
+    def let_go(self) -> None:
+        """Give back the memory that holds pages of the file of ids; they come again when they are read."""
+        memory = getattr(self.ids.base, "obj", None)  # behind NumPy's view of it
+        if isinstance(memory, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            memory.madvise(mmap.MADV_DONTNEED)
+
 
 @contextlib.contextmanager
 def _temporary_file(directory: str | None) -> Iterator[BinaryIO]:

@@ -128,6 +128,7 @@ def train_model(
             rates = schedule.learning_rates(epoch * schedule.n_spans + first + np.arange(len(numbers)))
             statistics = np.zeros((len(numbers), STATISTICS))
             train_spans(corpus.ids, Spans(numbers, rates, schedule.span_length), epoch, statistics)
+            corpus.let_go()  # else the process would seem to grow to the size of the text
             total = statistics.sum(axis=0)
             if not np.isfinite(total[LOGIT_SUM]):
                 raise _diverged(config, n_words, epoch)
