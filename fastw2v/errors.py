@@ -8,6 +8,8 @@ Fastw2vError
       └── DivergedError  a parameter became NaN or infinite
 """
 
+from typing import Any
+
 
 class Fastw2vError(Exception):
     """Base of all exceptions that fastw2v raises on purpose; the text is one line for the user."""
@@ -32,6 +34,9 @@ class UnknownWord(InputError, KeyError):
         self.word = word
         self._known = known
 
+    def __reduce__(self) -> tuple[Any, ...]:  # to cross a process pool
+        return type(self), (self.word, self._known)
+
     def __str__(self) -> str:
         import difflib
 
@@ -40,7 +45,9 @@ class UnknownWord(InputError, KeyError):
 
 
 class RunError(Fastw2vError, RuntimeError):
-    """The work failed on the way; existing files are untouched."""
+    """The work failed on the way; existing files are untouched. vectors: the Vectors trained all the same, or None."""
+
+    vectors: Any = None
 
 
 class DivergedError(RunError):

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from .errors import InputError, RunError
@@ -52,6 +52,35 @@ def check_output(path: Path, inputs: Iterable[Path] = (), overwrite: bool = True
         raise InputError(f"output {name} cannot be written in its directory: {error.strerror}") from error
     os.close(descriptor)
     os.unlink(temporary)
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], overwrite: bool) -> None:
+    """`check_output` of each that is not None. Also raises InputError for a file that is named twice."""
+    named: list[str] = []
+    for path in outputs:
+        if path is None:
+            continue
+        check_output(path, inputs, overwrite)
+        if os.path.realpath(path) in named:
+            raise InputError(f"{os.fspath(path)} is named for two outputs: give each its own file")
+        named.append(os.path.realpath(path))
+
+
+def check_words(words: Sequence[str], whose: str) -> None:
+    """Raise InputError for a word that cannot stand between blanks in a file of `whose` kind."""
+    if "\n".join(words).split() != list(words):
+        bad = next(word for word in words if word.split() != [word])
+        raise InputError(f"the word {bad!r} is empty or holds white space: no {whose} file can hold it")
+    check_unicode(words)
+
+
+def check_unicode(words: Sequence[str]) -> None:
+    """Raise InputError for a word with half a surrogate pair, which UTF-8 has no bytes for."""
+    try:
+        "\n".join(words).encode()
+    except UnicodeEncodeError as error:
+        bad = next(word for word in words if any("\ud800" <= sign <= "\udfff" for sign in word))
+        raise InputError(f"the word {bad!r} is no valid Unicode: no file can hold it") from error
 
 
 def _is_same_file(target: str, source: Path) -> bool:

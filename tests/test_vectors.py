@@ -12,8 +12,12 @@ from hypothesis.extra.numpy import arrays
 from fastw2v import InputError, RunError, UnknownWord, Vectors
 from fastw2v.kernels.numbers import parse_rows
 from fastw2v.vectors import formats
+from fastw2v.vectors.names import FORMATS
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+READABLE = [kind for kind in FORMATS if kind != "tensorboard"]
 
 
 def some_vectors(n=200, dim=7, seed=0):
@@ -25,8 +29,8 @@ def some_vectors(n=200, dim=7, seed=0):
 def round_trip(matrix, path, kind):
     words = [f"w{i}" for i in range(len(matrix))]
     formats.save(path, words, matrix, kind)
-    got_words, got = formats.load(path, kind)
-    assert got_words == words
+    got_words, got = formats.load(path, kind)[:2]
+    assert list(got_words) == words
     return got
 
 
@@ -34,7 +38,7 @@ def round_trip(matrix, path, kind):
 @settings(max_examples=300, deadline=None)
 def test_written_is_read_bit_for_bit(tmp_path_factory, matrix):
     path = tmp_path_factory.mktemp("v") / "v"
-    for kind in formats.FORMATS:
+    for kind in READABLE:
         got = round_trip(matrix, path, kind)
         assert got.tobytes() == matrix.tobytes(), "also the sign of zero"
 
@@ -86,7 +90,7 @@ def test_numbers_other_programs_write(tmp_path, text):
 def test_white_space_other_programs_write(tmp_path, text):
     path = tmp_path / "v"
     path.write_text(text.lstrip("\n"))
-    words, got = formats.load(path, "text")
+    words, got = formats.load(path, "text")[:2]
     assert words == ["w"]
     assert got.tolist() == [[1, 2]]
 
@@ -171,9 +175,9 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("v") / "v"
     for head in (b"", b"1 2\n", b"2 1\na "):
         path.write_bytes(head + data)
-        for kind in formats.FORMATS:
+        for kind in READABLE:
             try:
-                words, got = formats.load(path, kind)
+                words, got = formats.load(path, kind)[:2]
             except InputError:
                 continue
             assert len(words) == len(got)
