@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import TrainConfig as TrainConfig
+    from .corpus.phrases import Phrases as Phrases
     from .corpus.vocabulary import Vocabulary as Vocabulary
     from .errors import DivergedError as DivergedError
     from .errors import Fastw2vError as Fastw2vError
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "TrainConfig": "config",
+    "Phrases": "corpus.phrases",
     "Vocabulary": "corpus.vocabulary",
     "DivergedError": "errors",
     "Fastw2vError": "errors",

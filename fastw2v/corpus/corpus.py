@@ -64,6 +64,8 @@ class Corpus:
         min_count: int = 5,
         max_vocab: int | None = None,
         vocabulary: Vocabulary | None = None,
+        earlier: Vocabulary | None = None,
+        least_words: int = 2,
         invalid_utf8: str = "replace",
         threads: int = 1,
         temp_dir: str | None = None,
@@ -71,41 +73,119 @@ class Corpus:
     ) -> Corpus:
         """Read files, globs, directories or stdin (`-`) once; memory grows with the distinct words only.
 
-        vocabulary: train on these words and counts instead of those found, whatever min_count. invalid_utf8: what to
+        vocabulary: train on these words and counts instead of those found, whatever min_count. earlier: the vocabulary
+        of an earlier run, to which the words and counts of the text are added. invalid_utf8: what to
         do with tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN, or `refuse`.
         temp_dir: where the ids go, 4 bytes a token. on_bytes is called with the bytes read so far.
 
-        Raises InputError for what cannot be read or leaves fewer than two words.
+        Raises InputError for what cannot be read or leaves fewer than `least_words` words.
         """
-        files = find_files(corpus)
+        return cls.from_blocks(
+            read_blocks(find_files(corpus)), min_count=min_count, max_vocab=max_vocab, vocabulary=vocabulary,
+            earlier=earlier, least_words=least_words, invalid_utf8=invalid_utf8, threads=threads,
+            temp_dir=temp_dir, on_bytes=on_bytes,
+        )  # fmt: skip
+
+    @classmethod
+    def from_blocks(
+        cls,
+        blocks: Iterable[tuple[int, NDArray[np.uint8]]],
+        *,
+        min_count: int = 5,
+        max_vocab: int | None = None,
+        vocabulary: Vocabulary | None = None,
+        earlier: Vocabulary | None = None,
+        least_words: int = 2,
+        invalid_utf8: str = "replace",
+        threads: int = 1,
+        temp_dir: str | None = None,
+        on_bytes: Callable[[int], object] = lambda n_bytes: None,
+    ) -> Corpus:
+        """The same for text in memory: pairs of the bytes read for it and a block, uint8, that ends between tokens."""
         n_tokenizers = min(threads, MAX_TOKENIZERS)
         tokenizers = [Tokenizer(first, n_tokenizers) for first in range(n_tokenizers)]
         if vocabulary is not None:
-            vocabulary = vocabulary.pruned(0, max_vocab)
-            if len(vocabulary) < 2:
-                raise InputError(f"the vocabulary that was given has {len(vocabulary)} words: a context needs two")
+            vocabulary = _given(vocabulary, max_vocab)
             for tokenizer in tokenizers:
                 tokenizer.learn(vocabulary.words)
-        with _temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_tokenizers) as pool:
-            n_bytes = _encode(files, tokenizers, pool, spool, on_bytes)
+        with temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_tokenizers) as pool:
+            n_bytes = _encode(blocks, tokenizers, pool, spool, on_bytes)
             n_unknown = sum(tokenizer.n_unknown for tokenizer in tokenizers)
             n_overlong = sum(tokenizer.n_overlong for tokenizer in tokenizers)
             found = _unite(tokenizers, invalid_utf8)
             tokenizers.clear()  # and their memory
             n_known = int(found.counts.sum())
             reading = Reading(n_bytes, n_known + n_unknown, len(found.words), n_overlong, n_unknown, found.n_invalid)
-            if vocabulary is None:
-                vocabulary, places = Vocabulary.from_counts(found.words, found.counts, min_count, max_vocab)
-                _check_enough(found, vocabulary, min_count)
-                numbers = np.full(len(found.words), -1, np.int32)
-                numbers[places] = np.arange(len(vocabulary))
+            return cls._pruned(found, reading, spool, pool, min_count, max_vocab, vocabulary, earlier, least_words)
+
+    @classmethod
+    def from_ids(
+        cls,
+        pieces: Iterable[NDArray[np.int32]],
+        words: Sequence[str] | Callable[[], Sequence[str]],
+        *,
+        min_count: int = 5,
+        max_vocab: int | None = None,
+        vocabulary: Vocabulary | None = None,
+        earlier: Vocabulary | None = None,
+        least_words: int = 2,
+        temp_dir: str | None = None,
+    ) -> Corpus:
+        """Sentences as ids of `words`, int32 with -1 behind each; `words` may be known only after the last piece."""
+        if vocabulary is not None:
+            vocabulary = _given(vocabulary, max_vocab)
+        counts = np.zeros(0, np.int64)
+        with temporary_file(temp_dir) as spool, ThreadPoolExecutor(1) as pool:
+            for ids in pieces:
+                more = np.bincount(ids[ids >= 0], minlength=len(counts))
+                more[: len(counts)] += counts
+                counts = more
+                write_ids(spool, ids)
+            names = words() if callable(words) else words
+            counts = np.append(counts, np.zeros(len(names) - len(counts), np.int64))
+            n_tokens, n_unknown = int(counts.sum()), 0
+            if vocabulary is not None:  # number the words as the vocabulary does, others -1
+                place_of = {word: place for place, word in enumerate(vocabulary.words)}
+                numbers = np.array([place_of.get(word, -1) for word in names], np.int32)
+                known = np.zeros(len(vocabulary), np.int64)
+                np.add.at(known, numbers[numbers >= 0], counts[numbers >= 0])
+                n_unknown = n_tokens - int(known.sum())
+                found = _Found(vocabulary.words, known, numbers, 0)
             else:
-                numbers = np.arange(len(vocabulary), dtype=np.int32)
-            n_tokens = int(found.counts[numbers >= 0].sum())
-            if n_tokens == 0:
-                raise InputError("the corpus holds no word of the vocabulary that was given")
-            _renumber(spool, numbers[found.word_of_id], n_tokenizers, pool)
-            return cls(vocabulary, _mapped(spool), n_tokens, reading)
+                found = _Found(names, counts, np.arange(len(names), dtype=np.int32), 0)
+            reading = Reading(0, n_tokens, len(names), 0, n_unknown, 0)
+            return cls._pruned(found, reading, spool, pool, min_count, max_vocab, vocabulary, earlier, least_words)
+
+    @classmethod
+    def _pruned(
+        cls,
+        found: _Found,
+        reading: Reading,
+        spool: BinaryIO,
+        pool: ThreadPoolExecutor,
+        min_count: int,
+        max_vocab: int | None,
+        vocabulary: Vocabulary | None,
+        earlier: Vocabulary | None,
+        least_words: int,
+    ) -> Corpus:
+        """Prune the words, or take those of `vocabulary`, which are those found, and number the text anew."""
+        if earlier is not None:
+            vocabulary, numbers = earlier.extended(found.words, found.counts, min_count)
+        elif vocabulary is None:
+            vocabulary, places = Vocabulary.from_counts(found.words, found.counts, min_count, max_vocab)
+            _check_enough(found, vocabulary, min_count, least_words)
+            numbers = np.full(len(found.words), -1, np.int32)
+            numbers[places] = np.arange(len(vocabulary))
+        else:
+            numbers = np.arange(len(vocabulary), dtype=np.int32)
+        n_tokens = int(found.counts[numbers >= 0].sum())
+        if n_tokens == 0:
+            known = "vocabulary that was given" if earlier is None else f"earlier run, and none {min_count} times"
+            raise InputError(f"the corpus holds no word of the {known}")
+        new_ids = np.where(found.word_of_id >= 0, numbers[found.word_of_id], -1).astype(np.int32)
+        _renumber(spool, new_ids, pool)
+        return cls(vocabulary, mapped(spool), n_tokens, reading)
 
     def let_go(self) -> None:
         """Give back the memory that holds pages of the file of ids; they come again when they are read."""
@@ -114,8 +194,15 @@ class Corpus:
             memory.madvise(mmap.MADV_DONTNEED)
 
 
+def _given(vocabulary: Vocabulary, max_vocab: int | None) -> Vocabulary:
+    vocabulary = vocabulary.pruned(0, max_vocab)
+    if len(vocabulary) < 2:
+        raise InputError(f"the vocabulary that was given has {len(vocabulary)} words: a context needs two")
+    return vocabulary
+
+
 @contextlib.contextmanager
-def _temporary_file(directory: str | None) -> Iterator[BinaryIO]:
+def temporary_file(directory: str | None) -> Iterator[BinaryIO]:
     """A nameless file for ids; a full disk becomes advice."""
     try:
         directory = directory or tempfile.gettempdir()
@@ -138,8 +225,8 @@ def _temporary_file(directory: str | None) -> Iterator[BinaryIO]:
 
 
 def _encode(
-    files: list[str], tokenizers: list[Tokenizer], pool: ThreadPoolExecutor, spool: BinaryIO,
-    on_bytes: Callable[[int], object],
+    blocks: Iterable[tuple[int, NDArray[np.uint8]]], tokenizers: list[Tokenizer], pool: ThreadPoolExecutor,
+    spool: BinaryIO, on_bytes: Callable[[int], object],
 ) -> int:  # fmt: skip
     """Append the provisional ids of the text to `spool`, in order; return the bytes of text."""
     idle: queue.SimpleQueue[Tokenizer] = queue.SimpleQueue()
@@ -155,19 +242,19 @@ def _encode(
 
     pending: deque[Future[NDArray[np.int32]]] = deque()
     n_bytes = 0
-    for n_read, text in read_blocks(files):
+    for n_read, text in blocks:
         pending.append(pool.submit(encode, text))
         n_bytes += n_read
         if len(pending) > 2 * len(tokenizers):
-            _write(spool, pending.popleft().result())
+            write_ids(spool, pending.popleft().result())
             on_bytes(n_bytes)
     while pending:
-        _write(spool, pending.popleft().result())
+        write_ids(spool, pending.popleft().result())
     on_bytes(n_bytes)
     return n_bytes
 
 
-def _write(file: BinaryIO, ids: NDArray[np.int32]) -> None:
+def write_ids(file: BinaryIO, ids: NDArray[np.int32]) -> None:
     rest = ids.data.cast("B")
     while rest:
         rest = rest[file.write(rest) :]
@@ -179,7 +266,7 @@ class _Found:
 
     words: Sequence[str]
     counts: NDArray[np.int64]
-    word_of_id: NDArray[np.int32]  # provisional id -> place in words
+    word_of_id: NDArray[np.int32]  # provisional id -> place in words, or -1
     n_invalid: int
 
 
@@ -201,13 +288,16 @@ class _Words(Sequence[str]):
 
     def __init__(self, dictionary: Tokenizer, arena: bytes) -> None:
         self._arena = arena
-        self._offsets = dictionary.offsets
+        self._offsets = memoryview(dictionary.offsets.data)  # which gives int, not NumPy's slow scalars
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
     def __getitem__(self, index: Any) -> Any:
         return self._arena[self._offsets[index] : self._offsets[index + 1] - 1].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arena.decode().split("\n")[:-1])
 
 
 def _as_text(dictionary: Tokenizer, invalid_utf8: str) -> tuple[Sequence[str], NDArray[np.int32], int]:
@@ -237,7 +327,7 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _check_enough(found: _Found, kept: Vocabulary, min_count: int) -> None:
+def _check_enough(found: _Found, kept: Vocabulary, min_count: int, least_words: int) -> None:
     if len(found.words) == 0:
         raise InputError("the corpus holds no words: it is empty or all white space")
     if len(kept) == 0:
@@ -247,27 +337,27 @@ def _check_enough(found: _Found, kept: Vocabulary, min_count: int) -> None:
             f"{len(found.words)} distinct, the most frequent {found.words[top]!r} {found.counts[top]} times. "
             "Lower --min-count or give more text"
         )
-    if len(kept) == 1:
+    if len(kept) < least_words:
         raise InputError(
             f"the vocabulary is one word, {kept.words[0]!r}, of {len(found.words)} distinct ones found: a context "
             f"needs two. Lower --min-count ({min_count}) or give more text"
         )
 
 
-def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], n_threads: int, pool: ThreadPoolExecutor) -> None:
+def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolExecutor) -> None:
     """Rewrite the file from provisional to final ids, in place and in bounded memory."""
     n_read = n_written = 0
     n_ids = spool.seek(0, os.SEEK_END) // 4
     while n_read < n_ids:
         spool.seek(4 * n_read)
-        stop = min(n_ids, n_read + n_threads * PIECE)
+        stop = min(n_ids, n_read + MAX_TOKENIZERS * PIECE)
         pieces = [np.empty(min(PIECE, stop - first), np.int32) for first in range(n_read, stop, PIECE)]
         for piece in pieces:
             _read(spool, piece)
         n_read += sum(map(len, pieces))
         spool.seek(4 * n_written)
         for piece, n_left in zip(pieces, pool.map(lambda piece: renumber(piece, new_ids), pieces), strict=True):
-            _write(spool, piece[:n_left])
+            write_ids(spool, piece[:n_left])
             n_written += n_left
     spool.truncate(4 * n_written)
 
@@ -281,5 +371,5 @@ def _read(file: BinaryIO, ids: NDArray[np.int32]) -> None:
         rest = rest[n_read:]
 
 
-def _mapped(file: BinaryIO) -> NDArray[np.int32]:
+def mapped(file: BinaryIO) -> NDArray[np.int32]:
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)

@@ -11,6 +11,7 @@ import select
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,6 +23,8 @@ from .paths import STDIN
 
 BLOCK_BYTES = 1 << 20
 """Large enough to hide the cost of a block (about 0.1 ms), small enough that Ctrl-C never waits."""
+
+LINES_AT_A_TIME = 10_000
 
 _COMPRESSED_BYTES = 1 << 18
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -128,6 +131,23 @@ def read_blocks(files: list[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
             if type(error).__name__ != "ZstdError":  # its class is known only where zstd is installed
                 raise
             raise _damaged(file, source.n_read, error) from error
+
+
+def blocks_of_lines(lines: Iterator[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """The same for strings; each is a line."""
+    while batch := list(islice(lines, LINES_AT_A_TIME)):
+        try:
+            joined = "\n".join(batch) + "\n"
+            try:
+                text = joined.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError:  # half of a pair: bytes that are not UTF-8, like those escaped
+                text = joined.encode("utf-8", "surrogatepass")
+        except TypeError as error:
+            wrong = next(line for line in batch if not isinstance(line, str))
+            raise InputError(
+                f"the lines hold a {type(wrong).__name__}: a line is a str; lists of words are sentences"
+            ) from error
+        yield len(text), np.frombuffer(bytearray(text), np.uint8)
 
 
 def _name(file: str) -> str:

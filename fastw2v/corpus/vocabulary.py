@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import check_words, replacing
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Vocabulary:
         """
         frequent = np.flatnonzero(counts >= min_count)
         frequent = frequent[np.argsort(-counts[frequent], kind="stable")]
-        names = [words[i] for i in frequent.tolist()]
+        some = list(words) if 2 * len(frequent) > len(words) else words  # one by one they may be slow to make
+        names = [some[i] for i in frequent.tolist()]
         # Equal counts one after the other, not all words at once: a sort of millions could not be interrupted.
         ends = [*np.flatnonzero(np.diff(counts[frequent])) + 1, len(frequent)]
         order: list[int] = []
@@ -50,6 +51,22 @@ class Vocabulary:
     def pruned(self, min_count: int, max_vocab: int | None) -> Vocabulary:
         """The words seen at least `min_count` times, of those the `max_vocab` most frequent."""
         return self.from_counts(self.words, self.counts, min_count, max_vocab)[0]
+
+    def extended(
+        self, words: Sequence[str], counts: NDArray[np.int64], min_count: int
+    ) -> tuple[Vocabulary, NDArray[np.int64]]:
+        """The vocabulary with the counts of a text added, and with its words seen `min_count` times there.
+
+        words: distinct, in any order. counts: (len(words),) int64. Also returns the id of each of `words`, or -1.
+        """
+        count_of = dict(zip(self.words, self.counts.tolist(), strict=True))
+        names = list(words)
+        for word, count in zip(names, counts.tolist(), strict=True):
+            if word in count_of or count >= min_count:
+                count_of[word] = count_of.get(word, 0) + count
+        made = self.from_counts(list(count_of), np.array(list(count_of.values()), np.int64), min_count=0)[0]
+        id_of = {word: i for i, word in enumerate(made.words)}
+        return made, np.array([id_of.get(word, -1) for word in names], np.int32)
 
     def keep_probability(self, sample: float, formula: str = "word2vec") -> NDArray[np.float64]:
         """The probability that a token stays in the text, (n_words,).
@@ -69,6 +86,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one `word count` a line, most frequent first: word2vec's -save-vocab."""
+        check_words(self.words, "vocabulary")
         lines = (f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
         with replacing(path) as file:
             file.write("".join(lines).encode())

@@ -1,0 +1,152 @@
+"""Corpora that are no files: sentences from Python, lines of text, walks and other sequences of integers."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .corpus import PIECE, Corpus
+from .source import blocks_of_lines
+
+Walks = NDArray[np.integer[Any]] | tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]
+
+ROWS_AT_A_TIME = 1 << 16
+"""Walks, or rows of a column."""
+
+MOST_LABEL = 1 << 24
+"""Labels up to this, or to four for each number there is, are counted in an array; larger ones are sorted."""
+
+
+def from_sentences(sentences: Iterable[Sequence[str]], **options: Any) -> Corpus:
+    """Lists of words, from any iterable, which is gone through once. options: `Corpus.from_ids`'s.
+
+    Raises InputError for a sentence that is a str.
+    """
+    id_of: defaultdict[str, int] = defaultdict(count().__next__)
+
+    def words() -> list[str]:
+        found = list(id_of)
+        wrong = next((word for word in found if not isinstance(word, str)), None)
+        if wrong is not None:
+            raise InputError(
+                f"the sentences hold {wrong!r}, a {type(wrong).__name__}: words are str. Convert them "
+                "([str(item) for item in sentence]), or give arrays of integers as walks"
+            )
+        return found
+
+    return Corpus.from_ids(_ids_of_sentences(_iterated(sentences, "sentences"), id_of), words, **options)
+
+
+def _ids_of_sentences(
+    sentences: Iterator[Sequence[str]], id_of: defaultdict[str, int]
+) -> Iterator[NDArray[np.int32]]:  # fmt: skip
+    ids = array("i")
+    to_id = id_of.__getitem__
+    for number, sentence in enumerate(sentences, 1):
+        if isinstance(sentence, (str, bytes)):
+            raise InputError(
+                f"sentence {number} is the string {sentence[:40]!r}, not a list of words: split it "
+                "([line.split() for line in lines]), or give the strings as lines"
+            )
+        try:
+            ids.extend(map(to_id, sentence))
+        except TypeError as error:
+            raise InputError(f"sentence {number} is a {type(sentence).__name__}, not a list of words") from error
+        ids.append(-1)
+        if len(ids) >= PIECE:
+            yield np.frombuffer(ids, np.int32)
+            ids = array("i")
+    yield np.frombuffer(ids, np.int32) if ids else np.empty(0, np.int32)
+
+
+def from_lines(lines: Iterable[str], **options: Any) -> Corpus:
+    """Strings of words between white space, from any iterable. options: `Corpus.from_text`'s."""
+    return Corpus.from_blocks(blocks_of_lines(_iterated(lines, "lines")), **options)
+
+
+def _iterated(items: Any, what: str) -> Iterator[Any]:
+    if isinstance(items, (str, bytes)):
+        raise InputError(f"{what} is the string {items[:40]!r}: give a list or another iterable; a file is the corpus")
+    if hasattr(items, "to_pylist"):  # Arrow's columns give objects of their own, not str
+        pieces = (items.slice(first, ROWS_AT_A_TIME).to_pylist() for first in range(0, len(items), ROWS_AT_A_TIME))
+        return chain.from_iterable(pieces)
+    try:
+        return iter(items)
+    except TypeError as error:
+        raise InputError(f"{what} is a {type(items).__name__}, which cannot be iterated over") from error
+
+
+def from_walks(walks: Walks, **options: Any) -> Corpus:
+    """Sequences of integers: nodes of a graph, items of a basket. The words are their decimals.
+
+    walks: (n, length) integers, where a negative one (padding) ends a walk; or (labels, offsets), walk i being
+    labels[offsets[i] : offsets[i + 1]]. options: `Corpus.from_ids`'s. Raises InputError.
+    """
+    labels, offsets = _checked(walks)
+    largest = int(labels.max()) if labels.size else -1
+    if largest < 0:
+        raise InputError("the walks hold no label of 0 or more")
+    if largest < max(MOST_LABEL, 4 * labels.size):
+        seen = np.zeros(largest + 1, bool)
+        for piece in _closed_pieces(labels, offsets):
+            seen[piece[piece >= 0]] = True
+        distinct = np.flatnonzero(seen)
+        id_of_label = np.cumsum(seen, dtype=np.int32) - 1
+    else:
+        distinct = np.unique(labels[labels >= 0])
+        id_of_label = None
+
+    def ids(piece: NDArray[np.int64]) -> NDArray[np.int32]:
+        found = np.searchsorted(distinct, piece) if id_of_label is None else id_of_label[piece]
+        return np.where(piece >= 0, found, -1).astype(np.int32)
+
+    words = [str(label) for label in distinct.tolist()]
+    return Corpus.from_ids(map(ids, _closed_pieces(labels, offsets)), words, **options)
+
+
+def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    try:
+        labels, offsets = map(np.asarray, walks) if isinstance(walks, tuple) else (walks, None)
+    except ValueError as error:  # not two, or not arrays
+        raise InputError(f"walks are a tuple that is not (labels, offsets): {error}") from error
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1 + (offsets is None):
+        found = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
+        raise InputError(
+            f"walks are {found}: they must be integers of shape (n, length), or (labels, offsets), both flat"
+        )
+    if labels.size and labels.max() > np.iinfo(np.int64).max:
+        raise InputError(f"the walks hold {labels.max()}: the largest label is {np.iinfo(np.int64).max}")
+    if offsets is None:
+        return labels, None
+    if offsets.dtype.kind == "u":
+        offsets = offsets.astype(np.int64)  # else falling ones would wrap around
+    is_rising = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) > 1 and (np.diff(offsets) >= 0).all()
+    if not is_rising or offsets[0] < 0 or offsets[-1] > len(labels):
+        raise InputError(f"the offsets of {len(labels)} labels must be rising integers from 0 to {len(labels)}")
+    return labels, offsets.astype(np.int64)
+
+
+def _closed_pieces(labels: NDArray[Any], offsets: NDArray[np.int64] | None) -> Iterator[NDArray[np.int64]]:
+    """Some walks after the other, -1 behind each."""
+    if offsets is None:
+        n, length = labels.shape
+        n_rows = max(1, PIECE // (length + 1))
+        for first in range(0, n, n_rows):
+            rows = labels[first : first + n_rows]
+            piece = np.full((len(rows), length + 1), -1, np.int64)
+            piece[:, :-1] = rows
+            yield piece.ravel()
+        return
+    for first in range(0, len(offsets) - 1, ROWS_AT_A_TIME):
+        ends = offsets[first : first + ROWS_AT_A_TIME + 1]
+        part = labels[ends[0] : ends[-1]]
+        piece = np.full(len(part) + len(ends) - 1, -1, np.int64)
+        piece[np.arange(len(part)) + np.repeat(np.arange(len(ends) - 1), np.diff(ends))] = part
+        yield piece
