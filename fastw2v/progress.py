@@ -63,9 +63,11 @@ class Reporter:
                     self._on_compiled()
             case BytesRead(n_bytes):
                 self._draw(f"reading {n_bytes / 1e6:,.0f} MB")
-            case CorpusRead(vocabulary, n_tokens, reading, held_out):
+            case CorpusRead(vocabulary, n_tokens, reading, held_out, n_started):
                 self._corpus = event
                 self._line(f"read {_describe(reading, len(vocabulary), n_tokens)}")
+                if n_started:
+                    self._line(f"{n_started:,} of {len(vocabulary):,} words start from the vectors given")
                 if held_out:
                     self._line(
                         f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary"
@@ -164,13 +166,19 @@ def _describe(reading: Reading, n_words: int, n_tokens: int) -> str:
         f"{reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} words; "
         f"vocabulary {n_words:,} of {reading.n_types:,} distinct, covering {n_tokens:,} words"
     )
+    return "; ".join([text, *what_was_changed(reading)])
+
+
+def what_was_changed(reading: Reading) -> list[str]:
+    """What of the text was dropped or is not as it was, in words."""
+    found = []
     if reading.n_overlong:
-        text += f"; dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes"
+        found.append(f"dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes")
     if reading.n_unknown:
-        text += f"; dropped {reading.n_unknown:,} words that are not in the given vocabulary"
+        found.append(f"dropped {reading.n_unknown:,} words that are not in the given vocabulary")
     if reading.n_invalid:
-        text += f"; {reading.n_invalid:,} words were not valid UTF-8 (see --invalid-utf8)"
-    return text
+        found.append(f"{reading.n_invalid:,} words were not valid UTF-8 (see --invalid-utf8)")
+    return found
 
 
 def _speed(words_per_second: float) -> str:

@@ -155,7 +155,7 @@ def start_of_span(ids, span, length, max_shift):
 
 def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_rate, state):
     """The windows of a span, in order, with the draws that the streams define; in place. Returns the predictions."""
-    keep, window, fixed_window, by_mean, exact_mean = windows
+    keep, window, fixed_window, by_mean, exact_mean, is_frozen = windows
     by_path, share_negatives, n_draws, turns, n_negatives, noise, path_starts, path_nodes, path_labels = objective[:9]
     draws = Draws(state)
     sentences = [[]]
@@ -179,6 +179,8 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
         n_steps += 1
         return outputs_of(centre, now)
 
+    frozen = np.flatnonzero(is_frozen)
+    frozen_rows = inputs[frozen]
     negatives, n_steps = [draw_negatives() for _ in range(n_draws)], 0
     n_predictions = 0
     for sentence in sentences:
@@ -188,10 +190,12 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
             if by_mean and contexts:
                 n_predictions += 1
                 mean_step(inputs, outputs, contexts, *rows_and_labels(centre), learning_rate, exact_mean)
+                inputs[frozen] = frozen_rows
                 continue
             n_predictions += len(contexts)
             for group in [contexts] if share_negatives and contexts else [[context] for context in contexts]:
                 labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate)
+                inputs[frozen] = frozen_rows
     return n_predictions
 
 

@@ -34,12 +34,15 @@ def corpus(n=4000, seed=1):
     return ids
 
 
-def setting(keep=1.0, threads=1, **options):
+def setting(keep=1.0, threads=1, n_frozen=0, **options):
     """(windows, objective) for a vocabulary of falling counts."""
     config = TrainConfig(**{"window": 3, "negative": 4, "ns_exponent": 1.0, "sample": 0, **options})
     vocabulary = Vocabulary([f"w{i}" for i in range(N_WORDS)], np.array([int(1e6 * 0.9**i) for i in range(N_WORDS)]))
     thresholds = np.full(N_WORDS, min(keep * 2**32, 2**32 - 1)).astype(np.uint32)
-    windows = windows_of(vocabulary, config)._replace(keep=thresholds)
+    is_frozen = np.random.default_rng(5).permutation(N_WORDS) < n_frozen
+    windows = windows_of(vocabulary, config)._replace(
+        keep=thresholds, is_frozen=is_frozen[: N_WORDS if n_frozen else 0]
+    )
     return windows, objective_of(vocabulary, config, threads), len(new_model(N_WORDS, config, threads).output_vectors)
 
 
@@ -63,6 +66,8 @@ def train(ids, chosen, numbers, length, dim=10, learning_rate=0.02, loss_every=2
     {"model": "cbow"}, {"model": "cbow", "cbow_gradient": "exact", "negative": 7}, {"loss": "hs"},
     {"loss": "hs", "update": "pair"}, {"model": "cbow", "loss": "hs"}, {"threads": 2}, {"threads": 2, "model": "cbow"},
     {"threads": 2, "loss": "hs"},
+    {"n_frozen": 20}, {"n_frozen": 20, "threads": 2}, {"n_frozen": 20, "model": "cbow"},
+    {"n_frozen": 20, "update": "pair", "threads": 2}, {"n_frozen": 20, "loss": "hs", "model": "cbow", "threads": 2},
 ], ids=str)  # fmt: skip
 def test_the_walk_is_the_reference_draw_by_draw(options):
     ids, length, numbers = corpus(), 1000, [2, 0, 3]

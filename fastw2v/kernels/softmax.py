@@ -97,7 +97,7 @@ def train_spans_softmax(
             for first in range(every):
                 losses[first::every] = _train_batch(
                     found, slice(first, n, every), inputs, outputs, blocks, learning_rate if learn else np.float32(0),
-                    windows.exact_mean, powers, threads, pool,
+                    windows.exact_mean, windows.is_frozen, powers, threads, pool,
                 )  # fmt: skip
             window_sizes = np.bincount(found.windows[:n])
             window_losses = np.bincount(found.windows[:n], losses)
@@ -117,6 +117,7 @@ def _train_batch(
     blocks: list[NDArray[np.float32]],
     learning_rate: np.float32,
     exact_mean: bool,
+    is_frozen: NDArray[np.bool_],
     powers: NDArray[np.float32],
     threads: int,
     pool: Executor,
@@ -156,8 +157,8 @@ def _train_batch(
         steps = centre_rows * learning_rate
         for pull in pool.map(move_blocks, range(threads)):
             steps[:, :dim] -= pull
-        add_steps(inputs, found.contexts, found.starts, batch.start, batch.step, steps, exact_mean)
-        add_steps(outputs, centres, np.arange(n + 1), 0, 1, means * learning_rate, False)
+        add_steps(inputs, found.contexts, found.starts, batch.start, batch.step, steps, exact_mean, is_frozen)
+        add_steps(outputs, centres, np.arange(n + 1), 0, 1, means * learning_rate, False, is_frozen[:0])
     return losses
 
 
@@ -220,9 +221,9 @@ def take_means(
 @kernel
 def add_steps(
     matrix: NDArray[np.float32], rows: NDArray[np.int32], starts: NDArray[np.int64], first: int, every: int,
-    steps: NDArray[np.float32], divide: bool,
+    steps: NDArray[np.float32], divide: bool, is_frozen: NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Add steps[i] to each row of prediction first + i * every; if `divide`, its share of it."""
+    """Add steps[i] to each row of prediction first + i * every, if `divide` its share of it, but not to frozen rows."""
     stride = matrix.shape[1]
     for i in range(steps.shape[0]):
         start, stop = starts[first + i * every], starts[first + i * every + 1]
@@ -231,7 +232,8 @@ def add_steps(
             moved = multiply(load(steps, i * stride + column), share)
             for place in range(start, stop):
                 row = np.int64(rows[place]) * stride + column
-                store(matrix, row, add(load(matrix, row), moved))
+                if is_frozen.shape[0] == 0 or not is_frozen[rows[place]]:
+                    store(matrix, row, add(load(matrix, row), moved))
 
 
 @kernel

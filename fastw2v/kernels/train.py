@@ -49,6 +49,9 @@ class Windows(NamedTuple):
     fixed_window: bool
     by_mean: bool
     exact_mean: bool  # each context gets 1 / n of the mean's step, its gradient; word2vec.c gives it the whole step
+    # (n_words,): contexts whose vectors stay as they are, or empty. Steps move copies of them, which are thrown away:
+    # in the last rows of the inputs, 2 * window for each thread.
+    is_frozen: NDArray[np.bool_]
 
 
 class Objective(NamedTuple):
@@ -130,12 +133,24 @@ def _prefetch(matrix: NDArray[np.float32], row: int) -> None:
 
 
 @inlined
-def _gather_contexts(scratch: Scratch, kept: NDArray[np.int32], centre: int, first: int, stop: int, stride: int) -> int:
-    """The words around position `centre` become the contexts of the step; return their number."""
+def _gather_contexts(
+    scratch: Scratch, kept: NDArray[np.int32], centre: int, first: int, stop: int, inputs: NDArray[np.float32],
+    is_frozen: NDArray[np.bool_], copies: int, spare: int,
+) -> int:  # fmt: skip
+    """The words around position `centre` become the contexts of the step; return their number.
+
+    Frozen ones are copied to the rows from `spare` on. copies: where the rows of copies of hot words begin.
+    """
+    stride = inputs.shape[1]
     n_contexts = 0
     for position in range(first, stop):
         if position != centre:
-            scratch.contexts[n_contexts] = np.int64(kept[position]) * stride
+            row = np.int64(kept[position])
+            if is_frozen.shape[0] > 0 and is_frozen[row - copies if row >= is_frozen.shape[0] else row]:
+                for column in range(0, stride, LANES):
+                    store(inputs, (spare + n_contexts) * stride + column, load(inputs, row * stride + column))
+                row = spare + n_contexts
+            scratch.contexts[n_contexts] = row * stride
             n_contexts += 1
     return n_contexts
 
@@ -283,7 +298,10 @@ def _train_span(
                 position,
                 max(sentence, position - reach),
                 min(sentence_end, position + reach + 1),
-                stride,
+                inputs,
+                windows.is_frozen,
+                input_copies,
+                inputs.shape[0] - (thread + 1) * 2 * window,
             )
             if not objective.by_path:  # fetching the deepest nodes of the next path ahead: no faster; all: 6 % slower
                 _prefetch(outputs, np.int64(kept[position + 1]) * stride)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,10 @@ ROWS_AT_A_TIME = 100_000
 """Filled without a look at signals: well under a second."""
 
 
+def none_frozen() -> NDArray[np.bool_]:
+    return np.zeros(0, np.bool_)
+
+
 @dataclass(frozen=True)
 class Model:
     """input_vectors: a word as context; output_vectors: as centre. Both (n_words, stride) float32, C order, aligned to
@@ -31,6 +35,9 @@ class Model:
     input_vectors: NDArray[np.float32]
     output_vectors: NDArray[np.float32]
     dim: int
+    is_frozen: NDArray[np.bool_] = field(
+        default_factory=none_frozen
+    )  # (n_words,): input vectors that training must not change; or empty
 
     @classmethod
     def new(cls, n_words: int, dim: int, seed: int, n_input_copies: int = 0, n_output_copies: int = 0) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..kernels.alias import build_alias_table
 from ..kernels.huffman import build_tree, fill_paths, path_lengths
 from ..kernels.jit import in_parallel
 from ..kernels.train import Objective, Spans, Windows, train_spans
-from .model import Model
+from .model import Model, none_frozen
 from .softmax import SoftmaxTrainer
 
 LOSS_EVERY = 128
@@ -51,7 +52,7 @@ class SpanTrainer(Protocol):
 
 def span_trainer(model: Model, vocabulary: Vocabulary, config: TrainConfig, threads: int) -> SpanTrainer:
     """What trains the model as the options say."""
-    windows = windows_of(vocabulary, config)
+    windows = windows_of(vocabulary, config)._replace(is_frozen=model.is_frozen)
     if config.loss == "softmax":
         return SoftmaxTrainer(model, windows, config, threads)
     return HogwildTrainer(model, windows, objective_of(vocabulary, config, threads), config.seed, threads)
@@ -86,6 +87,7 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
         config.fixed_window,
         config.model == "cbow",
         config.cbow_gradient == "exact",
+        none_frozen(),
     )
 
 
@@ -96,11 +98,17 @@ def n_hot_rows(n_words: int, config: TrainConfig, threads: int) -> tuple[int, in
     return min(HOT_WORDS, n_words), min(HOT_NODES, n_words - 1) if config.loss == "hs" else 0
 
 
-def new_model(n_words: int, config: TrainConfig, threads: int) -> Model:
+def new_model(
+    n_words: int, config: TrainConfig, threads: int, is_frozen: NDArray[np.bool_] | None = None
+) -> Model:  # fmt: skip
     """A model to begin with, with the rows that the threads need."""
     n_hot_words, n_hot_nodes = n_hot_rows(n_words, config, threads)
     n_hot_outputs = n_hot_nodes if config.loss == "hs" else n_hot_words
-    return Model.new(n_words, config.dim, config.seed, threads * n_hot_words, threads * n_hot_outputs)
+    n_spare = 0 if is_frozen is None else 2 * config.window
+    made = Model.new(
+        n_words, config.dim, config.seed, threads * (n_hot_words + n_spare), threads * n_hot_outputs
+    )  # fmt: skip
+    return made if is_frozen is None else replace(made, is_frozen=is_frozen)
 
 
 def objective_of(vocabulary: Vocabulary, config: TrainConfig, threads: int) -> Objective:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ import numpy as np
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus, Reading
 from ..corpus.paths import about_held_out_text, find_files, find_held_out
+from ..corpus.sequences import Walks, from_lines, from_sentences, from_walks
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Vocabulary
-from ..errors import InputError
+from ..errors import InputError, RunError
+from ..files import check_unicode
 from ..kernels.jit import MAX_THREADS, is_cache_cold
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..machine import available_threads
@@ -25,6 +27,7 @@ from .lossplot import LossPlot
 from .model import Model
 from .objective import new_model, windows_of
 from .softmax import refuse_absurd
+from .start import check_model, start_of, write_model
 from .trainer import EpochEnded, Progress, train_model
 
 
@@ -57,28 +60,45 @@ class CorpusRead:
     n_tokens: int
     reading: Reading
     held_out: Reading | None
+    n_started: int = 0  # words of the vocabulary that have vectors to start from
 
 
 Event = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress | EpochEnded
 Callback = Callable[[Event], bool | None]
 
 
-Texts = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+Path = str | os.PathLike[str]
+Texts = Path | Iterable[Path]
 
 
 def train(
-    corpus: Texts,
+    corpus: Texts | None = None,
     *,
+    sentences: Iterable[Sequence[str]] | None = None,
+    lines: Iterable[str] | None = None,
+    walks: Walks | None = None,
     vocabulary: Vocabulary | None = None,
+    init_vectors: Vectors | Path | None = None,
+    continue_from: Path | None = None,
+    freeze: bool = False,
+    save_model: Path | None = None,
     held_out: Texts | None = None,
-    loss_plot: str | os.PathLike[str] | None = None,
+    loss_plot: Path | None = None,
     callback: Callback = lambda event: None,
     **options: Any,
 ) -> Vectors:
-    """Train word vectors on text files.
+    """Train word vectors on text files, or on one of sentences, lines and walks.
 
     corpus: a path, glob or directory, or several; plain text or gz, bz2, xz, zst; `-` is stdin. A line is a sentence.
+    sentences: lists of words, from any iterable, also a generator: it is gone through once.
+    lines: strings of words between white space, from any iterable.
+    walks: sequences of integers as an array, (n, length), in which a negative number ends a walk, or as a tuple
+    (labels, offsets), walk i being labels[offsets[i] : offsets[i + 1]]. The words are the decimals, "17" for 17.
     vocabulary: use these words and counts instead of those of the corpus.
+    init_vectors: Vectors, or a file of them, to start from; words without one start from random vectors as usual.
+    continue_from: a file that save_model wrote: start from its input and output vectors, and add the words and counts
+    of this corpus to its own, which all stay. Both need an explicit lr. freeze: keep the vectors started from.
+    save_model: a file, of suffix .fw2v, for both matrices, the words and counts; also a file of vectors.
     held_out: text of the same kind that is not trained on; after each epoch and before the first the loss of all its
     predictions is told, which are made of it as of the corpus (subsampled, with drawn windows), each time the same.
     loss_plot: a .png, .svg or .pdf file for the loss curve, drawn again and again while training.
@@ -86,7 +106,8 @@ def train(
     `Progress` ends the training there, with the vectors so far.
     options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
 
-    Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it.
+    Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it; where
+    that is the writing of the model, the error has the `vectors`.
     """
     config = TrainConfig.from_options(options)
     threads = config.threads or min(available_threads(), MAX_THREADS)
@@ -95,31 +116,48 @@ def train(
             f"threads is {threads}: Numba starts at most {MAX_THREADS} in this process; "
             f"set the environment variable NUMBA_NUM_THREADS={threads} before Python starts"
         )
-    files = find_files(corpus)
+    given = {"corpus": corpus, "sentences": sentences, "lines": lines, "walks": walks}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise InputError(f"train needs one of corpus, sentences, lines and walks, found {', '.join(named) or 'none'}")
+    start = start_of(config, init_vectors, continue_from, freeze, vocabulary is not None)
+    files = [] if corpus is None else find_files(corpus)
+    if save_model is not None:
+        inputs = [name for name in (init_vectors, continue_from) if isinstance(name, (str, os.PathLike))]
+        check_model(save_model, config, [*files, *inputs])
     held_out_files = None if held_out is None else find_held_out(held_out, files)
     plot = None if loss_plot is None else LossPlot(loss_plot, config, callback)
     callback = plot or callback
 
     def timed(name: str, work: Callable[[], Any], note: str = "") -> Any:
         callback(PhaseStarted(name, note))
-        start = time.perf_counter()
+        begun = time.perf_counter()
         result = work()
-        callback(PhaseEnded(name, time.perf_counter() - start))
+        callback(PhaseEnded(name, time.perf_counter() - begun))
         return result
 
     cold = (
-        "compiling for this CPU, once: it takes about 12 s"
+        "compiling for this CPU, once: it takes about 13 s"
         if is_cache_cold("take_exponentials" if config.loss == "softmax" else "train_spans")
         else ""
     )
     timed("compile", lambda: compile_kernels(threads, config.loss), cold)
     reading: dict[str, Any] = {"invalid_utf8": config.invalid_utf8, "threads": threads, "temp_dir": config.temp_dir}
 
+    def read_corpus() -> Corpus:
+        pruning: dict[str, Any] = {
+            "min_count": config.min_count, "max_vocab": config.max_vocab, "vocabulary": vocabulary,
+            "earlier": start and start.vocabulary,
+        }  # fmt: skip
+        if sentences is not None:
+            return from_sentences(sentences, temp_dir=config.temp_dir, **pruning)
+        if walks is not None:
+            return from_walks(walks, temp_dir=config.temp_dir, **pruning)
+        pruning |= {"on_bytes": lambda n_bytes: callback(BytesRead(n_bytes)), **reading}
+        return Corpus.from_text(files, **pruning) if lines is None else from_lines(lines, **pruning)
+
     def read() -> tuple[Corpus, Corpus | None]:
-        text = Corpus.from_text(
-            files, min_count=config.min_count, max_vocab=config.max_vocab, vocabulary=vocabulary,
-            on_bytes=lambda n_bytes: callback(BytesRead(n_bytes)), **reading,
-        )  # fmt: skip
+        text = read_corpus()
         if held_out_files is None:
             return text, None
         with about_held_out_text():
@@ -128,10 +166,18 @@ def train(
     text, held_out_text = timed("read", read)
     if config.loss == "softmax":
         refuse_absurd(text, held_out_text, windows_of(text.vocabulary, config), config, threads)
-    callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading, held_out_text and held_out_text.reading))
+    rows = np.full(0, -1) if start is None else start.rows(text.vocabulary)
+    if save_model is not None:
+        check_unicode(text.vocabulary.words)
+    n_started = int(np.count_nonzero(rows >= 0))
+    held_out_reading = held_out_text and held_out_text.reading
+    callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading, held_out_reading, n_started))
 
     def train_new_model() -> Model:
-        model = new_model(len(text.vocabulary), config, threads)
+        is_frozen = rows >= 0 if start and start.is_frozen else None
+        model = new_model(len(text.vocabulary), config, threads, is_frozen)
+        if start:
+            start.fill(model, rows)
         train_model(model, text, config, threads, callback, held_out_text)
         return model
 
@@ -140,6 +186,12 @@ def train(
     finally:
         if plot:
             plot.draw()
+    try:
+        if save_model is not None:
+            write_model(save_model, model, text.vocabulary, config)
+    except RunError as error:
+        error.vectors = model.vectors(text.vocabulary, config.vectors)
+        raise
     return model.vectors(text.vocabulary, config.vectors)
 
 
