@@ -40,7 +40,7 @@ def run(monkeypatch, capfd):
     """Run the command line here: run("train", ...) -> (exit code, stdout, stderr)."""
     from fastw2v import cli
 
-    monkeypatch.setattr(cli._signals, "catch", lambda: None)  # pytest keeps its own Ctrl-C
+    monkeypatch.setattr(cli.signals, "catch", lambda: None)  # pytest keeps its own Ctrl-C
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which main replaces
 
     def run(*arguments):

@@ -1,0 +1,66 @@
+"""The command line: parse, call the library, print. Only this and progress.py print."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import Fastw2vError, InputError
+from .corpora import phrases, vocab
+from .stopping import Stopped, say, say_stopped, signals
+from .train import train, warmup
+from .vectors import analogy, convert, evaluate, info, plot, similar
+
+__all__ = ["cli", "main"]
+
+
+def main() -> NoReturn:
+    """Run a command. Exit codes: 0 done, 1 failed in the work, 2 refused before it, 130 or 143 by a signal."""
+    signals.catch()
+    warnings.showwarning = lambda message, *where: say(f"warning: {message}")
+    try:
+        cli.main(prog_name="fastw2v", standalone_mode=False)
+        code = 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except InputError as error:
+        say(str(error))
+        code = 2
+    except (Fastw2vError, OSError, MemoryError) as error:
+        say(str(error) or "out of memory")
+        code = 1
+    except Stopped as stopped:
+        say_stopped(stopped.number)
+        code = 128 + stopped.number
+    sys.exit(code)
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader has what it wanted; Click would exit with 1
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Train word2vec vectors fast on ordinary CPUs.
+
+    \b
+    fastw2v train corpus.txt -o vecs.txt
+    fastw2v similar vecs.txt king
+    fastw2v train --help
+    """
+
+
+for _command in (train, similar, analogy, evaluate, convert, plot, info, vocab, phrases, warmup):
+    cli.add_command(_command)

@@ -1,0 +1,54 @@
+"""Ctrl-C, SIGTERM, and what is said on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import NoReturn
+
+
+class Stopped(BaseException):
+    """A signal has come. Not KeyboardInterrupt, which Click would take for its own."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Signals:
+    """Ctrl-C and SIGTERM: the first ends the work in good order, at the next safe point; a second one ends it at once.
+
+    Until the kernels are compiled there is nothing to put in order, and an exception inside the compiler could be lost
+    or crash it: there the first one ends the process at once.
+    """
+
+    ends_at_once = True
+    consequence = ""  # of an early end, as the command says
+
+    def catch(self) -> None:
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> NoReturn:
+        if self.ends_at_once:
+            say_stopped(number)
+            os._exit(128 + number)
+        self.ends_at_once = True
+        raise Stopped(number)
+
+
+def say_stopped(number: int) -> None:
+    say(("interrupted" if number == signal.SIGINT else "terminated") + signals.consequence)
+
+
+def say(message: str) -> None:
+    # A file name or word from outside may hold bytes that the terminal's encoding cannot.
+    if sys.stderr is None:  # closed: its number may be another file's by now
+        return
+    with contextlib.suppress(OSError):
+        os.write(2, f"fastw2v: {message}\n".encode(errors="backslashreplace"))
+
+
+signals = Signals()

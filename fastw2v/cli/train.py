@@ -1,0 +1,155 @@
+"""fastw2v train, warmup."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..config import TrainConfig, base_type
+from ..corpus.paths import find_files, find_held_out
+from ..errors import RunError
+from ..files import check_outputs
+from ..vectors.names import FORMATS, format_of, outputs_of
+from ..vectors.plots import check_plot
+from .stopping import signals
+
+if TYPE_CHECKING:
+    from ..corpus.vocabulary import Vocabulary
+    from ..progress import Reporter
+
+
+def _train_options(command: Callable[..., None]) -> Callable[..., None]:
+    """One option for each field of TrainConfig, which holds defaults and help."""
+    for item in reversed(fields(TrainConfig)):
+        name = "--" + item.name.replace("_", "-")
+        allowed = item.metadata["allowed"]
+        kind = base_type(item.name)
+        if kind is bool:
+            add = click.option(name, is_flag=True, default=item.default, help=item.metadata["help"])
+        else:
+            add = click.option(
+                name,
+                type=click.Choice(allowed.choices) if allowed.choices else kind,
+                default=item.default,
+                show_default=item.default is not None,
+                help=item.metadata["help"],
+                metavar="DIR" if kind is str and not allowed.choices else None,
+            )
+        command = add(command)
+    return command
+
+
+@click.command()
+@click.argument("corpus", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where the vectors go; - is stdout.")
+@click.option("--format", "kind", type=click.Choice(FORMATS),
+              help="Default: by the end of the name (.bin, .npz, .fw2v, .tsv), else text.")  # fmt: skip
+@_train_options
+@click.option("--save-vocab", metavar="FILE", help="Write the vocabulary as 'word count' lines.")
+@click.option("--read-vocab", metavar="FILE", help="Use this vocabulary and its counts; drop other words.")
+@click.option("--init-vectors", metavar="FILE", help="Start from these vectors; other words start at random.")
+@click.option("--save-model", metavar="FILE", help="Write all that --continue-from needs: a .fw2v file.")
+@click.option("--continue-from", metavar="FILE", help="Add CORPUS to the run that wrote this model; keep its words.")
+@click.option("--freeze", is_flag=True, help="Do not change the vectors that are started from.")
+@click.option("--held-out", metavar="FILE", help="Text that is not trained on: tell its loss after each epoch.")
+@click.option("--loss-plot", metavar="FILE", help="Draw the loss curve, while training too: .png, .svg or .pdf.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--log-json", metavar="FILE", help="Write one JSON record a line, one for each slice and each epoch.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def train(
+    corpus: tuple[str, ...],
+    output: str,
+    kind: str | None,
+    save_vocab: str | None,
+    read_vocab: str | None,
+    init_vectors: str | None,
+    save_model: str | None,
+    continue_from: str | None,
+    freeze: bool,
+    held_out: str | None,
+    loss_plot: str | None,
+    overwrite: bool,
+    log_json: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Train vectors on CORPUS: text files, globs, directories, or - for stdin.
+
+    Plain text or gz, bz2, xz, zst. A line is a sentence, words are separated by white space.
+
+    \b
+    fastw2v train corpus.txt -o vecs.txt
+    fastw2v train 'wiki/*.xz' -o vecs.bin --dim 300 --epochs 3 --threads 8
+    zcat corpus.gz | fastw2v train - -o vecs.txt --min-count 10
+    """
+    signals.consequence = ": the vectors were not written"
+    options = {name: value for name, value in options.items() if value is not None}
+    config = TrainConfig.from_options(options)  # refused here, before Numba is loaded
+    if config.threads:
+        os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
+    if config.loss == "softmax":
+        limit_blas()
+    files = find_files(corpus)
+    if loss_plot:
+        check_plot(loss_plot)
+    given = [name for name in (read_vocab, init_vectors, continue_from) if name is not None]
+    inputs = [*files, *given, *(find_held_out(held_out, files) if held_out else [])]
+    kind = kind or format_of(output)
+    check_outputs([*outputs_of(output, kind), save_model, save_vocab, log_json, loss_plot], inputs, overwrite)
+
+    from .. import train as train_vectors
+    from ..corpus.vocabulary import Vocabulary
+
+    vocabulary = Vocabulary.load(read_vocab) if read_vocab else None
+    with _reporter(quiet, log_json) as report:
+        if save_vocab:
+            report.on_vocabulary = _saver(save_vocab)
+        try:
+            vectors = train_vectors(
+                files, vocabulary=vocabulary, init_vectors=init_vectors, continue_from=continue_from, freeze=freeze,
+                save_model=save_model, held_out=held_out, loss_plot=loss_plot, callback=report, **options,
+            )  # fmt: skip
+        except RunError as error:
+            if error.vectors is not None:  # only the model could not be written
+                error.vectors.save(output, kind)
+            raise
+        with report.phase("write"):
+            vectors.save(output, kind)
+        report.summary(output)
+
+
+def limit_blas() -> None:
+    """The threads of full softmax are ours; NumPy's libraries read these once, when they are loaded."""
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[name] = "1"
+
+
+def _saver(path: str) -> Callable[[Vocabulary], None]:
+    return lambda vocabulary: vocabulary.save(path)
+
+
+def _reporter(quiet: bool, log_json: str | None) -> Reporter:
+    from ..progress import Reporter
+
+    return Reporter(quiet, log_json, on_compiled=_end_in_good_order)
+
+
+def _end_in_good_order() -> None:
+    signals.ends_at_once = False
+
+
+@click.command()
+def warmup() -> None:
+    """Compile the kernels for this CPU now, for example when building a container image."""
+    limit_blas()
+    from ..corpus.phrases import compile_kernels as compile_phrases
+    from ..training.run import compile_kernels
+
+    compile_phrases()
+    compile_kernels(include_readers=True)
+    compile_kernels(loss="hs")
+    compile_kernels(loss="softmax")
