@@ -18,6 +18,7 @@ import options
 import scaling
 import softmax
 import trainers
+import vectors
 from click.testing import CliRunner
 
 from fastw2v.cli import cli
@@ -133,6 +134,14 @@ def scaling_text() -> str:
     )
 
 
+def vectors_text() -> str:
+    result = load("vectors")
+    return (
+        f"{vectors.table(result)}\n\n{result['cpu']}, {result['date']}, commit {result['commit']}, gensim "
+        f"{result['versions']['gensim']}; medians of {result['rounds']} rounds, text is {result['corpus']}."
+    )
+
+
 PARTS = {
     "help": help_text,
     "trainers": trainers_text,
@@ -143,6 +152,7 @@ PARTS = {
     "pmi": pmi_text,
     "kernels": kernels_text,
     "scaling": scaling_text,
+    "vectors": vectors_text,
 }
 
 

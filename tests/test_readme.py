@@ -14,16 +14,17 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def test_main_command_and_python_code(tmp_path, monkeypatch):
     command = blocks("bash")[0]
     assert command.startswith("pip install .\n"), "which .ci/run does; here fastw2v is installed"
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     got = subprocess.run(
         ["bash", "-e", "-c", command.removeprefix("pip install .\n")], cwd=tmp_path, capture_output=True, text=True,
-        check=True, env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        check=True, env=environment,
     )  # fmt: skip
     assert "100% epoch 30/30" in got.stderr
     vectors = fastw2v.Vectors.load(tmp_path / "vecs.txt")
@@ -33,17 +34,35 @@ def test_main_command_and_python_code(tmp_path, monkeypatch):
     assert len(blocks("python")) == 2
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec"), {})
+    for command, output in re.findall(r"\$ ([^\n]*)\n((?:[^$`][^\n]*\n)*)", "".join(blocks("console"))):
+        got = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, env=environment)
+        assert (got.returncode, got.stderr) == (0, ""), command
+        assert len(got.stdout.splitlines()) == len(output.splitlines()), command
 
 
 def test_test_command():
     assert blocks("bash")[1] == "pip install '.[test]'\npytest\n"
 
 
+@pytest.mark.parametrize("page", ["items", "graphs"])
+def test_pages_with_code(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    [code], [output] = blocks("python", text), blocks("text", text)
+    exec(compile(code, page, "exec"), {})
+    # The last digits are those of the run: several threads share the rows.
+    expected, got = (re.sub(r"\d", "0", lines).split("\n") for lines in (output, capsys.readouterr().out))
+    assert len(got) == len(expected)
+    if page == "items":
+        assert got[-2] == expected[-2], "all of the nine nearest are of the same kind"
+    else:
+        assert got[0] == expected[0], "of 34 members more than 9"
+
+
 def test_files_exist():
-    names = re.findall(r"\]\(([^)]*)\)", README)
-    assert len(names) > 10
-    for name in names:
-        assert (ROOT / name).exists(), name
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for name in re.findall(r"\]\(([^)]*)\)", page.read_text()):
+            assert (page.parent / name).exists(), (page, name)
 
 
 @pytest.mark.skipif(
