@@ -57,34 +57,12 @@ class Corpus:
     reading: Reading
 
     @classmethod
-    def from_text(
-        cls,
-        corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-        *,
-        min_count: int = 5,
-        max_vocab: int | None = None,
-        vocabulary: Vocabulary | None = None,
-        earlier: Vocabulary | None = None,
-        least_words: int = 2,
-        invalid_utf8: str = "replace",
-        threads: int = 1,
-        temp_dir: str | None = None,
-        on_bytes: Callable[[int], object] = lambda n_bytes: None,
-    ) -> Corpus:
-        """Read files, globs, directories or stdin (`-`) once; memory grows with the distinct words only.
+    def from_text(cls, corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], **options: Any) -> Corpus:
+        """Read files, globs, directories or stdin (`-`) once. options: those of `from_blocks`.
 
-        vocabulary: train on these words and counts instead of those found, whatever min_count. earlier: the vocabulary
-        of an earlier run, to which the words and counts of the text are added. invalid_utf8: what to
-        do with tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN, or `refuse`.
-        temp_dir: where the ids go, 4 bytes a token. on_bytes is called with the bytes read so far.
-
-        Raises InputError for what cannot be read or leaves fewer than `least_words` words.
+        Raises InputError for what cannot be read.
         """
-        return cls.from_blocks(
-            read_blocks(find_files(corpus)), min_count=min_count, max_vocab=max_vocab, vocabulary=vocabulary,
-            earlier=earlier, least_words=least_words, invalid_utf8=invalid_utf8, threads=threads,
-            temp_dir=temp_dir, on_bytes=on_bytes,
-        )  # fmt: skip
+        return cls.from_blocks(read_blocks(find_files(corpus)), **options)
 
     @classmethod
     def from_blocks(
@@ -101,7 +79,14 @@ class Corpus:
         temp_dir: str | None = None,
         on_bytes: Callable[[int], object] = lambda n_bytes: None,
     ) -> Corpus:
-        """The same for text in memory: pairs of the bytes read for it and a block, uint8, that ends between tokens."""
+        """Text from pairs of the bytes read for it and a block, uint8, that ends between tokens.
+
+        Memory grows with the distinct words only. vocabulary: train on these words and counts instead of those found,
+        whatever min_count. earlier: the vocabulary of an earlier run, to which the words and counts of the text are
+        added. invalid_utf8: what to do with tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them
+        as \\xNN, or `refuse`. temp_dir: where the ids go, 4 bytes a token. on_bytes is called with the bytes read so
+        far. Raises InputError for what leaves fewer than `least_words` words.
+        """
         n_tokenizers = min(threads, MAX_TOKENIZERS)
         tokenizers = [Tokenizer(first, n_tokenizers) for first in range(n_tokenizers)]
         if vocabulary is not None:
@@ -131,7 +116,10 @@ class Corpus:
         least_words: int = 2,
         temp_dir: str | None = None,
     ) -> Corpus:
-        """Sentences as ids of `words`, int32 with -1 behind each; `words` may be known only after the last piece."""
+        """Sentences as ids of `words`, int32 with -1 behind each; `words` may be known only after the last piece.
+
+        The options are as in `from_blocks`.
+        """
         if vocabulary is not None:
             vocabulary = _given(vocabulary, max_vocab)
         counts = np.zeros(0, np.int64)
