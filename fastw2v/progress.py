@@ -14,8 +14,10 @@ from typing import IO
 from .corpus.corpus import Reading
 from .corpus.vocabulary import Vocabulary
 from .kernels.tokenize import MAX_TOKEN_BYTES
+from .training.checkpoint import CheckpointFailed, CheckpointSaved, Resumed
+from .training.resources import Estimated
 from .training.run import BytesRead, CorpusRead, Event, PhaseEnded, PhaseStarted
-from .training.trainer import EpochEnded, Progress
+from .training.trainer import EpochEnded, Evaluating, Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BARS = 0.1
@@ -28,7 +30,9 @@ class Reporter:
     On a terminal one line is drawn again and again; elsewhere a line is added every 10 seconds.
     """
 
-    def __init__(self, quiet: bool, log_json: str | None, on_compiled: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, quiet: bool, log_json: str | None, on_compiled: Callable[[], None] = lambda: None, append: bool = False
+    ) -> None:  # fmt: skip
         self.on_vocabulary: Callable[[Vocabulary], None] = lambda vocabulary: None
         self._on_compiled = on_compiled
         self._stream = sys.stderr
@@ -36,6 +40,7 @@ class Reporter:
         self._is_terminal = not self._quiet and self._stream.isatty()
         self._log_path = log_json
         self._log: IO[str] | None = None
+        self._log_mode = "a" if append else "w"
         self._seconds: dict[str, float] = {}
         self._last_drawn = 0.0
         self._is_line_open = False
@@ -73,6 +78,18 @@ class Reporter:
                         f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary"
                     )
                 self.on_vocabulary(vocabulary)
+            case Estimated():
+                self._line(str(event))
+            case Resumed(path, n_words, warning):
+                if warning:
+                    self._line(f"warning: {warning}")
+                self._line(f"going on from {path}, after {n_words:,} words")
+            case CheckpointFailed(message):
+                self._line(f"warning: {message}; the run goes on")
+            case CheckpointSaved():
+                self._record(checkpoint=event.n_words, stall=event.stall, seconds=event.seconds)
+            case Evaluating(share):
+                self._draw(f"held-out text: {share:.0%}")
             case Progress():
                 self._progress = event
                 self._draw(self._bar(event))
@@ -101,14 +118,17 @@ class Reporter:
 
     def summary(self, output: str) -> None:
         """The last lines: what was made, and where the time went."""
-        if self._corpus is None or self._progress is None:
+        if self._corpus is None:
             return
-        self._draw(self._bar(self._progress), at_once=True)
-        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
-        speed = self._progress.n_words / self._progress.seconds
+        if self._progress:
+            self._draw(self._bar(self._progress), at_once=True)
         self._line(f"wrote {output}: {len(self._corpus.vocabulary):,} words")
+        if self._progress is None:  # the run that was resumed had come to its end
+            return
         if self._epoch and _losses(self._epoch):
             self._line(f"last epoch: {_losses(self._epoch)}")
+        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
+        speed = self._progress.n_words / self._progress.seconds
         self._line(f"{self._progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
 
     def _record(self, **record: float) -> None:
@@ -116,7 +136,7 @@ class Reporter:
         if not self._log_path:
             return
         try:
-            self._log = self._log or open(self._log_path, "w", encoding="utf-8")  # noqa: SIM115
+            self._log = self._log or open(self._log_path, self._log_mode, encoding="utf-8")  # noqa: SIM115
             known = {name: value if math.isfinite(value) else None for name, value in record.items()}
             print(json.dumps(known), file=self._log, flush=True)
         except OSError as error:

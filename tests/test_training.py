@@ -87,7 +87,7 @@ def test_events_tell_the_whole_story(planted):
     epochs = [event for event in events if isinstance(event, fastw2v.EpochEnded)]
     often = BytesRead | fastw2v.Progress | fastw2v.EpochEnded
     names = [type(event).__name__ for event in events if not isinstance(event, often)]
-    assert names == ["PhaseStarted", "PhaseEnded"] * 2 + ["CorpusRead", "PhaseStarted", "PhaseEnded"]
+    assert names == ["PhaseStarted", "PhaseEnded"] * 2 + ["CorpusRead", "Estimated", "PhaseStarted", "PhaseEnded"]
     assert [event.name for event in events if isinstance(event, PhaseStarted)] == ["compile", "read", "train"]
     assert all(event.seconds >= 0 for event in events if isinstance(event, PhaseEnded))
     read = next(event for event in events if isinstance(event, CorpusRead))

@@ -8,6 +8,7 @@ import mmap
 import os
 import queue
 import tempfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,7 +48,8 @@ class Reading:
 class Corpus:
     """Text ready to train on.
 
-    ids: (n,) int32, read only, memory-mapped; -1 ends a sentence. n_tokens: how many of them are words.
+    ids: (n,) int32, read only, memory-mapped; -1 ends a sentence. n_tokens: how many of them are words. checksum: the
+    ids' CRC-32.
     The file behind `ids` has no name: it is gone when the last user is, however the process ends.
     """
 
@@ -55,6 +57,7 @@ class Corpus:
     ids: NDArray[np.int32]
     n_tokens: int
     reading: Reading
+    checksum: int = 0
 
     @classmethod
     def from_text(cls, corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], **options: Any) -> Corpus:
@@ -172,8 +175,8 @@ class Corpus:
             known = "vocabulary that was given" if earlier is None else f"earlier run, and none {min_count} times"
             raise InputError(f"the corpus holds no word of the {known}")
         new_ids = np.where(found.word_of_id >= 0, numbers[found.word_of_id], -1).astype(np.int32)
-        _renumber(spool, new_ids, pool)
-        return cls(vocabulary, mapped(spool), n_tokens, reading)
+        checksum = _renumber(spool, new_ids, pool)
+        return cls(vocabulary, mapped(spool), n_tokens, reading, checksum)
 
     def let_go(self) -> None:
         """Give back the memory that holds pages of the file of ids; they come again when they are read."""
@@ -332,9 +335,9 @@ def _check_enough(found: _Found, kept: Vocabulary, min_count: int, least_words: 
         )
 
 
-def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolExecutor) -> None:
-    """Rewrite the file from provisional to final ids, in place and in bounded memory."""
-    n_read = n_written = 0
+def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolExecutor) -> int:
+    """Rewrite the file from provisional to final ids, in place and in bounded memory; return their CRC-32."""
+    n_read = n_written = checksum = 0
     n_ids = spool.seek(0, os.SEEK_END) // 4
     while n_read < n_ids:
         spool.seek(4 * n_read)
@@ -346,8 +349,10 @@ def _renumber(spool: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolExecu
         spool.seek(4 * n_written)
         for piece, n_left in zip(pieces, pool.map(lambda piece: renumber(piece, new_ids), pieces), strict=True):
             write_ids(spool, piece[:n_left])
+            checksum = zlib.crc32(piece[:n_left].data, checksum)
             n_written += n_left
     spool.truncate(4 * n_written)
+    return checksum
 
 
 def _read(file: BinaryIO, ids: NDArray[np.int32]) -> None:

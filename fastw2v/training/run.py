@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +20,29 @@ from ..corpus.sequences import Walks, from_lines, from_sentences, from_walks
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, RunError
-from ..files import check_unicode
+from ..files import check_unicode, locked
 from ..kernels.jit import MAX_THREADS, is_cache_cold
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..machine import available_threads
 from ..vectors.vectors import Vectors
+from .checkpoint import (
+    CURRENT,
+    Checkpoint,
+    Checkpointer,
+    CheckpointFailed,
+    CheckpointSaved,
+    Resumed,
+    check_directory,
+    room_of,
+)  # fmt: skip
+from .checkpoint import load as load_checkpoint
 from .lossplot import LossPlot
-from .model import Model
+from .model import Model, model_bytes
 from .objective import new_model, windows_of
+from .resources import Estimated, check_disk, check_room_for_ids, estimate_memory
 from .softmax import refuse_absurd
 from .start import check_model, start_of, write_model
-from .trainer import EpochEnded, Progress, train_model
+from .trainer import EpochEnded, Evaluating, Progress, train_model
 
 
 @dataclass(frozen=True)
@@ -63,8 +77,15 @@ class CorpusRead:
     n_started: int = 0  # words of the vocabulary that have vectors to start from
 
 
-Event = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress | EpochEnded
+Event = (
+    PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress | EpochEnded | Evaluating | Resumed | CheckpointSaved
+    | CheckpointFailed | Estimated
+)  # fmt: skip
 Callback = Callable[[Event], bool | None]
+
+
+def _no_callback(event: Event) -> None:
+    pass
 
 
 Path = str | os.PathLike[str]
@@ -82,9 +103,12 @@ def train(
     continue_from: Path | None = None,
     freeze: bool = False,
     save_model: Path | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: float = 10.0,
+    resume: bool = False,
     held_out: Texts | None = None,
     loss_plot: Path | None = None,
-    callback: Callback = lambda event: None,
+    callback: Callback = _no_callback,
     **options: Any,
 ) -> Vectors:
     """Train word vectors on text files, or on one of sentences, lines and walks.
@@ -99,6 +123,10 @@ def train(
     continue_from: a file that save_model wrote: start from its input and output vectors, and add the words and counts
     of this corpus to its own, which all stay. Both need an explicit lr. freeze: keep the vectors started from.
     save_model: a file, of suffix .fw2v, for both matrices, the words and counts; also a file of vectors.
+    checkpoint: a directory for the state of the run, written every `checkpoint_every` minutes, after long epochs, at
+    the end, and when a callback stops the run; the one before is kept. resume: go on from there, with the same corpus
+    and options (but for threads, temp_dir, force, vectors); if there is none yet, begin. One thread gives the bytes of
+    an uninterrupted run, several the same schedule.
     held_out: text of the same kind that is not trained on; after each epoch and before the first the loss of all its
     predictions is told, which are made of it as of the corpus (subsampled, with drawn windows), each time the same.
     loss_plot: a .png, .svg or .pdf file for the loss curve, drawn again and again while training.
@@ -121,13 +149,19 @@ def train(
     if len(named) != 1:
         raise InputError(f"train needs one of corpus, sentences, lines and walks, found {', '.join(named) or 'none'}")
     start = start_of(config, init_vectors, continue_from, freeze, vocabulary is not None)
+    found = _find_checkpoint(config, checkpoint, checkpoint_every, resume)
     files = [] if corpus is None else find_files(corpus)
     if save_model is not None:
-        inputs = [name for name in (init_vectors, continue_from) if isinstance(name, (str, os.PathLike))]
-        check_model(save_model, config, [*files, *inputs])
+        sources = [name for name in (init_vectors, continue_from) if isinstance(name, (str, os.PathLike))]
+        check_model(save_model, config, [*files, *sources])
     held_out_files = None if held_out is None else find_held_out(held_out, files)
     plot = None if loss_plot is None else LossPlot(loss_plot, config, callback)
     callback = plot or callback
+
+    def tell(event: CheckpointSaved | CheckpointFailed) -> None:
+        if callback is _no_callback and isinstance(event, CheckpointFailed):
+            warnings.warn(event.message, RuntimeWarning, stacklevel=2)
+        callback(event)
 
     def timed(name: str, work: Callable[[], Any], note: str = "") -> Any:
         callback(PhaseStarted(name, note))
@@ -136,12 +170,6 @@ def train(
         callback(PhaseEnded(name, time.perf_counter() - begun))
         return result
 
-    cold = (
-        "compiling for this CPU, once: it takes about 13 s"
-        if is_cache_cold("take_exponentials" if config.loss == "softmax" else "train_spans")
-        else ""
-    )
-    timed("compile", lambda: compile_kernels(threads, config.loss), cold)
     reading: dict[str, Any] = {"invalid_utf8": config.invalid_utf8, "threads": threads, "temp_dir": config.temp_dir}
 
     def read_corpus() -> Corpus:
@@ -163,36 +191,93 @@ def train(
         with about_held_out_text():
             return text, Corpus.from_text(held_out_files, vocabulary=text.vocabulary, **reading)
 
-    text, held_out_text = timed("read", read)
-    if config.loss == "softmax":
-        refuse_absurd(text, held_out_text, windows_of(text.vocabulary, config), config, threads)
-    rows = np.full(0, -1) if start is None else start.rows(text.vocabulary)
+    with contextlib.ExitStack() as locks:
+        for path in (checkpoint and os.path.join(checkpoint, CURRENT), save_model):
+            if path is not None:
+                locks.enter_context(locked(path))
+        cold = "compiling for this CPU, once: it takes about 13 s" if is_cache_cold(_main_kernel(config)) else ""
+        timed("compile", lambda: compile_kernels(threads, config.loss), cold)
+        if vocabulary is None:  # else an unknown part of the text is left out
+            check_room_for_ids(files, config.temp_dir)
+        text, held_out_text = timed("read", read)
+        if config.loss == "softmax":
+            refuse_absurd(text, held_out_text, windows_of(text.vocabulary, config), config, threads)
+        rows = np.full(0, -1) if start is None else start.rows(text.vocabulary)
+        held_out_reading = held_out_text and held_out_text.reading
+        n_started = int(np.count_nonzero(rows >= 0))
+        callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading, held_out_reading, n_started))
+        _check_resources(text, config, threads, callback, checkpoint, save_model)
+
+        def train_new_model() -> Model:
+            nonlocal found
+            position = None
+            is_frozen = rows >= 0 if start and start.is_frozen else None
+            model = new_model(len(text.vocabulary), config, threads, is_frozen)
+            if found:
+                found.check_corpus(text, config, model)
+                found.fill(model)
+                found.make_current()
+                callback(Resumed(found.path, found.position.n_words, found.warning))
+                position, found = found.position, None  # which has the file mapped
+            elif start:
+                start.fill(model, rows)
+            with contextlib.ExitStack() as closing:
+                checkpointer = None
+                if checkpoint is not None:
+                    checkpointer = Checkpointer(checkpoint, 60 * checkpoint_every, model, text, config, tell)
+                    closing.callback(checkpointer.close)
+                train_model(model, text, config, threads, callback, held_out_text, position, checkpointer)
+            return model
+
+        try:
+            model: Model = timed("train", train_new_model)
+        finally:
+            if plot:
+                plot.draw()
+        try:
+            if save_model is not None:
+                write_model(save_model, model, text.vocabulary, config)
+        except RunError as error:
+            error.vectors = model.vectors(text.vocabulary, config.vectors)
+            raise
+        return model.vectors(text.vocabulary, config.vectors)
+
+
+def _find_checkpoint(config: TrainConfig, directory: Path | None, minutes: float, resume: bool) -> Checkpoint | None:
+    """What to resume from, None for a run from the beginning. Raises InputError."""
+    if not minutes > 0:
+        raise InputError(f"checkpoint_every is {minutes} minutes: it must be above 0")
+    if directory is None:
+        if resume:
+            raise InputError("resume needs the directory of the checkpoint to go on from")
+        return None
+    check_directory(directory, resume)
+    found = load_checkpoint(directory) if resume else None
+    if found:
+        found.check_options(config)
+    return found
+
+
+def _check_resources(
+    text: Corpus, config: TrainConfig, threads: int, callback: Callback, checkpoint: Path | None,
+    save_model: Path | None,
+) -> None:  # fmt: skip
+    """Tell what the training needs. Raises InputError for what there is no room for, or what could not be written."""
+    needed = estimate_memory(len(text.vocabulary), config, threads, checkpoint is not None)
+    callback(needed)
+    needed.check()
+    n_bytes = model_bytes(len(text.vocabulary), config.dim)
+    if checkpoint is not None:
+        needed_there = 2 * n_bytes - room_of(checkpoint)
+        check_disk(os.path.join(checkpoint, CURRENT), needed_there, "two checkpoints", "name another directory")
     if save_model is not None:
+        check_disk(save_model, n_bytes, "the model", "name another directory")
+    if checkpoint is not None or save_model is not None:
         check_unicode(text.vocabulary.words)
-    n_started = int(np.count_nonzero(rows >= 0))
-    held_out_reading = held_out_text and held_out_text.reading
-    callback(CorpusRead(text.vocabulary, text.n_tokens, text.reading, held_out_reading, n_started))
 
-    def train_new_model() -> Model:
-        is_frozen = rows >= 0 if start and start.is_frozen else None
-        model = new_model(len(text.vocabulary), config, threads, is_frozen)
-        if start:
-            start.fill(model, rows)
-        train_model(model, text, config, threads, callback, held_out_text)
-        return model
 
-    try:
-        model: Model = timed("train", train_new_model)
-    finally:
-        if plot:
-            plot.draw()
-    try:
-        if save_model is not None:
-            write_model(save_model, model, text.vocabulary, config)
-    except RunError as error:
-        error.vectors = model.vectors(text.vocabulary, config.vectors)
-        raise
-    return model.vectors(text.vocabulary, config.vectors)
+def _main_kernel(config: TrainConfig) -> str:
+    return "take_exponentials" if config.loss == "softmax" else "train_spans"
 
 
 def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = False) -> None:

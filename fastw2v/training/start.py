@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Start:
     output_vectors: NDArray[np.float32] | None = None
     vocabulary: Vocabulary | None = None
     is_frozen: bool = False
-    training: dict[str, str] | None = None
+    training: dict[str, Any] | None = None
 
     def rows(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
         """The row of each word of the vocabulary in `vectors`, or -1, (n_words,). Raises InputError if all are -1."""
@@ -82,9 +83,11 @@ def start_of(
         if has_vocabulary or config.max_vocab:
             raise InputError("continue_from keeps all words of the earlier run: leave out the vocabulary and max_vocab")
         start = load_model(continue_from, freeze)
-        now = _training(config)
-        if start.training != now:
-            raise InputError(f"{os.fspath(continue_from)} was trained with {start.training}, this run has {now}: "
+        now = made_by(config)
+        known = start.training if isinstance(start.training, dict) else {}
+        before = {name: known.get(name) for name in now}
+        if before != now:
+            raise InputError(f"{os.fspath(continue_from)} was trained with {before}, this run has {now}: "
                              "its output vectors mean something else; give the same, or init_vectors")  # fmt: skip
     elif freeze:
         raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
@@ -106,7 +109,8 @@ def _check(config: TrainConfig) -> None:
         raise InputError(f"vectors is {config.vectors!r}: what is started from are input vectors, which must be kept")
 
 
-def _training(config: TrainConfig) -> dict[str, str]:
+def made_by(config: TrainConfig) -> dict[str, Any]:
+    """What gives output vectors their meaning."""
     return {"model": config.model, "loss": config.loss}
 
 
@@ -126,7 +130,7 @@ def write_model(path: str | os.PathLike[str], model: Model, vocabulary: Vocabula
         path,
         containers.Content(
             vocabulary.words, model.input_vectors[shape], vocabulary.counts,
-            output_vectors=model.output_vectors[shape], training=_training(config),
+            output_vectors=model.output_vectors[shape], training=made_by(config),
         ),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from ..kernels.train import (
     STATISTICS,
     Spans,
 )
+from .checkpoint import Checkpointer, Position
 from .model import Model
 from .objective import SpanTrainer, span_trainer
 from .schedule import Schedule
@@ -93,85 +94,121 @@ class _Pace:
         self.n_spans = max(self._least, int(n_spans * min(4.0, SLICE_SECONDS / seconds)))
 
 
+@dataclass(frozen=True)
+class Evaluating:
+    """While the loss of held-out text is taken, twice a second or more: how much of it is done, from 0 to 1."""
+
+    share: float
+
+
 def train_model(
     model: Model,
     corpus: Corpus,
     config: TrainConfig,
     threads: int,
-    on_event: Callable[[Progress | EpochEnded], bool | None] = lambda event: None,
+    on_event: Callable[[Progress | EpochEnded | Evaluating], bool | None] = lambda event: None,
     held_out: Corpus | None = None,
+    position: Position | None = None,
+    checkpointer: Checkpointer | None = None,
 ) -> None:
-    """Train `model` in place until the epochs are over or `on_event` returns True at a `Progress`.
+    """Train `model` in place until the epochs are over or `on_event` returns True at a `Progress` or `Evaluating`.
 
-    held_out: text in the same vocabulary, whose loss is told after each epoch and before the first.
+    held_out: text in the same vocabulary, whose loss is told after each epoch and before the first. position: where an
+    earlier run of this model stood. checkpointer: is offered the position after each slice, and asked to save it at the
+    end, also at one that `on_event` asks for.
     Raises DivergedError within a slice of the first number that is not finite, InputError if there were no pairs.
     """
     schedule = Schedule.of(len(corpus.ids), config)
     train_spans = span_trainer(model, corpus.vocabulary, config, threads)
     pace = _Pace(config, threads)
-    n_words = n_predictions = 0
-    seconds = 0.0
+    here = position or Position()
+    if here.epoch > config.epochs or here.n_spans > schedule.n_spans:
+        raise InputError(f"the checkpoint stands at span {here.n_spans} of epoch {here.epoch + 1}, but there are "
+                         f"{schedule.n_spans} in {config.epochs}: it is damaged")  # fmt: skip
 
-    def end_epoch(epoch: int, total: NDArray[np.float64]) -> None:
-        found = (math.nan, math.nan) if held_out is None else held_out_loss(held_out, config, threads, train_spans)
-        on_event(EpochEnded(epoch, n_words, *mean_loss(total), *found, seconds))
+    def end_epoch(epoch: int, total: NDArray[np.float64]) -> bool:
+        """Returns whether to stop."""
+        found = (math.nan, math.nan)
+        if held_out is not None:
+            taken = held_out_loss(held_out, config, threads, train_spans, on_event)
+            if taken is None:
+                return True
+            found = taken
+        on_event(EpochEnded(epoch, here.n_words, *mean_loss(total), *found, here.seconds))
+        return False
 
-    if held_out is not None:
-        end_epoch(0, np.zeros(STATISTICS))
-    for epoch in range(config.epochs):
-        order = schedule.order(epoch)
-        epoch_total = np.zeros(STATISTICS)
-        first = 0
-        while first < len(order):
+    is_stopped = position is None and held_out is not None and end_epoch(0, np.zeros(STATISTICS))
+    while here.epoch < config.epochs and not is_stopped:
+        order = schedule.order(here.epoch)
+        epoch_total = np.array(here.epoch_total)
+        while here.n_spans < len(order) and not is_stopped:
             start = time.perf_counter()
-            numbers = order[first : first + pace.n_spans]
-            rates = schedule.learning_rates(epoch * schedule.n_spans + first + np.arange(len(numbers)))
+            numbers = order[here.n_spans : here.n_spans + pace.n_spans]
+            done = here.epoch * schedule.n_spans + here.n_spans
+            rates = schedule.learning_rates(done + np.arange(len(numbers)))
             statistics = np.zeros((len(numbers), STATISTICS))
-            train_spans(corpus.ids, Spans(numbers, rates, schedule.span_length), epoch, statistics)
+            train_spans(corpus.ids, Spans(numbers, rates, schedule.span_length), here.epoch, statistics)
             corpus.let_go()  # else the process would seem to grow to the size of the text
             total = statistics.sum(axis=0)
             if not np.isfinite(total[LOGIT_SUM]):
-                raise _diverged(config, n_words, epoch)
+                raise _diverged(config, here, checkpointer)
             epoch_total += total
-            first += len(numbers)
-            n_words += int(total[N_TOKENS])
-            n_predictions += int(total[N_PREDICTIONS])
-            loss, loss_error = mean_loss(total)
             slice_seconds = time.perf_counter() - start
-            seconds += slice_seconds
-            is_stopped = on_event(
-                Progress(
-                    epoch=epoch + 1,
-                    epochs=config.epochs,
-                    n_words=n_words,
-                    n_words_total=config.epochs * corpus.n_tokens,
-                    n_predictions=int(total[N_PREDICTIONS]),
-                    loss=loss,
-                    loss_error=loss_error,
-                    learning_rate=float(rates[-1]),
-                    seconds=seconds,
-                    words_per_second=total[N_TOKENS] / slice_seconds,
+            here = Position(
+                here.epoch, here.n_spans + len(numbers), here.n_words + int(total[N_TOKENS]),
+                here.n_predictions + int(total[N_PREDICTIONS]), here.seconds + slice_seconds, epoch_total.tolist(),
+            )  # fmt: skip
+            loss, loss_error = mean_loss(total)
+            is_stopped = bool(
+                on_event(
+                    Progress(
+                        epoch=here.epoch + 1,
+                        epochs=config.epochs,
+                        n_words=here.n_words,
+                        n_words_total=config.epochs * corpus.n_tokens,
+                        n_predictions=int(total[N_PREDICTIONS]),
+                        loss=loss,
+                        loss_error=loss_error,
+                        learning_rate=float(rates[-1]),
+                        seconds=here.seconds,
+                        words_per_second=total[N_TOKENS] / slice_seconds,
+                    )
                 )
             )
-            if is_stopped:
-                return
             pace.adapt(len(numbers), slice_seconds)
-        end_epoch(epoch + 1, epoch_total)
-    if n_predictions == 0:
+            if checkpointer and not is_stopped:
+                checkpointer.offer(here)
+        if here.n_spans == len(order) and not is_stopped:
+            here = replace(here, epoch=here.epoch + 1, n_spans=0, epoch_total=[0.0] * STATISTICS)
+            if checkpointer and here.epoch < config.epochs:
+                checkpointer.offer(here, is_epochs_end=True)
+            is_stopped = end_epoch(here.epoch, epoch_total)
+    if here.n_predictions == 0 and not is_stopped:
         raise InputError(
             "nothing was learnt: no line (sentence) of the corpus holds two words of the vocabulary"
             + (", or too few to survive subsampling (--sample 0 keeps all)" if config.sample else "")
         )
     if not model.is_finite():
-        raise _diverged(config, n_words, config.epochs - 1)
+        raise _diverged(config, here, checkpointer)
+    if checkpointer:
+        checkpointer.save(here)
 
 
 HELD_OUT_EPOCH = 2**63
 """The stream of the draws for held-out text: the same at each evaluation, and no epoch's."""
 
 
-def held_out_loss(held_out: Corpus, config: TrainConfig, threads: int, train_spans: SpanTrainer) -> tuple[float, float]:
-    """The mean loss of all predictions of a text and its standard error, at the parameters of now."""
+def held_out_loss(
+    held_out: Corpus,
+    config: TrainConfig,
+    threads: int,
+    train_spans: SpanTrainer,
+    on_event: Callable[[Evaluating], bool | None] = lambda event: None,
+) -> tuple[float, float] | None:
+    """The mean loss of all predictions of a text and its standard error, at the parameters of now.
+
+    None if `on_event` returns True, which ends it.
+    """
     schedule = Schedule.of(len(held_out.ids), config)
     pace = _Pace(config, threads)
     total = np.zeros(STATISTICS)
@@ -185,13 +222,16 @@ def held_out_loss(held_out: Corpus, config: TrainConfig, threads: int, train_spa
         total += statistics.sum(axis=0)
         first += len(numbers)
         pace.adapt(len(numbers), time.perf_counter() - start)
+        if on_event(Evaluating(first / schedule.n_spans)):
+            return None
     if total[N_PREDICTIONS] == 0:
         raise InputError("the held-out text has no line (sentence) with two words of the vocabulary")
     return mean_loss(total)
 
 
-def _diverged(config: TrainConfig, n_words: int, epoch: int) -> DivergedError:
-    return DivergedError(
-        f"training diverged to NaN or infinity in epoch {epoch + 1}, after {n_words} words, at lr = "
-        f"{config.first_lr:g}: use a lower --lr. No vectors were written"
+def _diverged(config: TrainConfig, here: Position, checkpointer: Checkpointer | None) -> DivergedError:
+    message = (
+        f"training diverged to NaN or infinity in epoch {min(here.epoch + 1, config.epochs)}, after {here.n_words} "
+        f"words, at lr = {config.first_lr:g}: use a lower --lr. No vectors were written"
     )
+    return DivergedError(f"{message}. {checkpointer.last_good()}" if checkpointer else message)

@@ -4,9 +4,9 @@ The native format: `MAGIC`, the length of the header (uint64), its CRC-32 (uint3
 
     {"version": 1, "n": 5, "dim": 3, "sections": {name: [offset, bytes, CRC-32]}, "training": {...} or null}
 
-and behind it the sections, each at a multiple of 64 bytes: vectors (n x dim float32), norms (n float32), words (UTF-8,
-a newline behind each), word_ends (n int64: where each line ends) and, where they are known, counts (n int64) and the
-model's output_vectors (n x dim float32). Little-endian.
+and behind it the sections: vectors (n x dim float32), norms (n float32), words (UTF-8, a newline behind each),
+word_ends (n int64: where each line ends) and, where they are known, counts (n int64) and the model's output_vectors
+(n x dim float32). Little-endian; offsets are multiples of 64 bytes and count from the first one behind the header.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _KINDS = {
 
 
 class Content(NamedTuple):
-    """What a file of vectors holds; training: what output vectors were made by, as {"model": "cbow", "loss": "ns"}."""
+    """What a file of vectors holds; training: about the run, at least {"model": ..., "loss": ...}."""
 
     words: Sequence[str]  # (n,)
     vectors: NDArray[np.float32]  # (n, dim)
     counts: NDArray[np.int64] | None = None  # (n,)
     norms: NDArray[np.float32] | None = None  # (n,), 1 for a zero vector
     output_vectors: NDArray[np.float32] | None = None  # (n, dim)
-    training: dict[str, str] | None = None
+    training: dict[str, Any] | None = None
 
 
 class MappedWords(Sequence[str]):
@@ -113,8 +113,7 @@ def save_native(path: str | os.PathLike[str], content: Content) -> None:
     if content.output_vectors is not None:
         arrays["output_vectors"] = content.output_vectors
     arrays = {name: np.ascontiguousarray(array, _KINDS[name]) for name, array in arrays.items()}
-    # The header's length depends on the offsets in it: leave it room.
-    start = offset = _rounded(_PREFIX.size + 128 * (len(arrays) + 2))
+    offset = 0
     sections = {}
     for name, array in arrays.items():
         sections[name] = [offset, array.nbytes, zlib.crc32(array.reshape(-1).view(np.uint8).data)]
@@ -122,6 +121,7 @@ def save_native(path: str | os.PathLike[str], content: Content) -> None:
     n, dim = vectors.shape
     named = {"version": VERSION, "n": n, "dim": dim, "sections": sections, "training": content.training}
     header = json.dumps(named).encode()
+    start = _rounded(_PREFIX.size + len(header))
     with replacing(path) as file:
         file.write((_PREFIX.pack(MAGIC, len(header), zlib.crc32(header)) + header).ljust(start, b"\0"))
         for array in arrays.values():
@@ -142,12 +142,12 @@ def load_native(path: str | os.PathLike[str], limit: int | None = None, verify: 
         raise InputError(f"cannot read vectors {name}: {getattr(error, 'strerror', None) or error}") from error
     arrays = {}
     try:
-        header = _native_header(name, data)
+        header, start = _native_header(name, data)
         n, dim = int(header["n"]), int(header["dim"])
         for section, (offset, n_bytes, checksum) in header["sections"].items():
-            piece = data[offset : offset + n_bytes]
+            piece = data[start + offset : start + offset + n_bytes]
             if offset < 0 or len(piece) != n_bytes:
-                raise InputError(f"{name} is cut off: its {section} should end at byte {offset + n_bytes}")
+                raise InputError(f"{name} is cut off: its {section} should end at byte {start + offset + n_bytes}")
             if verify and zlib.crc32(piece.data) != checksum:
                 raise InputError(f"{name} is damaged: the checksum of its {section} does not match")
             if section in _KINDS:
@@ -177,7 +177,8 @@ def load_native(path: str | os.PathLike[str], limit: int | None = None, verify: 
     )  # fmt: skip
 
 
-def _native_header(name: str, data: NDArray[np.uint8]) -> dict[str, Any]:
+def _native_header(name: str, data: NDArray[np.uint8]) -> tuple[dict[str, Any], int]:
+    """The header, and where the first section starts."""
     if len(data) < _PREFIX.size or data[: len(MAGIC)].tobytes() != MAGIC:
         raise InputError(f"{name} is not a file of fastw2v's native format: it starts with {data[:8].tobytes()!r}")
     _, length, checksum = _PREFIX.unpack(data[: _PREFIX.size].tobytes())
@@ -187,7 +188,7 @@ def _native_header(name: str, data: NDArray[np.uint8]) -> dict[str, Any]:
     header: dict[str, Any] = json.loads(text)
     if header["version"] > VERSION:
         raise InputError(f"{name} has version {header['version']}, this fastw2v reads {VERSION}: update fastw2v")
-    return header
+    return header, _rounded(_PREFIX.size + length)
 
 
 def save_npz(path: str | os.PathLike[str], content: Content) -> None:

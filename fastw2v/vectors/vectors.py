@@ -465,7 +465,7 @@ class Vectors:
 
         Raises InputError for one that is damaged.
         """
-        return cls._of(formats.load(fname, "binary" if binary else "text", limit))
+        return cls.of(formats.load(fname, "binary" if binary else "text", limit))
 
     def save(self, fname: str | os.PathLike[str], kind: str | None = None) -> None:
         """Write a format of `names.FORMATS`, by default what the name ends in: .bin, .npz, .fw2v, .tsv, else text."""
@@ -474,10 +474,11 @@ class Vectors:
     @classmethod
     def load(cls, fname: str | os.PathLike[str], kind: str | None = None, limit: int | None = None) -> Vectors:
         """Read what `save` has written; at most `limit` words. A file of the native format is mapped, not read."""
-        return cls._of(formats.load(fname, kind or format_of(fname), limit))
+        return cls.of(formats.load(fname, kind or format_of(fname), limit))
 
     @classmethod
-    def _of(cls, content: containers.Content) -> Vectors:
+    def of(cls, content: containers.Content) -> Vectors:
+        """What was read from a file."""
         made = cls(content.words, content.vectors, content.counts)
         if content.norms is not None:
             made.norms = content.norms
