@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from .errors import InputError, RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock
+    fcntl = None  # type: ignore[assignment]
 
 Path = str | os.PathLike[str]
 
@@ -36,7 +43,7 @@ def check_output(path: Path, inputs: Iterable[Path] = (), overwrite: bool = True
         raise InputError(f"output directory {os.path.dirname(target)} does not exist: create it first")
     if os.path.isdir(target):
         raise InputError(f"output {name} is a directory: name a file in it")
-    if _is_device(target):
+    if is_device(target):
         return
     if os.path.exists(target):
         for source in inputs:
@@ -51,19 +58,26 @@ def check_output(path: Path, inputs: Iterable[Path] = (), overwrite: bool = True
     except OSError as error:
         raise InputError(f"output {name} cannot be written in its directory: {error.strerror}") from error
     os.close(descriptor)
-    os.unlink(temporary)
+    with contextlib.suppress(FileNotFoundError):  # another run took it for a leftover
+        os.unlink(temporary)
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], overwrite: bool) -> None:
-    """`check_output` of each that is not None. Also raises InputError for a file that is named twice."""
+    """`check_output` of each that is not None, and `check_distinct`."""
+    named = [path for path in outputs if path is not None]
+    for path in named:
+        check_output(path, inputs, overwrite)
+    check_distinct(named)
+
+
+def check_distinct(outputs: Iterable[Path | None]) -> None:
+    """Raise InputError for a file that is named twice."""
     named: list[str] = []
     for path in outputs:
-        if path is None:
-            continue
-        check_output(path, inputs, overwrite)
-        if os.path.realpath(path) in named:
+        if path is not None and os.path.realpath(path) in named:
             raise InputError(f"{os.fspath(path)} is named for two outputs: give each its own file")
-        named.append(os.path.realpath(path))
+        if path is not None:
+            named.append(os.path.realpath(path))
 
 
 def check_words(words: Sequence[str], whose: str) -> None:
@@ -90,7 +104,7 @@ def _is_same_file(target: str, source: Path) -> bool:
         return False
 
 
-def _is_device(path: Path) -> bool:
+def is_device(path: Path) -> bool:
     """Whether `path` is a pipe, terminal or device: written to directly, never renamed over."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
@@ -112,7 +126,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if name in STANDARD_STREAMS:
             with open(os.dup(STANDARD_STREAMS[name]), "wb") as stream:
                 yield stream
-        elif _is_device(path):
+        elif is_device(path):
             with open(path, "wb") as stream:
                 yield stream
         else:
@@ -150,7 +164,103 @@ def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
 
 def _new_file_beside(target: str) -> tuple[int, str]:
     directory, name = os.path.split(target)
-    return tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=directory)
+    descriptor, temporary = tempfile.mkstemp(prefix=_prefix_of(name), suffix=_SUFFIX, dir=directory)
+    _lock(descriptor)  # as long as this process lives: else it is left from one that was killed
+    return descriptor, temporary
+
+
+_SUFFIX = ".tmp"
+
+
+def _prefix_of(name: str) -> str:
+    if len(name) > 100:  # a name may be 255 bytes long at most
+        name = f"{name[:60]}{zlib.crc32(os.fsencode(name)):08x}"
+    return f".{name}."
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock a file for this process: True if done, False if another one has it, None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return None
+    return True
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other runs from `path` meanwhile, and remove the half-written files that killed ones left beside it.
+
+    The lock is on a file beside it and ends with the process, however that ends. Streams and devices have none.
+    Raises InputError at once if another run has it.
+    """
+    target = os.path.realpath(path)
+    if os.fspath(path) in STANDARD_STREAMS or is_device(target):
+        yield
+        return
+    directory, name = os.path.split(target)
+    lock = os.path.join(directory, f"{_prefix_of(name)}lock")
+    while True:
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise InputError(f"output {os.fspath(path)} cannot be locked: {lock}: {error.strerror}") from error
+        if _lock(descriptor) is False:
+            os.close(descriptor)
+            raise InputError(f"output {os.fspath(path)} is being written by another run: wait for it, or name another")
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
+                break
+        os.close(descriptor)  # the one who had it has just removed it
+    _held[lock] = descriptor
+    try:
+        _remove_leftovers(directory, name)
+        yield
+    finally:
+        if _held.pop(lock, None) is not None:  # else this is a forked child
+            with contextlib.suppress(OSError):
+                os.unlink(lock)
+            os.close(descriptor)
+
+
+_held: dict[str, int] = {}
+"""The descriptors of the locks of this process."""
+
+
+def remove_locks() -> None:
+    """For a process that is about to end without further ado."""
+    for lock in _held:
+        with contextlib.suppress(OSError):
+            os.unlink(lock)
+
+
+def _let_go_of_locks() -> None:
+    """In a forked child: the locks are its parent's, and end with that one."""
+    for descriptor in _held.values():
+        os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_of_locks)
+
+
+def _remove_leftovers(directory: str, name: str) -> None:
+    pattern = re.compile(re.escape(_prefix_of(name)) + "[a-z0-9_]{8}" + re.escape(_SUFFIX))  # as mkstemp makes them
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(directory):
+            if pattern.fullmatch(entry):
+                with contextlib.suppress(OSError):
+                    descriptor = os.open(os.path.join(directory, entry), os.O_RDWR)
+                    try:
+                        if _lock(descriptor):
+                            os.unlink(os.path.join(directory, entry))
+                    finally:
+                        os.close(descriptor)
 
 
 def _umask() -> int:

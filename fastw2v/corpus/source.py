@@ -7,7 +7,9 @@ import gzip
 import importlib
 import io
 import lzma
+import os
 import select
+import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, MissingExtra
+from ..errors import InputError, MissingExtra, RunError
 from ..kernels.tokenize import MAX_TOKEN_BYTES, NEWLINE, end_of_last_separator
 from .paths import STDIN
 
@@ -111,6 +113,13 @@ _DECOMPRESSORS: dict[bytes, Callable[[_Source], Any]] = {
 _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf": "a 7z archive"}
 
 
+def is_compressed(file: str) -> bool:
+    """Whether a regular file's first bytes are those of a compressed one."""
+    with open(file, "rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    return any(head.startswith(magic) for magic in _DECOMPRESSORS)
+
+
 def read_blocks(files: list[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The text of the files, decompressed: bytes read, and uint8 arrays of whole tokens; a file's end ends a line.
 
@@ -119,8 +128,12 @@ def read_blocks(files: list[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     for file in files:
         try:
             with open(0 if file == STDIN else file, "rb", buffering=0, closefd=file != STDIN) as raw:
+                before = os.fstat(raw.fileno())
                 source = _Source(raw)  # type: ignore[arg-type]
                 yield from _cut(_decompress(file, source), file)
+                after = os.fstat(raw.fileno())
+            if stat.S_ISREG(before.st_mode) and _state(before) != _state(after):
+                raise RunError(f"corpus {_name(file)} changed while it was read: wait until it is complete, or copy it")
         except OSError as error:
             if error.errno is None:  # so the decompressors
                 raise _damaged(file, source.n_read, error) from error
@@ -148,6 +161,10 @@ def blocks_of_lines(lines: Iterator[str]) -> Iterator[tuple[int, NDArray[np.uint
                 f"the lines hold a {type(wrong).__name__}: a line is a str; lists of words are sentences"
             ) from error
         yield len(text), np.frombuffer(bytearray(text), np.uint8)
+
+
+def _state(found: os.stat_result) -> tuple[int, int]:
+    return found.st_size, found.st_mtime_ns
 
 
 def _name(file: str) -> str:

@@ -32,6 +32,13 @@ MAX_THREADS: int = config.NUMBA_NUM_THREADS
 PARALLEL_LOCK = threading.Lock()
 """Held around every parallel kernel: Numba's `workqueue` layer aborts the process when two threads enter it."""
 
+if config.THREADING_LAYER == "default":
+    # As fast here as OpenMP, whose GNU library aborts every child that a process forks after its first use.
+    config.THREADING_LAYER = "workqueue"
+
+if hasattr(os, "register_at_fork"):  # a thread that is not there any more may have held it
+    os.register_at_fork(after_in_child=lambda: globals().update(PARALLEL_LOCK=threading.Lock()))
+
 
 def kernel(function: Function) -> Function:
     """Compile an entry point: called from Python, cached on disk."""
