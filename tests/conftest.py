@@ -1,5 +1,6 @@
 """Shared fixtures: a command line in this process, texts with structure planted in them."""
 
+import os
 import random
 import sys
 import warnings
@@ -43,10 +44,14 @@ def run(monkeypatch, capfd):
     monkeypatch.setattr(cli.signals, "catch", lambda: None)  # pytest keeps its own Ctrl-C
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which main replaces
 
+    environment = dict(os.environ)  # Numba's threads are set there
+
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["fastw2v", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
+        os.environ.clear()
+        os.environ.update(environment)
         out, err = capfd.readouterr()
         return stopped.value.code, out, err
 

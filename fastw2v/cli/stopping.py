@@ -6,7 +6,8 @@ import contextlib
 import os
 import signal
 import sys
-from typing import NoReturn
+
+from ..files import remove_locks
 
 
 class Stopped(BaseException):
@@ -25,18 +26,23 @@ class Signals:
     """
 
     ends_at_once = True
+    waits = False  # for the end of a slice, where the state of a run can be saved
+    received = 0
     consequence = ""  # of an early end, as the command says
 
     def catch(self) -> None:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
 
-    def _on_signal(self, number: int, frame: object) -> NoReturn:
+    def _on_signal(self, number: int, frame: object) -> None:
         if self.ends_at_once:
             say_stopped(number)
+            remove_locks()
             os._exit(128 + number)
         self.ends_at_once = True
-        raise Stopped(number)
+        self.received = number
+        if not self.waits:
+            raise Stopped(number)
 
 
 def say_stopped(number: int) -> None:

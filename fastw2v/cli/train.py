@@ -12,14 +12,17 @@ import click
 from ..config import TrainConfig, base_type
 from ..corpus.paths import find_files, find_held_out
 from ..errors import RunError
-from ..files import check_outputs
+from ..files import check_distinct, check_outputs, locked
 from ..vectors.names import FORMATS, format_of, outputs_of
 from ..vectors.plots import check_plot
-from .stopping import signals
+from .stopping import Stopped, signals
 
 if TYPE_CHECKING:
     from ..corpus.vocabulary import Vocabulary
     from ..progress import Reporter
+
+
+UNWRITTEN = "the vectors were not written"
 
 
 def _train_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -54,6 +57,10 @@ def _train_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--init-vectors", metavar="FILE", help="Start from these vectors; other words start at random.")
 @click.option("--save-model", metavar="FILE", help="Write all that --continue-from needs: a .fw2v file.")
 @click.option("--continue-from", metavar="FILE", help="Add CORPUS to the run that wrote this model; keep its words.")
+@click.option("--checkpoint", metavar="DIR", help="Keep the state of the run there, to resume from.")
+@click.option("--checkpoint-every", metavar="MINUTES", type=float, default=10.0, show_default=True,
+              help="Also after long epochs, at the end and at Ctrl-C.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint, with the same corpus and options.")
 @click.option("--freeze", is_flag=True, help="Do not change the vectors that are started from.")
 @click.option("--held-out", metavar="FILE", help="Text that is not trained on: tell its loss after each epoch.")
 @click.option("--loss-plot", metavar="FILE", help="Draw the loss curve, while training too: .png, .svg or .pdf.")
@@ -69,6 +76,9 @@ def train(
     init_vectors: str | None,
     save_model: str | None,
     continue_from: str | None,
+    checkpoint: str | None,
+    checkpoint_every: float,
+    resume: bool,
     freeze: bool,
     held_out: str | None,
     loss_plot: str | None,
@@ -86,7 +96,7 @@ def train(
     fastw2v train 'wiki/*.xz' -o vecs.bin --dim 300 --epochs 3 --threads 8
     zcat corpus.gz | fastw2v train - -o vecs.txt --min-count 10
     """
-    signals.consequence = ": the vectors were not written"
+    signals.consequence = f": {UNWRITTEN}"
     options = {name: value for name, value in options.items() if value is not None}
     config = TrainConfig.from_options(options)  # refused here, before Numba is loaded
     if config.threads:
@@ -99,26 +109,66 @@ def train(
     given = [name for name in (read_vocab, init_vectors, continue_from) if name is not None]
     inputs = [*files, *given, *(find_held_out(held_out, files) if held_out else [])]
     kind = kind or format_of(output)
-    check_outputs([*outputs_of(output, kind), save_model, save_vocab, log_json, loss_plot], inputs, overwrite)
+    outputs = outputs_of(output, kind)
+    by_the_way = [save_model, save_vocab, loss_plot, log_json]  # the run that is resumed may have made them
+    check_outputs(outputs, inputs, overwrite)
+    check_outputs(by_the_way, [*inputs, *outputs], overwrite or resume)
+    own = [os.path.join(checkpoint, name) for name in ("checkpoint.fw2v", "previous.fw2v")] if checkpoint else []
+    check_distinct([*outputs, *by_the_way, *own])
 
+    with locked(output):
+        _train(
+            files, output, kind, save_vocab, log_json, quiet, read_vocab=read_vocab, resume=resume,
+            init_vectors=init_vectors, continue_from=continue_from, freeze=freeze, save_model=save_model,
+            checkpoint=checkpoint, checkpoint_every=checkpoint_every, held_out=held_out, loss_plot=loss_plot, **options,
+        )  # fmt: skip
+
+
+def _train(
+    files: list[str], output: str, kind: str, save_vocab: str | None, log_json: str | None, quiet: bool, *,
+    read_vocab: str | None, resume: bool, **options: Any,
+) -> None:  # fmt: skip
     from .. import train as train_vectors
     from ..corpus.vocabulary import Vocabulary
+    from ..training.checkpoint import CheckpointSaved
+    from ..training.resources import check_disk, file_bytes, size_of
+    from ..training.run import CorpusRead, Event, PhaseEnded
+    from ..training.trainer import Evaluating, Progress
 
     vocabulary = Vocabulary.load(read_vocab) if read_vocab else None
-    with _reporter(quiet, log_json) as report:
+    checkpoint, dim = options["checkpoint"], options["dim"]
+    with _reporter(quiet, log_json, resume) as report:
         if save_vocab:
             report.on_vocabulary = _saver(save_vocab)
+
+        def on_event(event: Event) -> bool:
+            report(event)
+            match event:
+                case CorpusRead(vocabulary=words):
+                    check_disk(output, file_bytes(kind, len(words), dim), "the output", "choose another place")
+                case Progress() | Evaluating():
+                    signals.waits = True
+                case CheckpointSaved(n_words=n_words):
+                    signals.consequence = f": {UNWRITTEN}; --resume goes on after {n_words:,} words"
+                case PhaseEnded("train"):
+                    signals.waits = False
+                    if signals.received:
+                        raise Stopped(signals.received)
+            return signals.received > 0
+
         try:
-            vectors = train_vectors(
-                files, vocabulary=vocabulary, init_vectors=init_vectors, continue_from=continue_from, freeze=freeze,
-                save_model=save_model, held_out=held_out, loss_plot=loss_plot, callback=report, **options,
-            )  # fmt: skip
+            vectors = train_vectors(files, vocabulary=vocabulary, resume=resume, callback=on_event, **options)
         except RunError as error:
             if error.vectors is not None:  # only the model could not be written
                 error.vectors.save(output, kind)
             raise
         with report.phase("write"):
-            vectors.save(output, kind)
+            try:
+                vectors.save(output, kind)
+            except RunError as error:
+                needed = size_of(file_bytes(kind, len(vectors), dim))
+                kept = f"; {checkpoint} has the run, --resume writes it again" if checkpoint else ""
+                raise RunError(f"{error}. It takes about {needed}{kept}") from error
         report.summary(output)
 
 
@@ -132,10 +182,10 @@ def _saver(path: str) -> Callable[[Vocabulary], None]:
     return lambda vocabulary: vocabulary.save(path)
 
 
-def _reporter(quiet: bool, log_json: str | None) -> Reporter:
+def _reporter(quiet: bool, log_json: str | None, append: bool) -> Reporter:
     from ..progress import Reporter
 
-    return Reporter(quiet, log_json, on_compiled=_end_in_good_order)
+    return Reporter(quiet, log_json, on_compiled=_end_in_good_order, append=append)
 
 
 def _end_in_good_order() -> None:

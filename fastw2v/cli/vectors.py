@@ -241,20 +241,49 @@ def plot(
     save_map(output, make_map(vectors, words, n_words, method, clusters, seed), f"{os.path.basename(vecs)}: {method}")
 
 
+CHECKPOINT = "checkpoint.fw2v"
+
+
+def _describe(about: dict[str, Any]) -> str:
+    from ..training.checkpoint import is_of_checkpoint
+
+    made_by = f"{about.get('model')}, {about.get('loss')}"
+    if not is_of_checkpoint(about):
+        return f"model: {made_by}; --continue-from goes on with it"
+    position, config, corpus = about["position"], about["config"], about["corpus"]
+    share = position["n_words"] / (config["epochs"] * corpus["n_tokens"])
+    options = ", ".join(f"{name} {value}" for name, value in config.items() if value is not None)
+    return (
+        f"checkpoint: {position['epoch']} of {config['epochs']} epochs done, {position['n_words']:,} words "
+        f"({share:.1%}) in {position['seconds']:,.0f} s of training\noptions: {options}"
+    )
+
+
 @click.command()
 @click.argument("file")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: by the end of its name.")
 @click.option("-n", default=10, show_default=True, type=click.IntRange(0), help="How many words to show.")
 def info(file: str, kind: str | None, n: int) -> None:
-    """Describe a FILE of vectors, after reading and checking all of it."""
+    """Describe a FILE of vectors, a model or a checkpoint (or its directory), after reading and checking all of it.
+
+    \b
+    fastw2v info vecs.txt
+    fastw2v info checkpoints/
+    """
     import numpy as np
 
     from ..vectors import containers
+    from ..vectors.vectors import Vectors
 
+    if os.path.isdir(file):
+        file = os.path.join(file, CHECKPOINT)
     kind = kind or format_of(file)
+    about = None
     if kind == "native":
-        containers.load_native(file, verify=True)
-    vectors = _load(file, kind)
+        content = containers.load_native(file, verify=True)
+        vectors, about = Vectors.of(content), content.training
+    else:
+        vectors = _load(file, kind)
     norms = np.where(vectors.vectors.any(axis=1), vectors.norms, 0)
     size = f", {os.path.getsize(file):,} bytes" if os.path.isfile(file) else ""
     click.echo(f"{file}: {kind}, {len(vectors):,} words x {vectors.vector_size}{size}")
@@ -263,5 +292,7 @@ def info(file: str, kind: str | None, n: int) -> None:
         click.echo(
             f"counts: {int(vectors.counts.sum()):,} in all, {vectors.counts.min():,} to {vectors.counts.max():,}"
         )
+    if isinstance(about, dict):
+        click.echo(_describe(about))
     if n:
         click.echo(f"first words: {' '.join(vectors.index_to_key[:n])}")
