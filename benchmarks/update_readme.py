@@ -142,6 +142,16 @@ def vectors_text() -> str:
     )
 
 
+def faults_text() -> str:
+    """The figures of the attacks, as `FAULTS_REPORT=benchmarks/results/faults.json .ci/faults` left them."""
+    found = load("faults")
+    lines = []
+    for name, figures in found.items():
+        told = ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in figures.items())
+        lines.append(f"| {name} | {told} |")
+    return "\n".join(["| attack | figures |", "|---|---|", *lines])
+
+
 PARTS = {
     "help": help_text,
     "trainers": trainers_text,
@@ -153,12 +163,13 @@ PARTS = {
     "kernels": kernels_text,
     "scaling": scaling_text,
     "vectors": vectors_text,
+    "faults": faults_text,
 }
 
 
 def main() -> None:
     is_stale = False
-    for readme in (HERE.parent / "README.md", HERE / "README.md"):
+    for readme in (HERE.parent / "README.md", HERE / "README.md", HERE.parent / "docs" / "reliability.md"):
         old = new = readme.read_text()
         for name, generate in PARTS.items():
             pattern = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)"

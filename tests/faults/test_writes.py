@@ -1,0 +1,138 @@
+"""Writes that are killed, fail or find a full disk at every step: the old state stays or the new one is there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import writer
+from figures import report, some
+
+from fastw2v import RunError, Vectors
+from fastw2v.training.checkpoint import CURRENT, PREVIOUS, load
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(not shutil.which("strace"), reason="needs strace (Debian: apt install strace)"),
+]
+
+CALLS = ("write", "fsync", "close", "rename", "link", "unlink", "chmod", "openat")
+ERRORS = {"write": ("ENOSPC", "EIO"), "fsync": ("EIO", "ENOSPC"), "close": ("EIO",), "rename": ("EIO", "EACCES"),
+          "link": ("EPERM",), "openat": ("ENOSPC", "EMFILE")}  # fmt: skip
+
+
+def strace(what, directory, *injected):
+    """Run the writer under strace, which sees only what touches its files: (exit code, stderr, calls)."""
+    names = [f".{CURRENT}.{writer.TEMPORARY}.tmp", CURRENT, PREVIOUS, f".{PREVIOUS}.link", "vectors.txt",
+             f".vectors.txt.{writer.TEMPORARY}.tmp", ""]  # fmt: skip
+    paths = [part for name in names for part in ("-P", str(directory / name).rstrip("/"))]
+    log = directory.parent / "trace"
+    command = ["strace", "-f", "-o", log, "-e", f"trace={','.join(CALLS)}", *injected, *paths]
+    done = subprocess.run([*command, sys.executable, writer.__file__, what, directory], capture_output=True, text=True,
+                          check=False, cwd=Path(writer.__file__).parent)  # fmt: skip
+    calls = Counter(re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE))
+    return done.returncode, done.stderr, calls
+
+
+@pytest.fixture
+def room(tmp_path):
+    """A function that gives a directory with the old state in it, marked 1."""
+
+    def fresh(what):
+        directory = tmp_path / "room"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        writer.write(what, directory, 1)
+        return directory
+
+    return fresh
+
+
+def mark_of(what, directory):
+    """1: the old state is there, 2: the new one. Raises InputError if there is none."""
+    if what == "vectors":
+        vectors = Vectors.load(directory / "vectors.txt")
+        assert len(vectors) == writer.N_WORDS
+        return int(vectors.vectors.min())
+    found = load(directory)
+    assert found.content.vectors.min() == found.content.vectors.max() == found.position.n_words
+    return found.position.n_words
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "vectors"])
+def test_killed_at_every_call(room, what):
+    code, _, calls = strace(what, room(what))
+    assert code == 0
+    attacks = [(call, number) for call, n in calls.items() for number in range(1, n + 1)]
+    assert len(attacks) >= 8
+    marks = Counter()
+    for call, number in some(attacks):
+        directory = room(what)
+        code, _, _ = strace(what, directory, "-e", f"inject={call}:signal=SIGKILL:when={number}")
+        assert code != 0, f"{call} {number} was not killed"
+        marks[mark_of(what, directory)] += 1
+        writer.write(what, directory, 3)
+        assert mark_of(what, directory) == 3
+    report(f"killed at every call of writing {what}", tried=sum(marks.values()), old=marks[1], new=marks[2], lost=0)
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "vectors"])
+def test_errors_at_every_call(room, what):
+    _, _, calls = strace(what, room(what))
+    attacks = [(call, error, number) for call, errors in ERRORS.items() for error in errors
+               for number in range(1, calls[call] + 1)]  # fmt: skip
+    outcomes = Counter()
+    for call, error, number in some(attacks):
+        directory = room(what)
+        code, message, _ = strace(what, directory, "-e", f"inject={call}:error={error}:when={number}")
+        mark = mark_of(what, directory)
+        said = code == 1 and "cannot write" in message
+        # Written all the same: only the last steps, which may fail where a file system has no permissions or links.
+        assert said or (code, mark) == (0, 2), (call, error, number, code, message)
+        assert not said or mark == 1 or call in ("fsync", "close", "openat"), (call, error, number)
+        assert not said or not list(directory.glob(".*.tmp")), (call, error, number)
+        outcomes["said" if said else "written"] += 1
+    report(f"errors at every call of writing {what}", tried=sum(outcomes.values()), **outcomes, silent=0)
+
+
+def outcome(what, directory, mark):
+    """What a write said when it failed, or None."""
+    try:
+        writer.write(what, directory, mark)
+    except RunError as error:
+        return str(error)
+    return None
+
+
+SIZES = {"checkpoint": range(60, 200, 4), "vectors": range(4, 64, 4)}
+"""Kilobytes: from too few for one file to enough for two."""
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "vectors"])
+def test_a_disk_of_every_size(tmp_path, what):
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory],
+                                      capture_output=True, check=False).returncode:  # fmt: skip
+        pytest.skip("needs a root who may mount")
+    outcomes = Counter()
+    try:
+        for kilobytes in some(SIZES[what]):
+            subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", directory], check=True)
+            for path in directory.iterdir():
+                path.unlink()
+            said = outcome(what, directory, 1)
+            if said is None:
+                said = outcome(what, directory, 2)
+                assert mark_of(what, directory) == (2 if said is None else 1)
+            else:
+                assert not list(directory.iterdir())
+            assert said is None or "cannot write" in said
+            outcomes["written" if said is None else "said"] += 1
+    finally:
+        subprocess.run(["umount", directory], check=True)
+    report(f"full disks of many sizes, writing {what}", tried=sum(outcomes.values()), **outcomes, silent=0, lost=0)
