@@ -5,6 +5,7 @@ import pytest
 import reference
 
 from fastw2v import TrainConfig, Vocabulary
+from fastw2v.kernels.jit import in_parallel
 from fastw2v.kernels.train import (
     LOGIT_SUM,
     LOSS,
@@ -55,8 +56,9 @@ def train(ids, chosen, numbers, length, dim=10, learning_rate=0.02, loss_every=2
     expected = inputs[:N_WORDS].astype(np.float64), outputs[:N_WORDS].astype(np.float64)
     statistics = np.zeros((len(numbers), STATISTICS))
     spans = Spans(np.array(numbers), np.full(len(numbers), learning_rate, np.float32), length)
-    train_spans_serial(ids, spans, inputs, outputs, windows, objective, loss_every, learn, np.uint64(SEED),
-                       np.uint64(EPOCH), statistics)  # fmt: skip
+    with in_parallel(1):
+        train_spans_serial(ids, spans, inputs, outputs, windows, objective, loss_every, learn, np.uint64(SEED),
+                           np.uint64(EPOCH), statistics)  # fmt: skip
     return inputs[:N_WORDS], outputs[:N_WORDS], expected, statistics
 
 

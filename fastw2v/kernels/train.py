@@ -405,4 +405,6 @@ def _train_spans(
 
 
 train_spans = parallel_kernel(_train_spans)
+# Call both inside `in_parallel`: the number of a thread comes from Numba's pool of threads, which a kernel that is
+# loaded from the cache does not start; without it the process crashes.
 train_spans_serial = kernel(_train_spans)

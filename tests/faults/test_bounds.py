@@ -13,6 +13,7 @@ CODE = """
 import random, sys
 import numpy as np
 from fastw2v import TrainConfig, Vocabulary
+from fastw2v.kernels.jit import in_parallel
 from fastw2v.kernels.train import STATISTICS, Spans, train_spans_serial
 from fastw2v.training.objective import new_model, objective_of, windows_of
 
@@ -46,8 +47,9 @@ for dim, negative, window, n_words, kind in rng.sample(settings, n_wanted):
     ids.flags.writeable = False
     windows = windows_of(vocabulary, config)._replace(is_frozen=model.is_frozen)
     statistics = np.zeros((1, STATISTICS))
-    train_spans_serial(ids, Spans(np.array([0]), np.array([0.05], np.float32), 1000), *matrices, windows,
-                       objective_of(vocabulary, config, threads), 8, True, np.uint64(1), np.uint64(0), statistics)
+    with in_parallel(1):
+        train_spans_serial(ids, Spans(np.array([0]), np.array([0.05], np.float32), 1000), *matrices, windows,
+                           objective_of(vocabulary, config, threads), 8, True, np.uint64(1), np.uint64(0), statistics)
     for memory, start, stop in guarded:
         beside = np.append(memory[:start], memory[stop:])
         assert (beside == CANARY).all(), (dim, negative, window, n_words, kind)
