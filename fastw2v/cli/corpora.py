@@ -11,18 +11,13 @@ from ..corpus.paths import find_files
 from ..errors import InputError
 from ..files import check_output, check_outputs
 from ..machine import available_threads
+from .options import config_option
 from .stopping import say, signals
 
 if TYPE_CHECKING:
     from ..corpus.corpus import Reading
 
 DEFAULT_THRESHOLDS = {"default": 10.0, "word2phrase": 100.0, "npmi": 0.5}
-
-
-_invalid_utf8 = click.option(
-    "--invalid-utf8", type=click.Choice(["replace", "keep", "refuse"]), default="replace", show_default=True,
-    help="Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse.",
-)  # fmt: skip
 
 
 @click.command()
@@ -32,7 +27,7 @@ _invalid_utf8 = click.option(
 @click.option("--max-vocab", type=click.IntRange(2), help="Keep only the most frequent words.")
 @click.option("--threads", type=click.IntRange(1), help="Default: all available cores.")
 @click.option("--temp-dir", metavar="DIR", help="Where token ids go, 4 bytes a token.")
-@_invalid_utf8
+@config_option("invalid_utf8")
 @click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
 def vocab(
     corpus: tuple[str, ...], output: str, min_count: int, max_vocab: int | None, threads: int | None,
@@ -52,7 +47,7 @@ def vocab(
 
     text = Corpus.from_text(
         files, min_count=min_count, max_vocab=max_vocab, least_words=1, threads=threads or available_threads(),
-        temp_dir=temp_dir, invalid_utf8=invalid_utf8, on_bytes=_end_in_good_order,
+        temp_dir=temp_dir, invalid_utf8=invalid_utf8, on_bytes=signals.end_in_good_order,
     )  # fmt: skip
     _say_what_was_changed(text.reading)
     text.vocabulary.save(output)
@@ -72,7 +67,7 @@ def vocab(
 @click.option("--list", "list_file", metavar="FILE", help="Also write the phrases, each with its score.")
 @click.option("--threads", type=click.IntRange(1), help="Default: all available cores.")
 @click.option("--temp-dir", metavar="DIR", help="Where token ids go, 4 bytes a token.")
-@_invalid_utf8
+@config_option("invalid_utf8")
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 def phrases(
     corpus: tuple[str, ...], output: str, threshold: float | None, scoring: str, connector_words: str | None,
@@ -100,7 +95,7 @@ def phrases(
         connectors = frozenset()
     compile_kernels()
     found = Phrases.learn(
-        files, output=output, threads=threads, temp_dir=temp_dir, on_bytes=_end_in_good_order, scoring=scoring,
+        files, output=output, threads=threads, temp_dir=temp_dir, on_bytes=signals.end_in_good_order, scoring=scoring,
         connector_words=connectors, threshold=DEFAULT_THRESHOLDS[scoring] if threshold is None else threshold,
         **options,
     )  # fmt: skip
@@ -110,11 +105,6 @@ def phrases(
             listed = sorted(found.export_phrases().items(), key=lambda item: -item[1])
             file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in listed).encode())
     say(f"{len(found):,} phrases")
-
-
-def _end_in_good_order(n_bytes: int) -> None:
-    """The kernels are compiled: there may be something to put in order."""
-    signals.ends_at_once = False
 
 
 def _say_what_was_changed(reading: Reading | None) -> None:

@@ -34,6 +34,10 @@ class Signals:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
 
+    def end_in_good_order(self, *_: object) -> None:
+        """The kernels are compiled: from now on there may be something to put in order."""
+        self.ends_at_once = False
+
     def _on_signal(self, number: int, frame: object) -> None:
         if self.ends_at_once:
             say_stopped(number)

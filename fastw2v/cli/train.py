@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import TrainConfig, base_type
+from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out
 from ..errors import RunError
 from ..files import check_distinct, check_outputs, locked
-from ..vectors.names import FORMATS, format_of, outputs_of
+from ..vectors.names import CHECKPOINT, FORMATS, PREVIOUS_CHECKPOINT, format_of, outputs_of
 from ..vectors.plots import check_plot
+from .options import config_options
 from .stopping import Stopped, signals
 
 if TYPE_CHECKING:
@@ -25,33 +25,12 @@ if TYPE_CHECKING:
 UNWRITTEN = "the vectors were not written"
 
 
-def _train_options(command: Callable[..., None]) -> Callable[..., None]:
-    """One option for each field of TrainConfig, which holds defaults and help."""
-    for item in reversed(fields(TrainConfig)):
-        name = "--" + item.name.replace("_", "-")
-        allowed = item.metadata["allowed"]
-        kind = base_type(item.name)
-        if kind is bool:
-            add = click.option(name, is_flag=True, default=item.default, help=item.metadata["help"])
-        else:
-            add = click.option(
-                name,
-                type=click.Choice(allowed.choices) if allowed.choices else kind,
-                default=item.default,
-                show_default=item.default is not None,
-                help=item.metadata["help"],
-                metavar="DIR" if kind is str and not allowed.choices else None,
-            )
-        command = add(command)
-    return command
-
-
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where the vectors go; - is stdout.")
 @click.option("--format", "kind", type=click.Choice(FORMATS),
               help="Default: by the end of the name (.bin, .npz, .fw2v, .tsv), else text.")  # fmt: skip
-@_train_options
+@config_options
 @click.option("--save-vocab", metavar="FILE", help="Write the vocabulary as 'word count' lines.")
 @click.option("--read-vocab", metavar="FILE", help="Use this vocabulary and its counts; drop other words.")
 @click.option("--init-vectors", metavar="FILE", help="Start from these vectors; other words start at random.")
@@ -113,7 +92,7 @@ def train(
     by_the_way = [save_model, save_vocab, loss_plot, log_json]  # the run that is resumed may have made them
     check_outputs(outputs, inputs, overwrite)
     check_outputs(by_the_way, [*inputs, *outputs], overwrite or resume)
-    own = [os.path.join(checkpoint, name) for name in ("checkpoint.fw2v", "previous.fw2v")] if checkpoint else []
+    own = [os.path.join(checkpoint, name) for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)] if checkpoint else []
     check_distinct([*outputs, *by_the_way, *own])
 
     with locked(output):
@@ -185,11 +164,7 @@ def _saver(path: str) -> Callable[[Vocabulary], None]:
 def _reporter(quiet: bool, log_json: str | None, append: bool) -> Reporter:
     from ..progress import Reporter
 
-    return Reporter(quiet, log_json, on_compiled=_end_in_good_order, append=append)
-
-
-def _end_in_good_order() -> None:
-    signals.ends_at_once = False
+    return Reporter(quiet, log_json, on_compiled=signals.end_in_good_order, append=append)
 
 
 @click.command()

@@ -14,7 +14,7 @@ import click
 
 from ..errors import InputError, UnknownWord
 from ..files import check_output, check_outputs
-from ..vectors.names import FORMATS, format_of, outputs_of
+from ..vectors.names import CHECKPOINT, FORMATS, format_of, outputs_of
 from .stopping import say, signals
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _load(vecs: str, kind: str | None, limit: int | None = None) -> Vectors:
     from ..vectors.vectors import Vectors
 
     loaded = Vectors.load(vecs, kind, limit)
-    signals.ends_at_once = False
+    signals.end_in_good_order()
     return loaded
 
 
@@ -239,9 +239,6 @@ def plot(
     check_map(output)
     vectors = _load(vecs, kind)
     save_map(output, make_map(vectors, words, n_words, method, clusters, seed), f"{os.path.basename(vecs)}: {method}")
-
-
-CHECKPOINT = "checkpoint.fw2v"
 
 
 def _describe(about: dict[str, Any]) -> str:

@@ -27,10 +27,11 @@ from ..files import check_output
 from ..kernels.train import STATISTICS
 from ..vectors import containers
 from ..vectors.formats import is_finite
+from ..vectors.names import CHECKPOINT, PREVIOUS_CHECKPOINT
 from .model import Model
 from .start import made_by
 
-CURRENT, PREVIOUS, UNUSABLE = "checkpoint.fw2v", "previous.fw2v", "unusable.fw2v"
+CURRENT, PREVIOUS, UNUSABLE = CHECKPOINT, PREVIOUS_CHECKPOINT, "unusable.fw2v"
 
 FREE_OPTIONS = {"threads", "temp_dir", "force", "vectors"}
 """May differ between a run and its continuation: they do not change the path of training, but for threads' races."""

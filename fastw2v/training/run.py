@@ -84,8 +84,10 @@ Event = (
 Callback = Callable[[Event], bool | None]
 
 
-def _no_callback(event: Event) -> None:
-    pass
+def _only_warn(event: Event) -> None:
+    """What is done with events where nobody listens."""
+    if isinstance(event, CheckpointFailed):
+        warnings.warn(event.message, RuntimeWarning, stacklevel=2)
 
 
 Path = str | os.PathLike[str]
@@ -108,7 +110,7 @@ def train(
     resume: bool = False,
     held_out: Texts | None = None,
     loss_plot: Path | None = None,
-    callback: Callback = _no_callback,
+    callback: Callback = _only_warn,
     **options: Any,
 ) -> Vectors:
     """Train word vectors on text files, or on one of sentences, lines and walks.
@@ -157,11 +159,6 @@ def train(
     held_out_files = None if held_out is None else find_held_out(held_out, files)
     plot = None if loss_plot is None else LossPlot(loss_plot, config, callback)
     callback = plot or callback
-
-    def tell(event: CheckpointSaved | CheckpointFailed) -> None:
-        if callback is _no_callback and isinstance(event, CheckpointFailed):
-            warnings.warn(event.message, RuntimeWarning, stacklevel=2)
-        callback(event)
 
     def timed(name: str, work: Callable[[], Any], note: str = "") -> Any:
         callback(PhaseStarted(name, note))
@@ -224,7 +221,7 @@ def train(
             with contextlib.ExitStack() as closing:
                 checkpointer = None
                 if checkpoint is not None:
-                    checkpointer = Checkpointer(checkpoint, 60 * checkpoint_every, model, text, config, tell)
+                    checkpointer = Checkpointer(checkpoint, 60 * checkpoint_every, model, text, config, callback)
                     closing.callback(checkpointer.close)
                 train_model(model, text, config, threads, callback, held_out_text, position, checkpointer)
             return model

@@ -11,6 +11,9 @@ from ..files import STANDARD_STREAMS
 FORMATS = ("text", "binary", "glove", "tensorboard", "npz", "native")
 _SUFFIXES = {".bin": "binary", ".tsv": "tensorboard", ".npz": "npz", ".fw2v": "native"}
 
+CHECKPOINT, PREVIOUS_CHECKPOINT = "checkpoint.fw2v", "previous.fw2v"
+"""In a directory of checkpoints: the latest, and the one before."""
+
 
 def format_of(path: str | os.PathLike[str]) -> str:
     """By the end of the name: .bin binary, .npz npz, .fw2v native, .tsv tensorboard, else text; .gz may be behind it.
