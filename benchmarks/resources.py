@@ -34,7 +34,8 @@ ESTIMATES: list[dict[str, Any]] = [
     {"n_words": 1_000_000, "dim": 100, "threads": 2}, {"n_words": 1_000_000, "dim": 100, "threads": 1, "model": "cbow"},
     {"n_words": 1_000_000, "dim": 100, "threads": 2, "loss": "hs"}, {"n_words": 300_000, "dim": 300, "threads": 2},
     {"n_words": 300_000, "dim": 100, "threads": 2, "checkpoint": True},
-    {"n_words": 10_000, "dim": 50, "threads": 2, "loss": "softmax"}, {"n_words": 1_000_000, "dim": 10, "threads": 2},
+    {"n_words": 10_000, "dim": 50, "threads": 2, "loss": "softmax", "lr": 0.001},
+    {"n_words": 1_000_000, "dim": 10, "threads": 2},
 ]  # fmt: skip
 
 

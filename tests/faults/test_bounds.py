@@ -19,6 +19,7 @@ from fastw2v.training.objective import new_model, objective_of, windows_of
 
 CANARY = np.float32(12345.678)
 n_wanted = int(sys.argv[1])
+n_beside = 0
 rng = random.Random(0)
 settings = [
     (dim, negative, window, n_words, kind)
@@ -52,9 +53,12 @@ for dim, negative, window, n_words, kind in rng.sample(settings, n_wanted):
                            objective_of(vocabulary, config, threads), 8, True, np.uint64(1), np.uint64(0), statistics)
     for memory, start, stop in guarded:
         beside = np.append(memory[:start], memory[stop:])
-        assert (beside == CANARY).all(), (dim, negative, window, n_words, kind)
+        if (beside != CANARY).any():
+            n_beside += 1
+            print((dim, negative, window, n_words, kind), file=sys.stderr)
         assert np.isfinite(memory).all()
     assert all((matrix[:, dim:] == 0).all() for matrix in matrices), "padding"
+print(n_beside)
 """
 
 
@@ -63,4 +67,6 @@ def test_canaries():
     done = subprocess.run([sys.executable, "-c", CODE, str(n)], env={**os.environ, "NUMBA_BOUNDSCHECK": "1"},
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    report("kernels with bounds checked, between canaries", settings=n, writes_beside=0)
+    n_beside = int(done.stdout)
+    report("kernels with bounds checked, between canaries", settings=n, writes_beside=n_beside)
+    assert n_beside == 0, done.stderr

@@ -62,6 +62,7 @@ def test_killed_at_random_moments(text, tmp_path):
 
     rng = random.Random(0)
     n_wanted, n_killed, n_runs, reached, longest = amount(200, 5), 0, 0, 0, 2.0
+    n_lost = n_different = 0
     while n_killed < n_wanted:
         start, number = time.monotonic(), child(train)
         time.sleep(rng.uniform(0, longest))
@@ -70,26 +71,27 @@ def test_killed_at_random_moments(text, tmp_path):
             n_killed += 1
             found = load(directory) if directory.exists() else None
             now = found.position.n_words if found else 0
-            assert now >= reached, "it went back"
+            n_lost += now < reached
             reached = now
             continue
         longest = min(longest, time.monotonic() - start)
         n_runs, reached = n_runs + 1, 0
-        np.testing.assert_array_equal(Vectors.load(output).vectors, expected.vectors)
+        n_different += not np.array_equal(Vectors.load(output).vectors, expected.vectors)
         for path in directory.iterdir():
             path.unlink()
         output.unlink()
     assert wait(child(train)) == 0
-    np.testing.assert_array_equal(Vectors.load(output).vectors, expected.vectors)
+    n_different += not np.array_equal(Vectors.load(output).vectors, expected.vectors)
     assert not list(directory.glob(".*.tmp"))
-    report("killed at random moments", kills=n_killed, runs_finished=n_runs + 1, lost=0, different=0)
+    report("killed at random moments", kills=n_killed, runs_finished=n_runs + 1, lost=n_lost, different=n_different)
+    assert (n_lost, n_different) == (0, 0)
 
 
 def test_signals_at_random_moments(text, tmp_path):
     from fastw2v import cli
 
     rng = random.Random(1)
-    seconds, codes = [], []
+    seconds, codes, half_written = [], [], []
     for i in range(amount(100, 5)):
         output = tmp_path / f"o{i}.txt"
         command = ["fastw2v", "train", text, "-o", output, "--checkpoint", tmp_path / f"c{i}", "--dim", 100,
@@ -107,8 +109,8 @@ def test_signals_at_random_moments(text, tmp_path):
         codes.append(wait(number))
         seconds.append(time.monotonic() - start)
         assert codes[-1] in (128 + sent, -sent), codes[-1]  # -sent: before the command line caught it
-        assert not output.exists()
-        assert not list(tmp_path.glob(f".o{i}*")), "leftovers"
-    assert max(seconds) < 2
-    report("signals at random moments", tried=len(codes), half_written=0,
+        half_written += [*tmp_path.glob(f"o{i}.txt"), *tmp_path.glob(f".o{i}*")]
+    report("signals at random moments", tried=len(codes), half_written=len(half_written),
            seconds_to_exit_p50=round(statistics.median(seconds), 3), max=round(max(seconds), 3))  # fmt: skip
+    assert not half_written
+    assert max(seconds) < 2
