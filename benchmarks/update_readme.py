@@ -15,6 +15,7 @@ from typing import Any
 
 import kernels
 import options
+import resources
 import scaling
 import softmax
 import trainers
@@ -164,6 +165,7 @@ PARTS = {
     "scaling": scaling_text,
     "vectors": vectors_text,
     "faults": faults_text,
+    "resources": lambda: resources.text(load("resources")),
 }
 
 
