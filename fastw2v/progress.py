@@ -15,6 +15,8 @@ from .corpus.corpus import Reading
 from .corpus.vocabulary import Vocabulary
 from .kernels.tokenize import MAX_TOKEN_BYTES
 from .training.checkpoint import CheckpointFailed, CheckpointSaved, Resumed
+from .training.cluster import ClusterChanged
+from .training.distributed import RoundEnded
 from .training.resources import Estimated
 from .training.run import BytesRead, CorpusRead, Event, PhaseEnded, PhaseStarted
 from .training.trainer import EpochEnded, Evaluating, Progress
@@ -47,6 +49,7 @@ class Reporter:
         self._corpus: CorpusRead | None = None
         self._progress: Progress | None = None
         self._epoch: EpochEnded | None = None
+        self._round: RoundEnded | None = None
 
     def __enter__(self) -> Reporter:
         return self
@@ -78,6 +81,13 @@ class Reporter:
                         f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary"
                     )
                 self.on_vocabulary(vocabulary)
+            case ClusterChanged(n_workers, message):
+                self._line(f"{message} ({n_workers} workers)")
+                self._record(workers=n_workers)
+            case RoundEnded():
+                self._round = event
+                self._record(round_seconds=event.seconds, workers=event.n_workers, beats=event.n_beats,
+                             bytes_sent_by_each=event.n_bytes, waited=event.waited)  # fmt: skip
             case Estimated():
                 self._line(str(event))
             case Resumed(path, n_words, warning):
@@ -225,6 +235,7 @@ def _bar(progress: Progress, columns: int = 120) -> str:
         f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
         f"{_speed(progress.words_per_second)}  loss {loss}  lr {progress.learning_rate:.2g}  "
         f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+        + (f"  {progress.n_workers} workers, waiting {progress.waited:.0%}" if progress.n_workers else "")
     )
     width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)
     filled = round(share * width)

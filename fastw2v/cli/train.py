@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config import TrainConfig
-from ..corpus.paths import find_files, find_held_out
+from ..corpus.paths import find_files, find_held_out, names_for_workers
 from ..errors import RunError
 from ..files import check_distinct, check_outputs, locked
 from ..vectors.names import CHECKPOINT, FORMATS, PREVIOUS_CHECKPOINT, format_of, outputs_of
@@ -43,6 +44,8 @@ UNWRITTEN = "the vectors were not written"
 @click.option("--freeze", is_flag=True, help="Do not change the vectors that are started from.")
 @click.option("--held-out", metavar="FILE", help="Text that is not trained on: tell its loss after each epoch.")
 @click.option("--loss-plot", metavar="FILE", help="Draw the loss curve, while training too: .png, .svg or .pdf.")
+@click.option("--dask", metavar="ADDRESS", help="Train on a Dask cluster: a scheduler's address, or local:N for N "
+              "processes here.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--log-json", metavar="FILE", help="Write one JSON record a line, one for each slice and each epoch.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -61,6 +64,7 @@ def train(
     freeze: bool,
     held_out: str | None,
     loss_plot: str | None,
+    dask: str | None,
     overwrite: bool,
     log_json: str | None,
     quiet: bool,
@@ -82,7 +86,7 @@ def train(
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
     if config.loss == "softmax":
         limit_blas()
-    files = find_files(corpus)
+    files = names_for_workers(corpus) if dask else find_files(corpus)
     if loss_plot:
         check_plot(loss_plot)
     given = [name for name in (read_vocab, init_vectors, continue_from) if name is not None]
@@ -99,13 +103,14 @@ def train(
         _train(
             files, output, kind, save_vocab, log_json, quiet, read_vocab=read_vocab, resume=resume,
             init_vectors=init_vectors, continue_from=continue_from, freeze=freeze, save_model=save_model,
-            checkpoint=checkpoint, checkpoint_every=checkpoint_every, held_out=held_out, loss_plot=loss_plot, **options,
+            checkpoint=checkpoint, checkpoint_every=checkpoint_every, held_out=held_out, loss_plot=loss_plot, dask=dask,
+            **options,
         )  # fmt: skip
 
 
 def _train(
     files: list[str], output: str, kind: str, save_vocab: str | None, log_json: str | None, quiet: bool, *,
-    read_vocab: str | None, resume: bool, **options: Any,
+    read_vocab: str | None, resume: bool, dask: str | None, **options: Any,
 ) -> None:  # fmt: skip
     from .. import train as train_vectors
     from ..corpus.vocabulary import Vocabulary
@@ -116,7 +121,7 @@ def _train(
 
     vocabulary = Vocabulary.load(read_vocab) if read_vocab else None
     checkpoint, dim = options["checkpoint"], options["dim"]
-    with _reporter(quiet, log_json, resume) as report:
+    with _reporter(quiet, log_json, resume) as report, contextlib.ExitStack() as closing:
         if save_vocab:
             report.on_vocabulary = _saver(save_vocab)
 
@@ -135,6 +140,10 @@ def _train(
                         raise Stopped(signals.received)
             return signals.received > 0
 
+        if dask:
+            from ..training.cluster import connected
+
+            options["client"] = closing.enter_context(connected(dask, options.get("threads")))
         try:
             vectors = train_vectors(files, vocabulary=vocabulary, resume=resume, callback=on_event, **options)
         except RunError as error:

@@ -93,14 +93,14 @@ class Corpus:
         n_tokenizers = min(threads, MAX_TOKENIZERS)
         tokenizers = [Tokenizer(first, n_tokenizers) for first in range(n_tokenizers)]
         if vocabulary is not None:
-            vocabulary = _given(vocabulary, max_vocab)
+            vocabulary = given(vocabulary, max_vocab)
             for tokenizer in tokenizers:
                 tokenizer.learn(vocabulary.words)
         with temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_tokenizers) as pool:
             n_bytes = _encode(blocks, tokenizers, pool, spool, on_bytes)
             n_unknown = sum(tokenizer.n_unknown for tokenizer in tokenizers)
             n_overlong = sum(tokenizer.n_overlong for tokenizer in tokenizers)
-            found = _unite(tokenizers, invalid_utf8)
+            found = unite(tokenizers, invalid_utf8)
             tokenizers.clear()  # and their memory
             n_known = int(found.counts.sum())
             reading = Reading(n_bytes, n_known + n_unknown, len(found.words), n_overlong, n_unknown, found.n_invalid)
@@ -124,7 +124,7 @@ class Corpus:
         The options are as in `from_blocks`.
         """
         if vocabulary is not None:
-            vocabulary = _given(vocabulary, max_vocab)
+            vocabulary = given(vocabulary, max_vocab)
         counts = np.zeros(0, np.int64)
         with temporary_file(temp_dir) as spool, ThreadPoolExecutor(1) as pool:
             for ids in pieces:
@@ -141,16 +141,16 @@ class Corpus:
                 known = np.zeros(len(vocabulary), np.int64)
                 np.add.at(known, numbers[numbers >= 0], counts[numbers >= 0])
                 n_unknown = n_tokens - int(known.sum())
-                found = _Found(vocabulary.words, known, numbers, 0)
+                found = Found(vocabulary.words, known, numbers, 0)
             else:
-                found = _Found(names, counts, np.arange(len(names), dtype=np.int32), 0)
+                found = Found(names, counts, np.arange(len(names), dtype=np.int32), 0)
             reading = Reading(0, n_tokens, len(names), 0, n_unknown, 0)
             return cls._pruned(found, reading, spool, pool, min_count, max_vocab, vocabulary, earlier, least_words)
 
     @classmethod
     def _pruned(
         cls,
-        found: _Found,
+        found: Found,
         reading: Reading,
         spool: BinaryIO,
         pool: ThreadPoolExecutor,
@@ -161,22 +161,19 @@ class Corpus:
         least_words: int,
     ) -> Corpus:
         """Prune the words, or take those of `vocabulary`, which are those found, and number the text anew."""
-        if earlier is not None:
-            vocabulary, numbers = earlier.extended(found.words, found.counts, min_count)
-        elif vocabulary is None:
-            vocabulary, places = Vocabulary.from_counts(found.words, found.counts, min_count, max_vocab)
-            _check_enough(found, vocabulary, min_count, least_words)
-            numbers = np.full(len(found.words), -1, np.int32)
-            numbers[places] = np.arange(len(vocabulary))
+        if vocabulary is None:
+            vocabulary, numbers = prune(found, min_count, max_vocab, earlier, least_words)
         else:
             numbers = np.arange(len(vocabulary), dtype=np.int32)
         n_tokens = int(found.counts[numbers >= 0].sum())
-        if n_tokens == 0:
-            known = "vocabulary that was given" if earlier is None else f"earlier run, and none {min_count} times"
-            raise InputError(f"the corpus holds no word of the {known}")
+        check_known(n_tokens)
         new_ids = np.where(found.word_of_id >= 0, numbers[found.word_of_id], -1).astype(np.int32)
         checksum = _renumber(spool, new_ids, pool)
         return cls(vocabulary, mapped(spool), n_tokens, reading, checksum)
+
+    @property
+    def n_ids(self) -> int:
+        return len(self.ids)
 
     def let_go(self) -> None:
         """Give back the memory that holds pages of the file of ids; they come again when they are read."""
@@ -185,7 +182,31 @@ class Corpus:
             memory.madvise(mmap.MADV_DONTNEED)
 
 
-def _given(vocabulary: Vocabulary, max_vocab: int | None) -> Vocabulary:
+def prune(
+    found: Found, min_count: int, max_vocab: int | None, earlier: Vocabulary | None, least_words: int = 2
+) -> tuple[Vocabulary, NDArray[np.int32]]:
+    """The vocabulary, and the id in it of each word that was found, or -1. Raises InputError if that is too little."""
+    numbers: NDArray[np.int32]
+    if earlier is not None:
+        vocabulary, numbers = earlier.extended(found.words, found.counts, min_count)
+        if not (numbers >= 0).any():
+            raise InputError(f"the corpus holds no word of the earlier run, and none {min_count} times")
+        return vocabulary, numbers
+    vocabulary, places = Vocabulary.from_counts(found.words, found.counts, min_count, max_vocab)
+    _check_enough(found, vocabulary, min_count, least_words)
+    numbers = np.full(len(found.words), -1).astype(np.int32)
+    numbers[places] = np.arange(len(vocabulary), dtype=np.int32)
+    return vocabulary, numbers
+
+
+def check_known(n_tokens: int) -> None:
+    """Raises InputError if there are no words to train on."""
+    if n_tokens == 0:
+        raise InputError("the corpus holds no word of the vocabulary that was given")
+
+
+def given(vocabulary: Vocabulary, max_vocab: int | None) -> Vocabulary:
+    """A vocabulary that was given, pruned. Raises InputError if too little is left."""
     vocabulary = vocabulary.pruned(0, max_vocab)
     if len(vocabulary) < 2:
         raise InputError(f"the vocabulary that was given has {len(vocabulary)} words: a context needs two")
@@ -252,7 +273,7 @@ def write_ids(file: BinaryIO, ids: NDArray[np.int32]) -> None:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """All distinct words of the text, unsorted."""
 
     words: Sequence[str]
@@ -261,7 +282,7 @@ class _Found:
     n_invalid: int
 
 
-def _unite(tokenizers: list[Tokenizer], invalid_utf8: str) -> _Found:
+def unite(tokenizers: list[Tokenizer], invalid_utf8: str) -> Found:
     """The words of all tokenizers as text, equal ones merged."""
     first = tokenizers[0]
     places = [np.arange(first.n_words, dtype=np.int32)] + [first.absorb(other) for other in tokenizers[1:]]
@@ -271,7 +292,7 @@ def _unite(tokenizers: list[Tokenizer], invalid_utf8: str) -> _Found:
         word_of_id[tokenizer.first :: tokenizer.step][: len(place)] = word_of_place[place]
     counts = np.zeros(len(words), np.int64)
     np.add.at(counts, word_of_place, first.counts)
-    return _Found(words, counts, word_of_id, n_invalid)
+    return Found(words, counts, word_of_id, n_invalid)
 
 
 class _Words(Sequence[str]):
@@ -318,7 +339,7 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _check_enough(found: _Found, kept: Vocabulary, min_count: int, least_words: int) -> None:
+def _check_enough(found: Found, kept: Vocabulary, min_count: int, least_words: int) -> None:
     if len(found.words) == 0:
         raise InputError("the corpus holds no words: it is empty or all white space")
     if len(kept) == 0:

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from ..errors import InputError
+from .remote import find_urls, is_url
 
 STDIN = "-"
 
 
 def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
-    """The files that paths, globs and directories name, in order; a directory's files sorted, hidden ones left out.
+    """The files that paths, globs, directories and URLs name, in order; a directory's sorted, hidden ones left out.
 
     Raises InputError for what does not exist or cannot be read.
     """
@@ -26,7 +27,9 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
         raise InputError("no corpus given: name at least one file, directory or glob, or - for stdin")
     files: list[str] = []
     for name in names:
-        if os.path.isdir(name):
+        if is_url(name):
+            found = find_urls(name)
+        elif os.path.isdir(name):
             found = _files_below(name)
             if not found:
                 raise InputError(f"corpus directory {name} holds no files")
@@ -42,9 +45,17 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     if STDIN in files and sys.stdin is None:
         raise InputError("the corpus is stdin (-), which is closed")
     for file in files:
-        if file != STDIN and not os.access(file, os.R_OK):
+        if file != STDIN and not is_url(file) and not os.access(file, os.R_OK):
             raise InputError(f"corpus {file} cannot be read: permission denied")
     return files
+
+
+def names_for_workers(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    """The names, which other machines will look for, as absolute paths."""
+    names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
+    if STDIN in names:
+        raise InputError("stdin (-) cannot be read by several machines: give files that all of them can see")
+    return [name if is_url(name) else os.path.abspath(name) for name in names]
 
 
 def find_held_out(held_out: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], corpus: list[str]) -> list[str]:

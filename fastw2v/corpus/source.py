@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import importlib
 import io
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, MissingExtra, RunError
 from ..kernels.tokenize import MAX_TOKEN_BYTES, NEWLINE, end_of_last_separator
 from .paths import STDIN
+from .remote import file_system, is_url
 
 BLOCK_BYTES = 1 << 20
 """Large enough to hide the cost of a block (about 0.1 ms), small enough that Ctrl-C never waits."""
@@ -35,10 +37,14 @@ _HEAD_BYTES = 6  # of the longest magic number
 
 
 class _Source(io.RawIOBase):
-    """A stream whose first bytes can be looked at; waits where the stream would not. n_read: bytes taken from it."""
+    """A stream whose first bytes can be looked at; waits where the stream would not. n_read: bytes taken from it.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    It ends after `limit` bytes.
+    """
+
+    def __init__(self, stream: BinaryIO, limit: int = sys.maxsize) -> None:
         self._stream = stream
+        self._limit = limit
         self._unread = b""
         self.n_read = 0
         head = b""
@@ -54,6 +60,7 @@ class _Source(io.RawIOBase):
             n = min(len(buffer), len(self._unread))
             buffer[:n], self._unread = self._unread[:n], self._unread[n:]
             return n
+        buffer = memoryview(buffer)[: self._limit - self.n_read]
         while (read := self._stream.readinto(buffer)) is None:  # type: ignore[attr-defined]
             select.select([self._stream], [], [])
         self.n_read += read
@@ -114,8 +121,8 @@ _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf": "a 7z archive"}
 
 
 def is_compressed(file: str) -> bool:
-    """Whether a regular file's first bytes are those of a compressed one."""
-    with open(file, "rb") as stream:
+    """Whether the first bytes of a file or URL are those of a compressed one."""
+    with _open(file) as stream:
         head = stream.read(_HEAD_BYTES)
     return any(head.startswith(magic) for magic in _DECOMPRESSORS)
 
@@ -126,24 +133,75 @@ def read_blocks(files: list[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     A token over the limit may come shortened, but never below the limit: a line of any length takes the same memory.
     """
     for file in files:
-        try:
-            with open(0 if file == STDIN else file, "rb", buffering=0, closefd=file != STDIN) as raw:
-                before = os.fstat(raw.fileno())
-                source = _Source(raw)  # type: ignore[arg-type]
+        with _opened(file) as raw:
+            source = _Source(raw)
+            with _watched(file, source):
                 yield from _cut(_decompress(file, source), file)
-                after = os.fstat(raw.fileno())
-            if stat.S_ISREG(before.st_mode) and _state(before) != _state(after):
-                raise RunError(f"corpus {_name(file)} changed while it was read: wait until it is complete, or copy it")
-        except OSError as error:
-            if error.errno is None:  # so the decompressors
-                raise _damaged(file, source.n_read, error) from error
-            raise InputError(f"cannot read {_name(file)}: {error.strerror}") from error
-        except (EOFError, zlib.error, lzma.LZMAError) as error:
-            raise _damaged(file, source.n_read, error) from error
-        except Exception as error:
-            if type(error).__name__ != "ZstdError":  # its class is known only where zstd is installed
-                raise
-            raise _damaged(file, source.n_read, error) from error
+
+
+def read_range(file: str, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """The same for the bytes of a plain file from `start` to `stop`, both moved on to the next line's start.
+
+    So ranges that meet share the text out between them. In a line of more than 1 MB they are moved on to a blank.
+    """
+    with _opened(file) as raw:
+        first, end = (_line_start(raw, place) for place in (start, stop))
+        raw.seek(first)
+        source = _Source(raw, end - first)
+        with _watched(file, source):
+            yield from _cut(source, file, is_first=start == 0)
+
+
+def _line_start(stream: Any, place: int) -> int:
+    """The first place from `place` on where a line begins, or the end of the file."""
+    if place == 0:
+        return 0
+    stream.seek(place - 1)
+    here = place - 1
+    while text := stream.read(BLOCK_BYTES):
+        for separator in (b"\n", b" ", b"\t"):
+            found = text.find(separator)
+            if found >= 0:
+                return here + int(found) + 1
+        here += len(text)
+    return here
+
+
+def _open(file: str) -> Any:
+    """A stream of bytes, not buffered."""
+    if is_url(file):
+        with file_system(file) as (files, path):
+            return files.open(path, "rb")
+    return open(0 if file == STDIN else file, "rb", buffering=0, closefd=file != STDIN)
+
+
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[Any]:
+    """A stream of the file; one that cannot be read, or changes meanwhile, is an error."""
+    try:
+        with _open(file) as raw:
+            before = _state(file, raw)
+            yield raw
+            after = _state(file, raw)
+    except OSError as error:
+        raise InputError(f"cannot read {_name(file)}: {error.strerror or error}") from error
+    if before != after:
+        raise RunError(f"corpus {_name(file)} changed while it was read: wait until it is complete, or copy it")
+
+
+@contextlib.contextmanager
+def _watched(file: str, source: _Source) -> Iterator[None]:
+    """Damage found inside becomes an error that says where."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of a decompressor
+            raise
+        raise _damaged(file, source.n_read, error) from error
+    except Exception as error:
+        if type(error).__name__ != "ZstdError":  # its class is known only where zstd is installed
+            raise
+        raise _damaged(file, source.n_read, error) from error
 
 
 def blocks_of_lines(lines: Iterator[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -163,8 +221,13 @@ def blocks_of_lines(lines: Iterator[str]) -> Iterator[tuple[int, NDArray[np.uint
         yield len(text), np.frombuffer(bytearray(text), np.uint8)
 
 
-def _state(found: os.stat_result) -> tuple[int, int]:
-    return found.st_size, found.st_mtime_ns
+def _state(file: str, stream: Any) -> object:
+    """What is another once a file has changed; None for what is no regular file."""
+    if is_url(file):
+        with file_system(file) as (files, path):
+            return files.ukey(path)
+    found = os.fstat(stream.fileno())
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def _name(file: str) -> str:
@@ -188,9 +251,8 @@ def _decompress(file: str, source: _Source) -> Any:
     return source
 
 
-def _cut(stream: Any, file: str) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _cut(stream: Any, file: str, is_first: bool = True) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     unfinished = np.empty(0, np.uint8)
-    is_first = True
     while True:
         text = np.empty(len(unfinished) + BLOCK_BYTES, np.uint8)
         text[: len(unfinished)] = unfinished

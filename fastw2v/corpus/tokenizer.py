@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,20 @@ class Tokenizer:
             np.zeros(2 * n_words, np.uint64), np.zeros(n_words + 1, np.int64), np.zeros(n_words, np.int64),
             np.zeros(2 * MAX_TOKEN_BYTES + 8 * n_words, np.uint8),
         )  # fmt: skip
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To another process go the words and counts without the room between and around them."""
+        words = Dictionary(np.zeros(0, np.uint64), self.offsets, self.counts, self._words.arena[: self.offsets[-1]])
+        return {"first": self.first, "step": self.step, "may_grow": self.may_grow, "state": self._state, "words": words}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Tokenizer.__init__(self, state["first"], state["step"])
+        self._absorb(Dictionary(*map(np.array, state["words"])))
+        self._state[[N_OVERLONG, N_UNKNOWN]] = state["state"][[N_OVERLONG, N_UNKNOWN]]
+        self.may_grow = state["may_grow"]
+
+    def __sizeof__(self) -> int:
+        return sum(part.nbytes for part in self._words) + self._ids.nbytes
 
     @property
     def n_words(self) -> int:
@@ -78,13 +94,29 @@ class Tokenizer:
 
     def absorb(self, other: Tokenizer) -> NDArray[np.int32]:
         """Add the words and counts of `other`; return the place here of each of its words."""
-        places = np.empty(other.n_words, np.int32)
+        return self._absorb(other._words._replace(counts=other.counts))
+
+    def _absorb(self, other: Dictionary) -> NDArray[np.int32]:
+        n_words = len(other.counts)
+        places = np.empty(n_words, np.int32)
         done = 0
         while True:
-            done = kernels.merge(self._words, self._state, other._words, other.n_words, done, places)
-            if done == other.n_words:
+            done = kernels.merge(self._words, self._state, other, n_words, done, places)
+            if done == n_words:
                 return places
             self._grow(MAX_ID)
+
+    def add_overlong(self, n_tokens: int) -> None:
+        """Count tokens that others dropped."""
+        self._state[N_OVERLONG] += n_tokens
+
+    def subset(self, places: NDArray[np.int64]) -> Tokenizer:
+        """A dictionary of the words at these places, in their order, without counts."""
+        arena, offsets = self.arena, self.offsets.tolist()
+        made = Tokenizer()
+        words = b"".join([arena[offsets[place] : offsets[place + 1]] for place in places.tolist()])
+        made.encode(np.frombuffer(bytearray(words), np.uint8))
+        return made
 
     def _grow(self, most_words: int) -> None:
         """Double what is more than half full, up to `most_words` words."""

@@ -19,14 +19,14 @@ from ..files import check_words, replacing
 class Vocabulary:
     """Words by falling count, equal counts by UTF-8 bytes; a word's id is its place.
 
-    words: str, each once, none with white space. counts: (n_words,) int64.
+    words: str, each once, none with white space; empty where only the counts are needed. counts: (n_words,) int64.
     """
 
     words: list[str]
     counts: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.counts)
 
     @classmethod
     def from_counts(
@@ -54,7 +54,7 @@ class Vocabulary:
 
     def extended(
         self, words: Sequence[str], counts: NDArray[np.int64], min_count: int
-    ) -> tuple[Vocabulary, NDArray[np.int64]]:
+    ) -> tuple[Vocabulary, NDArray[np.int32]]:
         """The vocabulary with the counts of a text added, and with its words seen `min_count` times there.
 
         words: distinct, in any order. counts: (len(words),) int64. Also returns the id of each of `words`, or -1.

@@ -51,6 +51,8 @@ class Position:
     n_predictions: int = 0
     seconds: float = 0.0
     epoch_total: list[float] = field(default_factory=lambda: [0.0] * STATISTICS)  # the epoch's statistics so far
+    # Which spans of the epoch are done, where those of many machines are; else the first of its order.
+    spans_done: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,16 @@ class Checkpointer:
 
     def offer(self, position: Position, is_epochs_end: bool = False) -> None:
         """Begin a checkpoint if it is time, or cheap enough at an epoch's end; not while one is being written."""
+        if self.is_due(is_epochs_end):
+            self._begin(position)
+
+    def is_due(self, is_epochs_end: bool = False) -> bool:
+        """Whether `offer` would begin a checkpoint."""
         self._report(wait=False)
         wait = self._every
         if is_epochs_end:
             wait = min(wait, self.last_saved.seconds / MOST_OF_THE_TIME if self.last_saved else 0.0)
-        if self._writing is None and time.monotonic() - self._last >= wait:
-            self._begin(position)
+        return self._writing is None and time.monotonic() - self._last >= wait
 
     def save(self, position: Position) -> None:
         """Write a checkpoint and wait until it is on disk."""
@@ -189,7 +195,7 @@ def about_run(corpus: Corpus, config: TrainConfig, model: Model) -> dict[str, An
         **made_by(config),
         "config": asdict(config),
         "corpus": {
-            "n_ids": len(corpus.ids), "n_tokens": corpus.n_tokens, "checksum": corpus.checksum,
+            "n_ids": corpus.n_ids, "n_tokens": corpus.n_tokens, "checksum": corpus.checksum,
             "counts": zlib.crc32(np.ascontiguousarray(corpus.vocabulary.counts).data),
         },
         "n_frozen": int(model.is_frozen.sum()), "frozen": zlib.crc32(model.is_frozen.data),
@@ -320,7 +326,10 @@ def _position_of(about: dict[str, Any]) -> Position | None:
         floats = [position.seconds, *position.epoch_total]
         is_finite = all(type(number) is float and math.isfinite(number) for number in floats)
         is_known = (
-            set(about["corpus"]) == {"n_ids", "n_tokens", "checksum", "counts"} and about["model"] and about["loss"]
+            isinstance(position.spans_done, str)
+            and set(about["corpus"]) == {"n_ids", "n_tokens", "checksum", "counts"}
+            and about["model"]
+            and about["loss"]
         )
     except (KeyError, TypeError, AttributeError):
         return None

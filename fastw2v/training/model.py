@@ -40,8 +40,12 @@ class Model:
     )  # (n_words,): input vectors that training must not change; or empty
 
     @classmethod
-    def new(cls, n_words: int, dim: int, seed: int, n_input_copies: int = 0, n_output_copies: int = 0) -> Model:
-        """Input U(-0.5, 0.5) / dim, a row from (seed, row); output zero. Raises InputError if memory is short.
+    def new(
+        cls, n_words: int, dim: int, seed: int | None, n_input_copies: int = 0, n_output_copies: int = 0
+    ) -> Model:  # fmt: skip
+        """Input U(-0.5, 0.5) / dim, a row from (seed, row), or zero without a seed; output zero.
+
+        Raises InputError if memory is short.
 
         n_input_copies, n_output_copies: rows behind each matrix for the threads' copies of hot rows.
         """
@@ -56,6 +60,8 @@ class Model:
                 "GB: lower --dim or --max-vocab, or raise --min-count"
             ) from error
         for first in range(0, n_words, ROWS_AT_A_TIME):
+            if seed is None:
+                break
             stop = min(n_words, first + ROWS_AT_A_TIME)
             fill_uniform(input_vectors[first:stop], first, dim, 0.5 / dim, np.uint64(seed))
         return cls(input_vectors, output_vectors, dim)

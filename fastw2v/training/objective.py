@@ -99,14 +99,15 @@ def n_hot_rows(n_words: int, config: TrainConfig, threads: int) -> tuple[int, in
 
 
 def new_model(
-    n_words: int, config: TrainConfig, threads: int, is_frozen: NDArray[np.bool_] | None = None
+    n_words: int, config: TrainConfig, threads: int, is_frozen: NDArray[np.bool_] | None = None, is_random: bool = True
 ) -> Model:  # fmt: skip
-    """A model to begin with, with the rows that the threads need."""
+    """A model to begin with, with the rows that the threads need; or one of zeros."""
     n_hot_words, n_hot_nodes = n_hot_rows(n_words, config, threads)
     n_hot_outputs = n_hot_nodes if config.loss == "hs" else n_hot_words
     n_spare = 0 if is_frozen is None else 2 * config.window
     made = Model.new(
-        n_words, config.dim, config.seed, threads * (n_hot_words + n_spare), threads * n_hot_outputs
+        n_words, config.dim, config.seed if is_random else None, threads * (n_hot_words + n_spare),
+        threads * n_hot_outputs,
     )  # fmt: skip
     return made if is_frozen is None else replace(made, is_frozen=is_frozen)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus, Reading
-from ..corpus.paths import about_held_out_text, find_files, find_held_out
+from ..corpus.paths import about_held_out_text, find_files, find_held_out, names_for_workers
 from ..corpus.sequences import Walks, from_lines, from_sentences, from_walks
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Vocabulary
@@ -36,6 +36,9 @@ from .checkpoint import (
     room_of,
 )  # fmt: skip
 from .checkpoint import load as load_checkpoint
+from .cluster import Cluster, ClusterChanged, Waiting
+from .distributed import ClusterCorpus, RoundEnded, train_on_cluster
+from .distributed import read_corpus as read_on_cluster
 from .lossplot import LossPlot
 from .model import Model, model_bytes
 from .objective import new_model, windows_of
@@ -79,7 +82,7 @@ class CorpusRead:
 
 Event = (
     PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Progress | EpochEnded | Evaluating | Resumed | CheckpointSaved
-    | CheckpointFailed | Estimated
+    | CheckpointFailed | Estimated | Waiting | ClusterChanged | RoundEnded
 )  # fmt: skip
 Callback = Callable[[Event], bool | None]
 
@@ -110,6 +113,7 @@ def train(
     resume: bool = False,
     held_out: Texts | None = None,
     loss_plot: Path | None = None,
+    client: Any = None,
     callback: Callback = _only_warn,
     **options: Any,
 ) -> Vectors:
@@ -131,6 +135,8 @@ def train(
     an uninterrupted run, several the same schedule.
     held_out: text of the same kind that is not trained on; after each epoch and before the first the loss of all its
     predictions is told, which are made of it as of the corpus (subsampled, with drawn windows), each time the same.
+    client: a `distributed.Client`: the workers of its Dask cluster read the corpus, which all must see under the same
+    paths or URLs, and train replicas of the model, with as many threads as they have or `threads` says.
     loss_plot: a .png, .svg or .pdf file for the loss curve, drawn again and again while training.
     callback: called with each event (`Progress` after each slice, twice a second or more); returning True at a
     `Progress` ends the training there, with the vectors so far.
@@ -152,13 +158,16 @@ def train(
         raise InputError(f"train needs one of corpus, sentences, lines and walks, found {', '.join(named) or 'none'}")
     start = start_of(config, init_vectors, continue_from, freeze, vocabulary is not None)
     found = _find_checkpoint(config, checkpoint, checkpoint_every, resume)
-    files = [] if corpus is None else find_files(corpus)
+    if client is not None and (corpus is None or config.loss == "softmax"):
+        raise InputError("a cluster trains on files, with loss ns or hs")
+    files = [] if corpus is None else find_files(corpus) if client is None else names_for_workers(corpus)
     if save_model is not None:
         sources = [name for name in (init_vectors, continue_from) if isinstance(name, (str, os.PathLike))]
         check_model(save_model, config, [*files, *sources])
     held_out_files = None if held_out is None else find_held_out(held_out, files)
     plot = None if loss_plot is None else LossPlot(loss_plot, config, callback)
     callback = plot or callback
+    cluster = None if client is None else Cluster(client, config.threads, callback)
 
     def timed(name: str, work: Callable[[], Any], note: str = "") -> Any:
         callback(PhaseStarted(name, note))
@@ -181,8 +190,16 @@ def train(
         pruning |= {"on_bytes": lambda n_bytes: callback(BytesRead(n_bytes)), **reading}
         return Corpus.from_text(files, **pruning) if lines is None else from_lines(lines, **pruning)
 
-    def read() -> tuple[Corpus, Corpus | None]:
-        text = read_corpus()
+    def read() -> tuple[Corpus | ClusterCorpus, Corpus | None]:
+        text: Corpus | ClusterCorpus
+        if cluster:
+            text = read_on_cluster(
+                cluster, texts, lambda n_bytes: callback(BytesRead(n_bytes)), min_count=config.min_count,
+                max_vocab=config.max_vocab, vocabulary=vocabulary, earlier=start.vocabulary if start else None,
+                invalid_utf8=config.invalid_utf8,
+            )  # fmt: skip
+        else:
+            text = read_corpus()
         if held_out_files is None:
             return text, None
         with about_held_out_text():
@@ -193,8 +210,10 @@ def train(
             if path is not None:
                 locks.enter_context(locked(path))
         cold = "compiling for this CPU, once: it takes about 13 s" if is_cache_cold(_main_kernel(config)) else ""
-        timed("compile", lambda: compile_kernels(threads, config.loss), cold)
-        if vocabulary is None:  # else an unknown part of the text is left out
+        texts = timed("compile", lambda: compile_kernels(threads, config.loss), cold)
+        if cluster:
+            texts = timed("connect", lambda: cluster.prepare(files, config.loss))
+        elif vocabulary is None:  # else an unknown part of the text is left out
             check_room_for_ids(files, config.temp_dir)
         text, held_out_text = timed("read", read)
         if config.loss == "softmax":
@@ -223,7 +242,11 @@ def train(
                 if checkpoint is not None:
                     checkpointer = Checkpointer(checkpoint, 60 * checkpoint_every, model, text, config, callback)
                     closing.callback(checkpointer.close)
-                train_model(model, text, config, threads, callback, held_out_text, position, checkpointer)
+                more = threads, callback, held_out_text, position, checkpointer
+                if cluster:
+                    train_on_cluster(cluster, model, text, config, *more)
+                else:
+                    train_model(model, text, config, *more)
             return model
 
         try:

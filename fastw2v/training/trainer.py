@@ -49,6 +49,8 @@ class Progress:
     learning_rate: float
     seconds: float  # of training so far, without evaluation and callbacks
     words_per_second: float  # of this slice
+    n_workers: int = 0  # of a cluster
+    waited: float = 0.0  # the share of the time that its replicas spend on their exchanges
 
     @property
     def seconds_left(self) -> float:
@@ -151,7 +153,7 @@ def train_model(
             corpus.let_go()  # else the process would seem to grow to the size of the text
             total = statistics.sum(axis=0)
             if not np.isfinite(total[LOGIT_SUM]):
-                raise _diverged(config, here, checkpointer)
+                raise diverged(config, here, checkpointer)
             epoch_total += total
             slice_seconds = time.perf_counter() - start
             here = Position(
@@ -184,12 +186,9 @@ def train_model(
                 checkpointer.offer(here, is_epochs_end=True)
             is_stopped = end_epoch(here.epoch, epoch_total)
     if here.n_predictions == 0 and not is_stopped:
-        raise InputError(
-            "nothing was learnt: no line (sentence) of the corpus holds two words of the vocabulary"
-            + (", or too few to survive subsampling (--sample 0 keeps all)" if config.sample else "")
-        )
+        raise nothing_learnt(config)
     if not model.is_finite():
-        raise _diverged(config, here, checkpointer)
+        raise diverged(config, here, checkpointer)
     if checkpointer:
         checkpointer.save(here)
 
@@ -229,9 +228,16 @@ def held_out_loss(
     return mean_loss(total)
 
 
-def _diverged(config: TrainConfig, here: Position, checkpointer: Checkpointer | None) -> DivergedError:
+def diverged(config: TrainConfig, here: Position, checkpointer: Checkpointer | None) -> DivergedError:
     message = (
         f"training diverged to NaN or infinity in epoch {min(here.epoch + 1, config.epochs)}, after {here.n_words} "
         f"words, at lr = {config.first_lr:g}: use a lower --lr. No vectors were written"
     )
     return DivergedError(f"{message}. {checkpointer.last_good()}" if checkpointer else message)
+
+
+def nothing_learnt(config: TrainConfig) -> InputError:
+    return InputError(
+        "nothing was learnt: no line (sentence) of the corpus holds two words of the vocabulary"
+        + (", or too few to survive subsampling (--sample 0 keeps all)" if config.sample else "")
+    )

@@ -1,0 +1,296 @@
+"""A Dask cluster as a run sees it: tasks, watched until they are done, and workers that come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..corpus import shards as corpus_shards
+from ..corpus.shards import Shard
+from ..errors import Fastw2vError, InputError, MissingExtra, RunError
+from ..machine import available_threads
+from . import replica
+
+ATTEMPTS = 3
+"""Of a task that raises, and of a worker that dies with it, before the run ends."""
+
+POLL_SECONDS = 0.25
+"""Between looks at signals and at the cluster."""
+
+PATIENCE = 120.0
+"""Seconds without a worker until the run gives up."""
+
+Callback = Callable[[Any], bool | None]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Told twice a second or more while the cluster works; returning True stops the run after the last whole round."""
+
+
+@dataclass(frozen=True)
+class ClusterChanged:
+    """n_workers: of now. message: what happened, and what follows."""
+
+    n_workers: int
+    message: str
+
+
+class Lost(Exception):
+    """Data that no worker has any more."""
+
+
+@contextlib.contextmanager
+def connected(where: str, threads: int | None = None) -> Iterator[Any]:
+    """A client of the cluster at an address, or of one on this machine: `local:N`. Raises InputError, RunError."""
+    distributed = import_distributed()
+    with contextlib.ExitStack() as closing:
+        name, _, number = where.partition(":")
+        if name == "local":
+            if not number.isdecimal() or int(number) < 1:
+                raise InputError(f"dask is {where!r}: local:N needs a number of worker processes, as local:4")
+            n_workers = int(number)
+            where = closing.enter_context(
+                distributed.LocalCluster(
+                    n_workers=n_workers,
+                    threads_per_worker=threads or max(1, available_threads() // n_workers),
+                    processes=True,
+                    dashboard_address=None,
+                    silence_logs="ERROR",
+                )
+            )
+        try:
+            client = closing.enter_context(distributed.Client(where, timeout="10s", set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise InputError(f"there is no Dask scheduler at {where}: {error}. Start one: dask scheduler") from error
+        yield client
+
+
+def import_distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
+    return distributed
+
+
+class Cluster:
+    """What a Dask client gives: tasks, watched until they are done, and what happens to the workers."""
+
+    def __init__(self, client: Any, threads: int | None, on_event: Callback) -> None:
+        self._client, self._threads, self._on_event = client, threads, on_event
+        self._where = client.scheduler.address
+        self._keys = 0
+        self._refused: set[str] = set()  # workers that cannot take part
+        self._workers: dict[str, int] = {}
+        self._seen: dict[str, int] = {}  # files and sizes
+
+    def prepare(self, names: Sequence[str], loss: str) -> list[Shard]:
+        """Find the corpus, see that all workers do, and compile there. Raises InputError."""
+        self._check_versions(list(self._now()))
+        shards: list[Shard] = self.result(self.submit(corpus_shards.find_shards, list(names)))
+        self._seen = {part.file: part.size for shard in shards for part in shard}
+        for worker, problem in self._problems(list(self._now())).items():
+            raise InputError(
+                f"worker {worker} {problem}: all workers must see the corpus under the same path; give a path on a "
+                "shared disk, copies in the same place, or a URL such as s3://"
+            )
+        self._workers = self._now()
+        self.watch(
+            [self.submit(replica.compile_all, self.threads_of(worker), loss, at=worker) for worker in self.workers]
+        )
+        return shards
+
+    def _check_versions(self, workers: list[str]) -> None:
+        from .. import __version__
+
+        for worker, version in self._run(_version_there, workers=workers).items():
+            if version != __version__:
+                raise InputError(
+                    f"worker {worker} has {f'fastw2v {version}' if version else 'no fastw2v'}, this process has "
+                    f"{__version__}: install the same there (pip install 'fastw2v[dask]=={__version__}')"
+                )
+
+    def _problems(self, workers: list[str]) -> dict[str, str]:
+        found = self._run(corpus_shards.check_seen, self._seen, workers=workers)
+        return {worker: problem for worker, problem in found.items() if problem}
+
+    def _run(self, function: Callable[..., Any], *arguments: Any, workers: list[str]) -> dict[str, Any]:
+        """Call a function on workers, beside their tasks: what each returned. Raises Lost if one of them is gone."""
+        try:
+            found = dict(self._client.run(function, *arguments, workers=workers, on_error="return"))
+        except (OSError, ValueError) as error:
+            raise Lost(str(error)) from error
+        for value in found.values():
+            if isinstance(value, OSError):
+                raise Lost(str(value))
+            if isinstance(value, Exception):
+                raise value
+        return found
+
+    @property
+    def workers(self) -> list[str]:
+        """The addresses of those that take part, in the order of their coming."""
+        return list(self._workers)
+
+    def threads_of(self, worker: str) -> int:
+        return self._threads or self._workers[worker]
+
+    def _now(self) -> dict[str, int]:
+        """The workers there are, and their threads; waits for the first one. Raises RunError, InputError."""
+        start = time.monotonic()
+        while not (found := {worker: n for worker, n in self._ask_workers().items() if worker not in self._refused}):
+            if time.monotonic() - start > (PATIENCE if self._workers else 15):
+                raise InputError(f"the Dask cluster at {self._where} has no workers: start some with "
+                                 f"dask worker {self._where}") if not self._workers else RunError(
+                    f"the Dask cluster at {self._where} has had no workers for {PATIENCE:.0f} s")  # fmt: skip
+            self._poll()
+        return found
+
+    def _ask_workers(self) -> dict[str, int]:
+        try:
+            return dict(self._client.nthreads())
+        except (OSError, ValueError) as error:
+            raise self._scheduler_lost() from error
+
+    def look(self) -> None:
+        """Take note of workers that came and went."""
+        now = self._now()
+        gone = [worker for worker in self._workers if worker not in now]
+        came = [worker for worker in now if worker not in self._workers]
+        for worker in came:
+            problem = self._problems([worker]).get(worker)
+            if problem:
+                self._refused.add(worker)
+                self.tell(f"worker {worker} {problem}: it takes no part")
+        came = [worker for worker in came if worker not in self._refused]
+        self._workers = {worker: now[worker] for worker in [*self._workers, *came] if worker in now}
+        if not self._workers:
+            self.look()
+        for worker in gone:
+            self.tell(f"worker {worker} is gone; its share goes to the others")
+        for worker in came:
+            self.tell(f"worker {worker} takes part from now on")
+
+    def tell(self, message: str) -> None:
+        self._on_event(ClusterChanged(len(self._workers), message))
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, at: str | None = None) -> Any:
+        """A future of a task, on a worker if that lives."""
+        self._keys += 1
+        name = function.__name__.replace("_", "-")
+        return self._client.submit(
+            function, *arguments, key=f"{name}-{id(self):x}-{self._keys}", retries=ATTEMPTS - 1,
+            **({"workers": [at], "allow_other_workers": True} if at else {}),
+        )  # fmt: skip
+
+    def scatter(self, data: Any, at: str | None = None) -> Any:
+        """A future of data of this process; on all workers if none is named."""
+        return self._client.scatter(data, workers=[at] if at else None, hash=False, broadcast=at is None)
+
+    def watch(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> bool:
+        """Wait for all of them; call `on_done` with the place of each, in their order. Returns whether to stop.
+
+        Raises what a task raised if that is ours, else RunError.
+        """
+        for number, future in enumerate(futures):
+            is_done = threading.Event()
+            future.add_done_callback(lambda _, is_done=is_done: is_done.set())
+            while not future.done():  # one that is lost is being made again
+                is_done.wait(POLL_SECONDS)
+                if self._poll():
+                    return True
+            self._check(future)
+            on_done(number)
+        return self._poll()
+
+    def _poll(self) -> bool:
+        if self._client.status != "running":
+            raise self._scheduler_lost()
+        return bool(self._on_event(Waiting()))
+
+    def _scheduler_lost(self) -> RunError:
+        return RunError(f"the Dask scheduler at {self._where} is gone")
+
+    def _check(self, future: Any) -> None:
+        if future.status == "cancelled":
+            raise Lost(future.key)
+        if future.status == "error":
+            raise self._failure(future)
+
+    def _failure(self, future: Any) -> Exception:
+        """What to raise for a task that failed for good."""
+        error = future.exception()
+        if isinstance(error, Fastw2vError):
+            return error
+        name = future.key.rsplit("-", 2)[0]
+        if type(error).__name__ == "KilledWorker":
+            return RunError(f"{ATTEMPTS} workers died while they ran the task {name}: they may have too little memory; "
+                            "the workers' logs say more")  # fmt: skip
+        return RunError(f"the task {name} failed {ATTEMPTS} times on the cluster: {type(error).__name__}: {error}")
+
+    def result(self, future: Any) -> Any:
+        """The result of one task."""
+        self.watch([future])
+        return self.gather([future])[0]
+
+    def gather(self, futures: list[Any]) -> list[Any]:
+        """Results of tasks that are done, from the workers themselves where they can be reached."""
+        from distributed import CancelledError
+
+        try:
+            try:
+                return list(self._client.gather(futures, direct=True))
+            except OSError:
+                return list(self._client.gather(futures))
+        except (CancelledError, ValueError) as error:
+            raise Lost(str(error)) from error
+
+    def has(self, futures: list[Any]) -> bool:
+        """Whether workers have the data of all of them."""
+        return all(self._client.who_has(futures).values()) and not any(future.cancelled() for future in futures)
+
+    def adopt(self, futures: list[Any]) -> list[Any]:
+        """Futures of the same data, where it is, without the tasks that made it. Raises Lost.
+
+        Dask remembers how to make again whatever a task came from: without this it would remember every round from the
+        first one on, and do all of them again for one block that is lost. So the workers enter their data under new
+        names, as Dask's own `scatter` does with what it sends them.
+        """
+        from distributed import Future
+
+        who_has: dict[str, list[str]] = {}
+        n_bytes: dict[str, int] = {}
+        names: dict[str, dict[str, str]] = {}
+        for key, holders in self._client.who_has(futures).items():
+            if not holders:
+                raise Lost(key)
+            self._keys += 1
+            names.setdefault(holders[0], {})[key] = f"block-{id(self):x}-{self._keys}"
+        for worker, renamed in names.items():
+            n_bytes |= self._run(_rename, renamed, workers=[worker])[worker]
+            who_has |= {new: [worker] for new in renamed.values()}
+        self._client.sync(self._client.scheduler.update_data, who_has=who_has, nbytes=n_bytes, client=self._client.id)
+        made = []
+        for future in futures:
+            name = next(renamed[future.key] for renamed in names.values() if future.key in renamed)
+            made.append(Future(name, self._client))
+            self._client.futures[name].finish()
+        return made
+
+
+def _rename(names: dict[str, str], dask_worker: Any) -> dict[str, int]:
+    found = dask_worker.update_data(data={new: dask_worker.data[old] for old, new in names.items()})
+    return dict(found["nbytes"])
+
+
+def _version_there() -> str:
+    try:
+        from fastw2v import __version__
+    except ImportError:
+        return ""
+    return __version__

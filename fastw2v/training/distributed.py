@@ -1,0 +1,397 @@
+"""Many machines: the corpus read, and the model trained, by the workers of a Dask cluster.
+
+This process plans, watches and keeps the account. All tasks are pure functions, so Dask may run any of them again; the
+rows of the model go from worker to worker, and come here for checkpoints and at the end only.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import TrainConfig
+from ..corpus import shards as corpus_shards
+from ..corpus.corpus import Corpus, Reading
+from ..corpus.shards import Numbering, Shard
+from ..corpus.vocabulary import Vocabulary
+from ..errors import RunError
+from ..kernels.train import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS
+from . import replica
+from .checkpoint import Checkpointer, Position
+from .cluster import Callback, Cluster, Lost
+from .combine import rate_of_replicas
+from .model import Model
+from .objective import span_trainer
+from .replica import Job, Rows, Work
+from .rounds import Costs, Deal, Spans, length_of_round, spans_from_text, spans_to_text
+from .schedule import Schedule
+from .trainer import EpochEnded, Progress, diverged, held_out_loss, mean_loss, nothing_learnt
+
+MOST_BLOCKS = 16
+"""The model is cut into as many blocks as there are workers, but each exchange is workers x blocks tasks."""
+
+MERGED_AT_ONCE = 8
+"""Dictionaries of shards."""
+
+FIRST_COSTS = Costs(full=0.3, frequent=0.1, span=0.005)
+"""Seconds, until they are measured."""
+
+MEASURED_ROUNDS = 3
+
+MOST_LOSSES = 3
+"""Rounds in a row that lose their data, until the run ends."""
+
+
+@dataclass(frozen=True)
+class RoundEnded:
+    """A round of replicas. n_bytes: what each worker sends for its exchanges. waited: the share of the time in them."""
+
+    n_workers: int
+    n_beats: int
+    n_bytes: int
+    seconds: float
+    waited: float
+
+
+@dataclass
+class ClusterCorpus:
+    """A corpus on the workers. shards: futures of EncodedShard; ids_of_shards: how many ids each has."""
+
+    vocabulary: Vocabulary
+    reading: Reading
+    n_tokens: int
+    checksum: int
+    ids_of_shards: list[int]
+    shards: list[Any]
+    numbering: Any  # a future too
+    _texts: list[Shard]
+    _numbering_here: Numbering
+
+    @property
+    def n_ids(self) -> int:
+        return sum(self.ids_of_shards)
+
+    def place(self, cluster: Cluster) -> None:
+        """Have the corpus read again, when no worker has it any more."""
+        self.numbering = cluster.scatter(self._numbering_here)
+        self.shards = _number(cluster, _read(cluster, self._texts), self.numbering)
+
+
+def read_corpus(
+    cluster: Cluster, texts: list[Shard], on_bytes: Callable[[int], object], *, min_count: int, max_vocab: int | None,
+    vocabulary: Vocabulary | None, earlier: Vocabulary | None, invalid_utf8: str,
+) -> ClusterCorpus:  # fmt: skip
+    """Read every shard once, merge the words, and number the text: `Corpus.from_text` on many machines."""
+    read = _read(cluster, texts)
+    words = [cluster.submit(corpus_shards.words_of, one) for one in read]
+    while len(words) > 1:
+        words = [cluster.submit(corpus_shards.merge_words, words[i : i + MERGED_AT_ONCE])
+                 for i in range(0, len(words), MERGED_AT_ONCE)]  # fmt: skip
+    chosen = cluster.submit(corpus_shards.choose_vocabulary, words[0], min_count, max_vocab, vocabulary, earlier,
+                            invalid_utf8)  # fmt: skip
+    n_bytes = np.cumsum([corpus_shards.bytes_of(text) for text in texts]).tolist()
+    cluster.watch(read, lambda number: on_bytes(n_bytes[number]))
+    # From here, not from the task that made it: else a lost shard would have all of the corpus read again for it.
+    found, reading, numbering_here = cluster.result(chosen)
+    numbering = cluster.scatter(numbering_here)
+    shards = _number(cluster, read, numbering)
+    facts = [cluster.submit(corpus_shards.describe, shard) for shard in shards]
+    cluster.watch(facts)
+    n_ids, n_tokens, checksums = zip(*cluster.gather(facts), strict=True)
+    checksum = zlib.crc32(np.array(checksums, np.uint32).data)
+    return ClusterCorpus(found, reading, sum(n_tokens), checksum, list(n_ids), shards, numbering, texts, numbering_here)
+
+
+def _read(cluster: Cluster, texts: list[Shard]) -> list[Any]:
+    """Each worker gets shards that follow one another, as it will train on them."""
+    workers = cluster.workers
+    return [cluster.submit(corpus_shards.read_shard, text, at=workers[number * len(workers) // len(texts)])
+            for number, text in enumerate(texts)]  # fmt: skip
+
+
+def _number(cluster: Cluster, read: list[Any], numbering: Any) -> list[Any]:
+    return [cluster.submit(corpus_shards.number_shard, number, one, numbering) for number, one in enumerate(read)]
+
+
+@dataclass(frozen=True)
+class _State:
+    """The model on the workers after a round, and where the run stands with it."""
+
+    blocks: list[Any]
+    here: Position
+    is_done: NDArray[np.bool_]  # spans of the epoch
+
+
+def train_on_cluster(
+    cluster: Cluster,
+    model: Model,
+    corpus: ClusterCorpus,
+    config: TrainConfig,
+    threads: int,
+    on_event: Callback,
+    held_out: Corpus | None = None,
+    position: Position | None = None,
+    checkpointer: Checkpointer | None = None,
+) -> None:
+    """`train_model` by replicas on the workers. threads: of this process, for held-out text.
+
+    `model` is where they start, has what they reached at checkpoints, for held-out text and at the end, and is what
+    they start from again if no worker has the rows any more.
+    """
+    run = _Run(cluster, model, corpus, config, on_event, position or Position(), checkpointer)
+    evaluate = span_trainer(model, corpus.vocabulary, config, threads) if held_out else None
+
+    def end_epoch(epoch: int, total: list[float]) -> bool:
+        found = (math.nan, math.nan)
+        if held_out is not None and evaluate is not None:
+            run.fetch()
+            taken = held_out_loss(held_out, config, threads, evaluate, on_event)
+            if taken is None:
+                return True
+            found = taken
+        on_event(EpochEnded(epoch, run.here.n_words, *mean_loss(np.array(total)), *found, run.here.seconds))
+        return False
+
+    is_stopped = position is None and held_out is not None and end_epoch(0, [0.0] * STATISTICS)
+    while run.here.epoch < config.epochs and not is_stopped:
+        is_stopped = run.train_epoch()
+        if not is_stopped:
+            total = run.here.epoch_total
+            run.begin_next_epoch()
+            if run.here.epoch < config.epochs:
+                run.offer_checkpoint(is_epochs_end=True)
+            is_stopped = end_epoch(run.here.epoch, total)
+    if run.here.n_predictions == 0 and not is_stopped:
+        raise nothing_learnt(config)
+    run.fetch()
+    if not model.is_finite():
+        raise diverged(config, run.here, checkpointer)
+    if checkpointer:
+        checkpointer.save(run.here)
+
+
+class _Run:
+    def __init__(
+        self, cluster: Cluster, model: Model, corpus: ClusterCorpus, config: TrainConfig, on_event: Callback,
+        position: Position, checkpointer: Checkpointer | None,
+    ) -> None:  # fmt: skip
+        self._cluster, self._model, self._corpus, self._config = cluster, model, corpus, config
+        self._on_event, self._checkpointer = on_event, checkpointer
+        self._schedule = Schedule.of(corpus.n_ids, config)
+        self._spans = Spans.of(corpus.ids_of_shards, self._schedule)
+        self._job = Job(config, corpus.vocabulary.counts, model.is_frozen, self._schedule.span_length,
+                        min(MOST_BLOCKS, len(cluster.workers)))  # fmt: skip
+        is_done = spans_from_text(position.spans_done, self._spans.n)
+        self._kept = _State([], position, is_done)  # what `model` is
+        self._costs: deque[Costs] = deque(maxlen=MEASURED_ROUNDS)
+        self._n_losses = 0
+        self._place()
+
+    @property
+    def here(self) -> Position:
+        return self._state.here
+
+    def _place(self) -> None:
+        """Put what the rounds need on the workers, from this process."""
+        self._job_there = self._cluster.scatter(self._job)
+        rows = self._job.by_frequency(self._model)
+        blocks = []
+        for number in range(self._job.n_blocks):
+            block = Rows(*(np.ascontiguousarray(matrix) for matrix in self._job.block(rows, number)))
+            blocks.append(self._cluster.scatter(block, at=self._worker(number)))
+        self._state = replace(self._kept, blocks=blocks)
+        self._before: _State | None = None  # as long as not every worker has the rows of `_state`
+
+    def _worker(self, number: int) -> str:
+        return self._cluster.workers[number % len(self._cluster.workers)]
+
+    def train_epoch(self) -> bool:
+        """Train what is left of the epoch. Returns whether to stop."""
+        workers: list[str] = []
+        while not self._state.is_done.all():
+            try:
+                self._cluster.look()
+                if workers != self._cluster.workers:
+                    workers = self._cluster.workers
+                    deal = Deal.of(self._spans, self._state.is_done, len(workers), self._config.seed, self.here.epoch)
+                if self._train_round(deal):
+                    return True
+                self._n_losses = 0
+                self.offer_checkpoint()
+            except Lost:
+                self._recover()
+                workers = []
+        return False
+
+    def _recover(self) -> None:
+        """Go on from the newest model that is still there."""
+        self._n_losses += 1
+        if self._n_losses > MOST_LOSSES:
+            raise RunError(f"the workers lost their data {self._n_losses} times in one round")
+        self._cluster.look()
+        found = [state for state in (self._state, self._before) if state and self._cluster.has(state.blocks)]
+        if not self._cluster.has([self._job_there]) or not found:
+            if not self._cluster.has([self._corpus.numbering]):
+                self._corpus.place(self._cluster)
+            self._place()
+        else:
+            self._state, self._before = found[0], None
+        self._cluster.tell(f"data was lost with a worker: going on after {self.here.n_words:,} words")
+
+    def begin_next_epoch(self) -> None:
+        here = replace(self.here, epoch=self.here.epoch + 1, n_spans=0, epoch_total=[0.0] * STATISTICS, spans_done="")
+        self._state = replace(self._state, here=here, is_done=np.zeros(self._spans.n, np.bool_))
+
+    def fetch(self) -> None:
+        """Bring the rows here, into `model`."""
+        if self._kept.blocks is self._state.blocks:
+            self._kept = self._state
+            return
+        while True:
+            try:
+                blocks = self._cluster.gather(self._state.blocks)
+                break
+            except Lost:
+                self._recover()
+        rows = self._job.by_frequency(self._model)
+        for number, block in enumerate(blocks):
+            replica.put(self._job.block(rows, number), block)
+        self._kept = self._state
+
+    def offer_checkpoint(self, is_epochs_end: bool = False) -> None:
+        if self._checkpointer and self._checkpointer.is_due(is_epochs_end):
+            self.fetch()
+            self._checkpointer.offer(self.here, is_epochs_end)
+
+    def _train_round(self, deal: Deal) -> bool:
+        """Returns whether to stop, then without the round."""
+        workers = self._cluster.workers
+        start = time.perf_counter()
+        n_beats, n_spans = length_of_round(self._usual_costs(), self._spans.n / len(workers))
+        n_beats = min(n_beats, -(-deal.n_left // n_spans))
+        taken = [deal.take(n_spans) for _ in range(n_beats)]
+        beats, blocks = self._submit_round(workers, taken)
+        total = np.zeros(STATISTICS)
+        ends, in_kernel = [start], []
+        for beat, spans in zip(beats, taken, strict=True):
+            if self._cluster.watch(beat):
+                return True
+            self._before = None  # every worker has all rows of this round's start
+            found = self._cluster.gather(beat)
+            of_beat = np.sum([statistics_of_one for statistics_of_one, _ in found], axis=0)
+            if not np.isfinite(of_beat[LOGIT_SUM]):
+                raise diverged(self._config, self.here, self._checkpointer)
+            total += of_beat
+            ends.append(time.perf_counter())
+            in_kernel.append(max(seconds for _, seconds in found))
+            if self._tell_progress(total, of_beat, spans, ends, 1 - sum(in_kernel) / (ends[-1] - start)):
+                return True
+        if self._cluster.watch(blocks):
+            return True
+        blocks = self._cluster.adopt(blocks)
+        seconds = time.perf_counter() - start
+        self._measure(ends, in_kernel, seconds, n_spans)
+        is_done = self._state.is_done.copy()
+        for spans in taken:
+            is_done[np.concatenate(spans)] = True
+        here = self.here
+        here = Position(
+            here.epoch, int(is_done.sum()), here.n_words + int(total[N_TOKENS]),
+            here.n_predictions + int(total[N_PREDICTIONS]), here.seconds + seconds,
+            (np.array(here.epoch_total) + total).tolist(), spans_to_text(is_done),
+        )  # fmt: skip
+        self._before, self._state = self._state, _State(blocks, here, is_done)
+        n_rows = self._job.n_words + (n_beats - 1) * self._job.n_frequent
+        n_bytes = exchange_bytes(len(workers), n_rows, self._config.dim)
+        self._on_event(RoundEnded(len(workers), n_beats, n_bytes, seconds, 1 - sum(in_kernel) / seconds))
+        return False
+
+    def _submit_round(
+        self, workers: list[str], taken: list[list[NDArray[np.int64]]]
+    ) -> tuple[list[list[Any]], list[Any]]:
+        """Submit all tasks of a round: futures of each beat's statistics and seconds, and of the blocks after it."""
+        submit, n_blocks, job = self._cluster.submit, self._job.n_blocks, self._job_there
+        schedule, old = self._schedule, self._state.blocks
+        n_done = self.here.epoch * self._spans.n + self.here.n_spans
+        factor = np.float32(rate_of_replicas(len(workers)))
+        earlier: list[Any] = [None] * len(workers)
+        frequent: list[Any] = []
+        told = []
+        for beat, spans in enumerate(taken):
+            is_last = beat == len(taken) - 1
+            blocks = old if is_last or beat == 0 else []
+            for i, worker in enumerate(workers):
+                rates = factor * schedule.learning_rates(n_done + len(workers) * np.arange(len(spans[i])))
+                pieces = self._spans.pieces(spans[i], rates)
+                shards = [self._corpus.shards[piece.shard] for piece in pieces]
+                work = Work(self.here.epoch, [piece._replace(shard=place) for place, piece in enumerate(pieces)])
+                earlier[i] = submit(replica.train_beat, job, self._cluster.threads_of(worker), work, is_last, shards,
+                                    blocks, earlier[i], frequent, at=worker)  # fmt: skip
+            told.append([submit(replica.take_statistics, one, at=at) for one, at in zip(earlier, workers, strict=True)])
+            if not frequent and not is_last:
+                frequent = [submit(replica.take_frequent, job, block, number, at=self._worker(number))
+                            for number, block in enumerate(old)]  # fmt: skip
+            made = []
+            for number in range(n_blocks):
+                changes = [submit(replica.take_changes, one, number, at=at)
+                           for one, at in zip(earlier, workers, strict=True)]  # fmt: skip
+                made.append(submit(replica.combine_block, old[number : number + 1] if is_last else [],
+                                   frequent[number : number + 1], changes, at=self._worker(number)))  # fmt: skip
+            frequent = made
+            n_done += sum(map(len, spans))
+        return told, frequent
+
+    def _tell_progress(
+        self, total: NDArray[np.float64], of_beat: NDArray[np.float64], spans: list[NDArray[np.int64]],
+        ends: list[float], waited: float,
+    ) -> bool:  # fmt: skip
+        loss, loss_error = mean_loss(of_beat)
+        n_done = self.here.epoch * self._spans.n + self.here.n_spans
+        rate = self._schedule.learning_rates(np.array([n_done]))[0]
+        return bool(
+            self._on_event(
+                Progress(
+                    epoch=self.here.epoch + 1,
+                    epochs=self._config.epochs,
+                    n_words=self.here.n_words + int(total[N_TOKENS]),
+                    n_words_total=self._config.epochs * self._corpus.n_tokens,
+                    n_predictions=int(of_beat[N_PREDICTIONS]),
+                    loss=loss,
+                    loss_error=loss_error,
+                    learning_rate=float(rate) * rate_of_replicas(len(spans)),
+                    seconds=self.here.seconds + ends[-1] - ends[0],
+                    words_per_second=of_beat[N_TOKENS] / (ends[-1] - ends[-2]),
+                    n_workers=len(spans),
+                    waited=waited,
+                )
+            )
+        )
+
+    def _usual_costs(self) -> Costs:
+        if not self._costs:
+            return FIRST_COSTS
+        return Costs(*(statistics.median(values) for values in zip(*self._costs, strict=True)))
+
+    def _measure(self, ends: list[float], in_kernel: list[float], seconds: float, n_spans: int) -> None:
+        frequent = [b - a - kernel for a, b, kernel in zip(ends[1:], ends[2:], in_kernel[1:], strict=False)]
+        of_frequent = statistics.median(frequent) if frequent else self._usual_costs().frequent
+        of_full = seconds - sum(in_kernel) - len(frequent) * of_frequent
+        self._costs.append(Costs(max(of_full, of_frequent, 1e-3), max(of_frequent, 1e-3),
+                                 statistics.median(in_kernel) / n_spans))  # fmt: skip
+
+
+def exchange_bytes(n_workers: int, n_rows: int, dim: int) -> int:
+    """What each worker sends when rows of both matrices are exchanged: changes to those who combine them, and back.
+
+    2 (n - 1) / n of the rows' bytes, however many workers there are.
+    """
+    return round(2 * (n_workers - 1) / n_workers * 2 * 4 * n_rows * dim)
