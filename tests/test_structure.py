@@ -103,6 +103,7 @@ def test_command_line_options_are_the_fields_of_the_configuration():
         assert option.help == item.metadata["help"]
     assert set(options) == {
         "corpus",
+        "dask",
         "output",
         "kind",
         "save_vocab",

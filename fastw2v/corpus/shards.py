@@ -65,13 +65,13 @@ def find_shards(names: Sequence[str]) -> list[Shard]:
         n_parts = 1 if size < 2 * n_bytes or is_compressed(file) else size // n_bytes
         cuts = [size * i // n_parts for i in range(n_parts + 1)]
         parts = [Part(file, size, start, stop) for start, stop in itertools.pairwise(cuts)]
-        if n_parts > 1 or size >= n_bytes:
-            shards += [(part,) for part in parts]
-            continue
         if small and sum(part.size for part in small) + size > n_bytes:
             shards.append(tuple(small))
             small = []
-        small += parts
+        if size < n_bytes:
+            small += parts
+        else:
+            shards += [(part,) for part in parts]
     return [*shards, tuple(small)] if small else shards
 
 

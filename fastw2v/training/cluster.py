@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import threading
 import time
+import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -106,13 +109,20 @@ class Cluster:
         return shards
 
     def _check_versions(self, workers: list[str]) -> None:
-        from .. import __version__
+        def version_there() -> str:  # goes by value: a worker may have nothing of ours
+            from importlib.metadata import PackageNotFoundError, version
 
-        for worker, version in self._run(_version_there, workers=workers).items():
-            if version != __version__:
+            try:
+                return version("fastw2v")
+            except PackageNotFoundError:
+                return ""
+
+        here = version_there()
+        for worker, there in self._run(version_there, workers=workers).items():
+            if there != here:
                 raise InputError(
-                    f"worker {worker} has {f'fastw2v {version}' if version else 'no fastw2v'}, this process has "
-                    f"{__version__}: install the same there (pip install 'fastw2v[dask]=={__version__}')"
+                    f"worker {worker} has {f'fastw2v {there}' if there else 'no fastw2v'}, this process has {here}: "
+                    f"install the same there (pip install 'fastw2v[dask]=={here}')"
                 )
 
     def _problems(self, workers: list[str]) -> dict[str, str]:
@@ -188,9 +198,22 @@ class Cluster:
             **({"workers": [at], "allow_other_workers": True} if at else {}),
         )  # fmt: skip
 
-    def scatter(self, data: Any, at: str | None = None) -> Any:
-        """A future of data of this process; on all workers if none is named."""
-        return self._client.scatter(data, workers=[at] if at else None, hash=False, broadcast=at is None)
+    def keep(self, data: Any) -> Any:
+        """A future of data that is never lost: the scheduler has it, packed, to make it again. For some MB."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph")
+            return self.submit(_unpack, zlib.compress(pickle.dumps(data), 1))
+
+    def scatter(self, data: Any, at: str) -> Any:
+        """A future of data of this process, on a worker; lost with that. Raises Lost."""
+        try:
+            return self._client.scatter(data, workers=[at], hash=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise Lost(str(error)) from error
+
+    def copy(self, future: Any, at: str) -> Any:
+        """A future of the same data on another worker. Dask drops copies of its own that no task waits for."""
+        return self.submit(_same, future, at=at)
 
     def watch(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> bool:
         """Wait for all of them; call `on_done` with the place of each, in their order. Returns whether to stop.
@@ -252,7 +275,7 @@ class Cluster:
 
     def has(self, futures: list[Any]) -> bool:
         """Whether workers have the data of all of them."""
-        return all(self._client.who_has(futures).values()) and not any(future.cancelled() for future in futures)
+        return not any(future.cancelled() for future in futures) and all(self._client.who_has(futures).values())
 
     def adopt(self, futures: list[Any]) -> list[Any]:
         """Futures of the same data, where it is, without the tasks that made it. Raises Lost.
@@ -283,14 +306,14 @@ class Cluster:
         return made
 
 
+def _unpack(packed: bytes) -> Any:
+    return pickle.loads(zlib.decompress(packed))
+
+
+def _same(data: Any) -> Any:
+    return data
+
+
 def _rename(names: dict[str, str], dask_worker: Any) -> dict[str, int]:
     found = dask_worker.update_data(data={new: dask_worker.data[old] for old, new in names.items()})
     return dict(found["nbytes"])
-
-
-def _version_there() -> str:
-    try:
-        from fastw2v import __version__
-    except ImportError:
-        return ""
-    return __version__

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..config import TrainConfig
 from ..corpus import shards as corpus_shards
 from ..corpus.corpus import Corpus, Reading
-from ..corpus.shards import Numbering, Shard
+from ..corpus.shards import Shard
 from ..corpus.vocabulary import Vocabulary
 from ..errors import RunError
 from ..kernels.train import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS
@@ -72,18 +72,10 @@ class ClusterCorpus:
     checksum: int
     ids_of_shards: list[int]
     shards: list[Any]
-    numbering: Any  # a future too
-    _texts: list[Shard]
-    _numbering_here: Numbering
 
     @property
     def n_ids(self) -> int:
         return sum(self.ids_of_shards)
-
-    def place(self, cluster: Cluster) -> None:
-        """Have the corpus read again, when no worker has it any more."""
-        self.numbering = cluster.scatter(self._numbering_here)
-        self.shards = _number(cluster, _read(cluster, self._texts), self.numbering)
 
 
 def read_corpus(
@@ -91,7 +83,10 @@ def read_corpus(
     vocabulary: Vocabulary | None, earlier: Vocabulary | None, invalid_utf8: str,
 ) -> ClusterCorpus:  # fmt: skip
     """Read every shard once, merge the words, and number the text: `Corpus.from_text` on many machines."""
-    read = _read(cluster, texts)
+    workers = cluster.workers
+    # Each worker reads shards that follow one another, as it will train on them.
+    read = [cluster.submit(corpus_shards.read_shard, text, at=workers[number * len(workers) // len(texts)])
+            for number, text in enumerate(texts)]  # fmt: skip
     words = [cluster.submit(corpus_shards.words_of, one) for one in read]
     while len(words) > 1:
         words = [cluster.submit(corpus_shards.merge_words, words[i : i + MERGED_AT_ONCE])
@@ -100,15 +95,15 @@ def read_corpus(
                             invalid_utf8)  # fmt: skip
     n_bytes = np.cumsum([corpus_shards.bytes_of(text) for text in texts]).tolist()
     cluster.watch(read, lambda number: on_bytes(n_bytes[number]))
-    # From here, not from the task that made it: else a lost shard would have all of the corpus read again for it.
-    found, reading, numbering_here = cluster.result(chosen)
-    numbering = cluster.scatter(numbering_here)
-    shards = _number(cluster, read, numbering)
+    # Kept here, not by the task that made it: else a lost shard would have all of the corpus read again for it.
+    found, reading, numbering = cluster.result(chosen)
+    kept = cluster.keep(numbering)
+    shards = [cluster.submit(corpus_shards.number_shard, number, one, kept) for number, one in enumerate(read)]
     facts = [cluster.submit(corpus_shards.describe, shard) for shard in shards]
     cluster.watch(facts)
     n_ids, n_tokens, checksums = zip(*cluster.gather(facts), strict=True)
     checksum = zlib.crc32(np.array(checksums, np.uint32).data)
-    return ClusterCorpus(found, reading, sum(n_tokens), checksum, list(n_ids), shards, numbering, texts, numbering_here)
+    return ClusterCorpus(found, reading, sum(n_tokens), checksum, list(n_ids), shards)
 
 
 def _read(cluster: Cluster, texts: list[Shard]) -> list[Any]:
@@ -127,6 +122,7 @@ class _State:
     """The model on the workers after a round, and where the run stands with it."""
 
     blocks: list[Any]
+    spares: list[Any]  # the same, each on another worker than its block; empty where there is one worker
     here: Position
     is_done: NDArray[np.bool_]  # spans of the epoch
 
@@ -191,7 +187,8 @@ class _Run:
         self._job = Job(config, corpus.vocabulary.counts, model.is_frozen, self._schedule.span_length,
                         min(MOST_BLOCKS, len(cluster.workers)))  # fmt: skip
         is_done = spans_from_text(position.spans_done, self._spans.n)
-        self._kept = _State([], position, is_done)  # what `model` is
+        self._kept = _State([], [], position, is_done)  # what `model` is
+        self._job_there = cluster.keep(self._job)
         self._costs: deque[Costs] = deque(maxlen=MEASURED_ROUNDS)
         self._n_losses = 0
         self._place()
@@ -201,15 +198,15 @@ class _Run:
         return self._state.here
 
     def _place(self) -> None:
-        """Put what the rounds need on the workers, from this process."""
-        self._job_there = self._cluster.scatter(self._job)
+        """Put the rows of `model` on the workers."""
         rows = self._job.by_frequency(self._model)
         blocks = []
         for number in range(self._job.n_blocks):
             block = Rows(*(np.ascontiguousarray(matrix) for matrix in self._job.block(rows, number)))
             blocks.append(self._cluster.scatter(block, at=self._worker(number)))
-        self._state = replace(self._kept, blocks=blocks)
-        self._before: _State | None = None  # as long as not every worker has the rows of `_state`
+        self._state = replace(self._kept, blocks=blocks, spares=[])
+        self._kept = self._state
+        self._before: _State | None = None  # as long as `_state` has no spares
 
     def _worker(self, number: int) -> str:
         return self._cluster.workers[number % len(self._cluster.workers)]
@@ -238,14 +235,19 @@ class _Run:
         if self._n_losses > MOST_LOSSES:
             raise RunError(f"the workers lost their data {self._n_losses} times in one round")
         self._cluster.look()
-        found = [state for state in (self._state, self._before) if state and self._cluster.has(state.blocks)]
-        if not self._cluster.has([self._job_there]) or not found:
-            if not self._cluster.has([self._corpus.numbering]):
-                self._corpus.place(self._cluster)
-            self._place()
+        for state in (self._state, self._before):
+            if state and (blocks := self._left_of(state)):
+                self._state, self._before = replace(state, blocks=blocks, spares=[]), None
+                break
         else:
-            self._state, self._before = found[0], None
+            self._place()
         self._cluster.tell(f"data was lost with a worker: going on after {self.here.n_words:,} words")
+
+    def _left_of(self, state: _State) -> list[Any]:
+        """A future of each block that a worker still has, itself or its spare; none if one is lost."""
+        pairs = zip(*filter(None, (state.blocks, state.spares)), strict=True)
+        blocks = [next((one for one in pair if self._cluster.has([one])), None) for pair in pairs]
+        return blocks if all(blocks) else []
 
     def begin_next_epoch(self) -> None:
         here = replace(self.here, epoch=self.here.epoch + 1, n_spans=0, epoch_total=[0.0] * STATISTICS, spans_done="")
@@ -280,12 +282,19 @@ class _Run:
         n_beats = min(n_beats, -(-deal.n_left // n_spans))
         taken = [deal.take(n_spans) for _ in range(n_beats)]
         beats, blocks = self._submit_round(workers, taken)
+        spares = []
+        if not self._state.spares and len(workers) > 1:
+            spares = [self._cluster.copy(block, at=self._worker(number + 1))
+                      for number, block in enumerate(self._state.blocks)]  # fmt: skip
         total = np.zeros(STATISTICS)
         ends, in_kernel = [start], []
         for beat, spans in zip(beats, taken, strict=True):
             if self._cluster.watch(beat):
                 return True
-            self._before = None  # every worker has all rows of this round's start
+            if spares:
+                self._cluster.watch(spares)
+                self._state, spares = replace(self._state, spares=self._cluster.adopt(spares)), []
+            self._before = None
             found = self._cluster.gather(beat)
             of_beat = np.sum([statistics_of_one for statistics_of_one, _ in found], axis=0)
             if not np.isfinite(of_beat[LOGIT_SUM]):
@@ -309,7 +318,7 @@ class _Run:
             here.n_predictions + int(total[N_PREDICTIONS]), here.seconds + seconds,
             (np.array(here.epoch_total) + total).tolist(), spans_to_text(is_done),
         )  # fmt: skip
-        self._before, self._state = self._state, _State(blocks, here, is_done)
+        self._before, self._state = self._state, _State(blocks, [], here, is_done)
         n_rows = self._job.n_words + (n_beats - 1) * self._job.n_frequent
         n_bytes = exchange_bytes(len(workers), n_rows, self._config.dim)
         self._on_event(RoundEnded(len(workers), n_beats, n_bytes, seconds, 1 - sum(in_kernel) / seconds))
