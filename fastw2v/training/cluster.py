@@ -190,7 +190,10 @@ class Cluster:
         self._on_event(ClusterChanged(len(self._workers), message))
 
     def submit(self, function: Callable[..., Any], *arguments: Any, at: str | None = None) -> Any:
-        """A future of a task, on a worker if that lives."""
+        """A future of a task, on a worker if that lives.
+
+        Naming a worker is for tasks of one round: if all workers die, Dask waits for that one to come back.
+        """
         self._keys += 1
         name = function.__name__.replace("_", "-")
         return self._client.submit(
@@ -272,6 +275,13 @@ class Cluster:
                 return list(self._client.gather(futures))
         except (CancelledError, ValueError) as error:
             raise Lost(str(error)) from error
+
+    def homes(self, futures: list[Any]) -> list[int]:
+        """The place among `workers` of one that has the data of each, or the number of workers if none has."""
+        found = self._client.who_has(futures)
+        place_of = {worker: place for place, worker in enumerate(self.workers)}
+        none = len(place_of)
+        return [min((place_of.get(worker, none) for worker in found[future.key]), default=none) for future in futures]
 
     def has(self, futures: list[Any]) -> bool:
         """Whether workers have the data of all of them."""

@@ -83,10 +83,7 @@ def read_corpus(
     vocabulary: Vocabulary | None, earlier: Vocabulary | None, invalid_utf8: str,
 ) -> ClusterCorpus:  # fmt: skip
     """Read every shard once, merge the words, and number the text: `Corpus.from_text` on many machines."""
-    workers = cluster.workers
-    # Each worker reads shards that follow one another, as it will train on them.
-    read = [cluster.submit(corpus_shards.read_shard, text, at=workers[number * len(workers) // len(texts)])
-            for number, text in enumerate(texts)]  # fmt: skip
+    read = [cluster.submit(corpus_shards.read_shard, text) for text in texts]
     words = [cluster.submit(corpus_shards.words_of, one) for one in read]
     while len(words) > 1:
         words = [cluster.submit(corpus_shards.merge_words, words[i : i + MERGED_AT_ONCE])
@@ -200,10 +197,13 @@ class _Run:
     def _place(self) -> None:
         """Put the rows of `model` on the workers."""
         rows = self._job.by_frequency(self._model)
-        blocks = []
-        for number in range(self._job.n_blocks):
-            block = Rows(*(np.ascontiguousarray(matrix) for matrix in self._job.block(rows, number)))
-            blocks.append(self._cluster.scatter(block, at=self._worker(number)))
+        blocks: list[Any] = []
+        while len(blocks) < self._job.n_blocks:
+            block = Rows(*(np.ascontiguousarray(matrix) for matrix in self._job.block(rows, len(blocks))))
+            try:
+                blocks.append(self._cluster.scatter(block, at=self._worker(len(blocks))))
+            except Lost:
+                self._cluster.look()
         self._state = replace(self._kept, blocks=blocks, spares=[])
         self._kept = self._state
         self._before: _State | None = None  # as long as `_state` has no spares
@@ -219,7 +219,9 @@ class _Run:
                 self._cluster.look()
                 if workers != self._cluster.workers:
                     workers = self._cluster.workers
-                    deal = Deal.of(self._spans, self._state.is_done, len(workers), self._config.seed, self.here.epoch)
+                    homes = self._cluster.homes(self._corpus.shards)
+                    deal = Deal.of(self._spans, self._state.is_done, homes, len(workers), self._config.seed,
+                                   self.here.epoch)  # fmt: skip
                 if self._train_round(deal):
                     return True
                 self._n_losses = 0

@@ -6,6 +6,7 @@ import base64
 import itertools
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ class Spans(NamedTuple):
 
 @dataclass
 class Deal:
-    """The spans of an epoch that are not done yet, dealt out to the replicas in equal parts, each of few shards.
+    """The spans of an epoch that are not done yet, dealt out to the replicas in equal parts, of shards they have.
 
     A replica visits its shards in a random order, and the spans of each in a random order: where all spans were mixed,
     every round would need every shard in memory. The order depends on the seed, the epoch and what is left alone.
@@ -62,8 +63,13 @@ class Deal:
     taken: int = 0
 
     @classmethod
-    def of(cls, spans: Spans, is_done: NDArray[np.bool_], n_replicas: int, seed: int, epoch: int) -> Deal:
+    def of(
+        cls, spans: Spans, is_done: NDArray[np.bool_], homes: Sequence[int], n_replicas: int, seed: int, epoch: int
+    ) -> Deal:  # fmt: skip
+        """homes: the replica that has each shard at hand."""
         left = np.flatnonzero(~is_done)
+        home_of_span = np.repeat(homes, np.diff(spans.starts))
+        left = left[np.argsort(home_of_span[left], kind="stable")]
         rng = np.random.default_rng([seed, epoch])
         parts = []
         for part in np.array_split(left, n_replicas):
