@@ -232,3 +232,15 @@ def sentences_of(text, longest=1000):
     """Lists of tokens, one for each line that holds any."""
     lines = [[word for word in SEPARATOR.split(line) if 0 < len(word) <= longest] for line in text.split(b"\n")]
     return [line for line in lines if line]
+
+
+def combine_replicas(before, changes):
+    """Adaptive summation of what replicas added to each row, a row at a time."""
+    after = np.array(before, np.float64)
+    for row in range(len(after)):
+        total = sum(np.asarray(change[row], np.float64) for change in changes)
+        length = float(total @ total)
+        if length > 0:
+            lengths = sum(float(np.asarray(change[row], np.float64) @ change[row]) for change in changes)
+            after[row] += min(1.0, lengths / length) * total
+    return after

@@ -126,14 +126,14 @@ class Checkpointer:
         self._report(wait=True)
         self._pool.shutdown()
 
-    def last_good(self) -> str:
-        """What is left of a run that failed, in words; waits for what is being written."""
+    def last_good(self, advice: str) -> str:
+        """What is left of a run that failed, in words, and what to do with it; waits for what is being written."""
         self._report(wait=True)
         path = self._directory / CURRENT
         if not path.exists():
             return f"There is no checkpoint in {self._directory} yet"
         words = f", after {self.last_saved.n_words:,} words" if self.last_saved else ""
-        return f"The last checkpoint, from before, is {path}{words}; --continue-from takes it with another --lr"
+        return f"The last checkpoint, from before, is {path}{words}; {advice}"
 
     def _begin(self, position: Position) -> None:
         start = time.monotonic()
@@ -247,7 +247,11 @@ class Checkpoint:
             raise InputError(
                 f"{self.path} is of another corpus: its had {before['n_tokens']:,} words in a vocabulary of "
                 f"{len(self.content.words):,}, this one has {found['n_tokens']:,} in {len(corpus.vocabulary):,}"
-                + (", in another order or with other counts" if before["n_tokens"] == found["n_tokens"] else "")
+                + (
+                    ", in another order or with other counts; or one of the two runs is on a cluster (--dask)"
+                    if before["n_tokens"] == found["n_tokens"]
+                    else ""
+                )
             )
         if self.about["frozen"] != now["frozen"]:
             raise InputError(f"{self.path} is of a run with {self.about['n_frozen']:,} frozen words, this one has "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import pickle
 import threading
 import time
+import traceback
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +26,8 @@ ATTEMPTS = 3
 POLL_SECONDS = 0.25
 """Between looks at signals and at the cluster."""
 
-PATIENCE = 120.0
-"""Seconds without a worker until the run gives up."""
+FIRST_PATIENCE, PATIENCE = 15.0, 300.0
+"""Seconds without a worker until the run gives up, before and after the first one came."""
 
 Callback = Callable[[Any], bool | None]
 
@@ -43,14 +45,19 @@ class ClusterChanged:
     message: str
 
 
-class Lost(Exception):
+class ClusterFailed(RunError):
+    """The cluster cannot go on."""
+
+
+class Lost(ClusterFailed):
     """Data that no worker has any more."""
 
 
 @contextlib.contextmanager
 def connected(where: str, threads: int | None = None) -> Iterator[Any]:
-    """A client of the cluster at an address, or of one on this machine: `local:N`. Raises InputError, RunError."""
+    """A client of the cluster at an address, or of one on this machine: `local:N`. Raises InputError, ClusterFailed."""
     distributed = import_distributed()
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told as an event
     with contextlib.ExitStack() as closing:
         name, _, number = where.partition(":")
         if name == "local":
@@ -62,8 +69,8 @@ def connected(where: str, threads: int | None = None) -> Iterator[Any]:
                     n_workers=n_workers,
                     threads_per_worker=threads or max(1, available_threads() // n_workers),
                     processes=True,
-                    dashboard_address=None,
-                    silence_logs="ERROR",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
                 )
             )
         try:
@@ -95,7 +102,8 @@ class Cluster:
     def prepare(self, names: Sequence[str], loss: str) -> list[Shard]:
         """Find the corpus, see that all workers do, and compile there. Raises InputError."""
         self._check_versions(list(self._now()))
-        shards: list[Shard] = self.result(self.submit(corpus_shards.find_shards, list(names)))
+        some = next(iter(self._now()))
+        shards: list[Shard] = self._run(corpus_shards.find_shards, list(names), workers=[some])[some]
         self._seen = {part.file: part.size for shard in shards for part in shard}
         for worker, problem in self._problems(list(self._now())).items():
             raise InputError(
@@ -131,16 +139,24 @@ class Cluster:
 
     def _run(self, function: Callable[..., Any], *arguments: Any, workers: list[str]) -> dict[str, Any]:
         """Call a function on workers, beside their tasks: what each returned. Raises Lost if one of them is gone."""
-        try:
+        with self._talking():
             found = dict(self._client.run(function, *arguments, workers=workers, on_error="return"))
-        except (OSError, ValueError) as error:
-            raise Lost(str(error)) from error
-        for value in found.values():
-            if isinstance(value, OSError):
-                raise Lost(str(value))
-            if isinstance(value, Exception):
-                raise value
+            for value in found.values():
+                if isinstance(value, Exception):
+                    raise value
         return found
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Raises Lost for what Dask says of a worker or of data that is gone."""
+        from distributed import CancelledError
+
+        try:
+            yield
+        except Fastw2vError:
+            raise
+        except (OSError, ValueError, KeyError, CancelledError) as error:
+            raise Lost(f"a worker of {self._where} is gone, or its data: {error}") from error
 
     @property
     def workers(self) -> list[str]:
@@ -151,20 +167,22 @@ class Cluster:
         return self._threads or self._workers[worker]
 
     def _now(self) -> dict[str, int]:
-        """The workers there are, and their threads; waits for the first one. Raises RunError, InputError."""
+        """The workers there are, and their threads; waits for the first one. Raises ClusterFailed, InputError."""
         start = time.monotonic()
         while not (found := {worker: n for worker, n in self._ask_workers().items() if worker not in self._refused}):
-            if time.monotonic() - start > (PATIENCE if self._workers else 15):
-                raise InputError(f"the Dask cluster at {self._where} has no workers: start some with "
-                                 f"dask worker {self._where}") if not self._workers else RunError(
-                    f"the Dask cluster at {self._where} has had no workers for {PATIENCE:.0f} s")  # fmt: skip
+            waited = time.monotonic() - start
+            if waited > FIRST_PATIENCE and not self._workers:
+                raise InputError(f"{self._where} has no workers: start some with dask worker {self._where}")
+            if waited > PATIENCE:
+                raise ClusterFailed(f"{self._where} has had no workers for {PATIENCE:.0f} s")
             self._poll()
         return found
 
     def _ask_workers(self) -> dict[str, int]:
         try:
-            return dict(self._client.nthreads())
-        except (OSError, ValueError) as error:
+            with self._talking():
+                return dict(self._client.nthreads())
+        except Lost as error:
             raise self._scheduler_lost() from error
 
     def look(self) -> None:
@@ -209,10 +227,8 @@ class Cluster:
 
     def scatter(self, data: Any, at: str) -> Any:
         """A future of data of this process, on a worker; lost with that. Raises Lost."""
-        try:
-            return self._client.scatter(data, workers=[at], hash=False)
-        except (OSError, ValueError, KeyError) as error:
-            raise Lost(str(error)) from error
+        with self._talking():
+            return self._client.scatter([data], workers=[at], hash=False)[0]
 
     def copy(self, future: Any, at: str) -> Any:
         """A future of the same data on another worker. Dask drops copies of its own that no task waits for."""
@@ -221,7 +237,7 @@ class Cluster:
     def watch(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> bool:
         """Wait for all of them; call `on_done` with the place of each, in their order. Returns whether to stop.
 
-        Raises what a task raised if that is ours, else RunError.
+        Raises what a task raised if that is ours, else ClusterFailed.
         """
         for number, future in enumerate(futures):
             is_done = threading.Event()
@@ -239,12 +255,12 @@ class Cluster:
             raise self._scheduler_lost()
         return bool(self._on_event(Waiting()))
 
-    def _scheduler_lost(self) -> RunError:
-        return RunError(f"the Dask scheduler at {self._where} is gone")
+    def _scheduler_lost(self) -> ClusterFailed:
+        return ClusterFailed(f"the Dask scheduler at {self._where} is gone")
 
     def _check(self, future: Any) -> None:
         if future.status == "cancelled":
-            raise Lost(future.key)
+            raise Lost(f"the workers lost the data of {future.key}")
         if future.status == "error":
             raise self._failure(future)
 
@@ -253,11 +269,12 @@ class Cluster:
         error = future.exception()
         if isinstance(error, Fastw2vError):
             return error
-        name = future.key.rsplit("-", 2)[0]
         if type(error).__name__ == "KilledWorker":
-            return RunError(f"{ATTEMPTS} workers died while they ran the task {name}: they may have too little memory; "
-                            "the workers' logs say more")  # fmt: skip
-        return RunError(f"the task {name} failed {ATTEMPTS} times on the cluster: {type(error).__name__}: {error}")
+            return ClusterFailed(f"workers died again and again at the same task, out of memory perhaps: {error}")
+        where = traceback.extract_tb(future.traceback())[-1].name
+        return ClusterFailed(
+            f"a task failed {ATTEMPTS} times on the cluster, in {where}: {type(error).__name__}: {error}"
+        )
 
     def result(self, future: Any) -> Any:
         """The result of one task."""
@@ -266,26 +283,26 @@ class Cluster:
 
     def gather(self, futures: list[Any]) -> list[Any]:
         """Results of tasks that are done, from the workers themselves where they can be reached."""
-        from distributed import CancelledError
-
-        try:
+        with self._talking():
             try:
                 return list(self._client.gather(futures, direct=True))
             except OSError:
                 return list(self._client.gather(futures))
-        except (CancelledError, ValueError) as error:
-            raise Lost(str(error)) from error
 
     def homes(self, futures: list[Any]) -> list[int]:
         """The place among `workers` of one that has the data of each, or the number of workers if none has."""
-        found = self._client.who_has(futures)
+        found = self._who_has(futures)
         place_of = {worker: place for place, worker in enumerate(self.workers)}
         none = len(place_of)
         return [min((place_of.get(worker, none) for worker in found[future.key]), default=none) for future in futures]
 
     def has(self, futures: list[Any]) -> bool:
         """Whether workers have the data of all of them."""
-        return not any(future.cancelled() for future in futures) and all(self._client.who_has(futures).values())
+        return not any(future.cancelled() for future in futures) and all(self._who_has(futures).values())
+
+    def _who_has(self, futures: list[Any]) -> dict[str, list[str]]:
+        with self._talking():
+            return dict(self._client.who_has(futures))
 
     def adopt(self, futures: list[Any]) -> list[Any]:
         """Futures of the same data, where it is, without the tasks that made it. Raises Lost.
@@ -299,15 +316,17 @@ class Cluster:
         who_has: dict[str, list[str]] = {}
         n_bytes: dict[str, int] = {}
         names: dict[str, dict[str, str]] = {}
-        for key, holders in self._client.who_has(futures).items():
+        for key, holders in self._who_has(futures).items():
             if not holders:
-                raise Lost(key)
+                raise Lost(f"the workers lost the data of {key}")
             self._keys += 1
             names.setdefault(holders[0], {})[key] = f"block-{id(self):x}-{self._keys}"
         for worker, renamed in names.items():
             n_bytes |= self._run(_rename, renamed, workers=[worker])[worker]
             who_has |= {new: [worker] for new in renamed.values()}
-        self._client.sync(self._client.scheduler.update_data, who_has=who_has, nbytes=n_bytes, client=self._client.id)
+        with self._talking():
+            told = {"who_has": who_has, "nbytes": n_bytes, "client": self._client.id}
+            self._client.sync(self._client.scheduler.update_data, **told)
         made = []
         for future in futures:
             name = next(renamed[future.key] for renamed in names.values() if future.key in renamed)

@@ -27,7 +27,7 @@ from ..errors import RunError
 from ..kernels.train import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS
 from . import replica
 from .checkpoint import Checkpointer, Position
-from .cluster import Callback, Cluster, Lost
+from .cluster import Callback, Cluster, ClusterFailed, Lost
 from .combine import rate_of_replicas
 from .model import Model
 from .objective import span_trainer
@@ -140,6 +140,18 @@ def train_on_cluster(
     `model` is where they start, has what they reached at checkpoints, for held-out text and at the end, and is what
     they start from again if no worker has the rows any more.
     """
+    try:
+        _train(cluster, model, corpus, config, threads, on_event, held_out, position, checkpointer)
+    except ClusterFailed as error:
+        if checkpointer:
+            raise RunError(f"{error}. {checkpointer.last_good('--resume goes on from it')}") from error
+        raise
+
+
+def _train(
+    cluster: Cluster, model: Model, corpus: ClusterCorpus, config: TrainConfig, threads: int, on_event: Callback,
+    held_out: Corpus | None, position: Position | None, checkpointer: Checkpointer | None,
+) -> None:  # fmt: skip
     run = _Run(cluster, model, corpus, config, on_event, position or Position(), checkpointer)
     evaluate = span_trainer(model, corpus.vocabulary, config, threads) if held_out else None
 
@@ -235,7 +247,7 @@ class _Run:
         """Go on from the newest model that is still there."""
         self._n_losses += 1
         if self._n_losses > MOST_LOSSES:
-            raise RunError(f"the workers lost their data {self._n_losses} times in one round")
+            raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
         self._cluster.look()
         for state in (self._state, self._before):
             if state and (blocks := self._left_of(state)):

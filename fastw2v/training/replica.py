@@ -125,8 +125,8 @@ def train_beat(
     changes = []
     for number in range(job.n_blocks):
         now = job.block(rows, number, frequent=not is_last)
-        before = start_of_block(blocks, frequent, number)
-        changes.append(Rows(*(a - b[: len(a)] for a, b in zip(now, before, strict=True))))
+        before = start_of_block(blocks[number : number + 1], frequent[number : number + 1])
+        changes.append(Rows(*map(_difference, now, before)))
     replica = [] if is_last else [model.input_vectors, model.output_vectors]
     return Beat(statistics, seconds, replica, changes)
 
@@ -143,19 +143,27 @@ def stream_of_shard(epoch: int, shard: int) -> int:
     return (shard + 1) << 32 | epoch
 
 
+def _difference(now: NDArray[np.float32], before: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """now - concatenate(before), as far as `now` goes."""
+    found = np.empty(now.shape, np.float32)
+    row = 0
+    for part in before:
+        stop = min(row + len(part), len(now))
+        np.subtract(now[row:stop], part[: stop - row], out=found[row:stop])
+        row = stop
+    return found
+
+
 def put(rows: Rows, values: Rows) -> None:
     for matrix, value in zip(rows, values, strict=True):
         matrix[:] = value
 
 
-def start_of_block(blocks: list[Rows], frequent: list[Rows], number: int) -> Rows:
-    """The rows of a block at the beginning of a beat, as far as they are known."""
-    if not frequent:
-        return blocks[number]
-    if not blocks:
-        return frequent[number]
-    joined = (np.concatenate([new, old[len(new) :]]) for new, old in zip(frequent[number], blocks[number], strict=True))
-    return Rows(*joined)
+def start_of_block(block: list[Rows], frequent: list[Rows]) -> list[list[NDArray[np.float32]]]:
+    """The rows of a block at the beginning of a beat, as far as they are known: parts of each matrix."""
+    if not frequent or not block:
+        return [[matrix] for matrix in (block or frequent)[0]]
+    return [[new, old[len(new) :]] for new, old in zip(frequent[0], block[0], strict=True)]
 
 
 def take_statistics(beat: Beat) -> tuple[NDArray[np.float64], float]:
@@ -166,9 +174,9 @@ def take_changes(beat: Beat, number: int) -> Rows:
     return beat.changes[number]
 
 
-def combine_block(blocks: list[Rows], frequent: list[Rows], changes: list[Rows]) -> Rows:
-    """One block after an exchange: its frequent rows, or with `blocks` all of them."""
-    before = start_of_block(blocks, frequent, 0)
+def combine_block(block: list[Rows], frequent: list[Rows], changes: list[Rows]) -> Rows:
+    """One block after an exchange: its frequent rows, or with `block` all of them."""
+    before = (np.concatenate(parts) for parts in start_of_block(block, frequent))
     return Rows(*(combine(old, list(new)) for old, new in zip(before, zip(*changes, strict=True), strict=True)))
 
 

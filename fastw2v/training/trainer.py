@@ -233,7 +233,8 @@ def diverged(config: TrainConfig, here: Position, checkpointer: Checkpointer | N
         f"training diverged to NaN or infinity in epoch {min(here.epoch + 1, config.epochs)}, after {here.n_words} "
         f"words, at lr = {config.first_lr:g}: use a lower --lr. No vectors were written"
     )
-    return DivergedError(f"{message}. {checkpointer.last_good()}" if checkpointer else message)
+    advice = "--continue-from takes it with another --lr"
+    return DivergedError(f"{message}. {checkpointer.last_good(advice)}" if checkpointer else message)
 
 
 def nothing_learnt(config: TrainConfig) -> InputError:
