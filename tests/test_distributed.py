@@ -25,6 +25,7 @@ from fastw2v.training.distributed import RoundEnded  # noqa: E402
 from fastw2v.training.run import PhaseStarted, compile_kernels  # noqa: E402
 
 pytestmark = [
+    pytest.mark.cluster,
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals"),
     # Dask's own: sockets of workers that were killed.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -309,7 +310,8 @@ def test_refused(text, local, options, message):
         train_with(options.pop("corpus", text), local, **options)
 
 
-def test_addresses():
+def test_addresses(monkeypatch):
+    monkeypatch.setattr("fastw2v.training.cluster.CONNECT_SECONDS", 1.0)
     for wrong in ("local:0", "local:x", "local"):
         with pytest.raises(InputError, match="local:4"), connected(wrong):
             pass

@@ -12,6 +12,7 @@ import click
 from .. import __version__
 from ..errors import Fastw2vError, InputError
 from .corpora import phrases, vocab
+from .plan import plan
 from .stopping import Stopped, say, say_stopped, signals
 from .train import train, warmup
 from .vectors import analogy, convert, evaluate, info, plot, similar
@@ -62,5 +63,5 @@ def cli() -> None:
     """
 
 
-for _command in (train, similar, analogy, evaluate, convert, plot, info, vocab, phrases, warmup):
+for _command in (train, similar, analogy, evaluate, convert, plot, info, vocab, phrases, plan, warmup):
     cli.add_command(_command)

@@ -26,6 +26,9 @@ ATTEMPTS = 3
 POLL_SECONDS = 0.25
 """Between looks at signals and at the cluster."""
 
+CONNECT_SECONDS = 10.0
+"""Until an address counts as wrong, or a scheduler as lost."""
+
 FIRST_PATIENCE, PATIENCE = 15.0, 300.0
 """Seconds without a worker until the run gives up, before and after the first one came."""
 
@@ -74,7 +77,7 @@ def connected(where: str, threads: int | None = None) -> Iterator[Any]:
                 )
             )
         try:
-            client = closing.enter_context(distributed.Client(where, timeout="10s", set_as_default=False))
+            client = closing.enter_context(distributed.Client(where, timeout=CONNECT_SECONDS, set_as_default=False))
         except (OSError, ValueError) as error:
             raise InputError(f"there is no Dask scheduler at {where}: {error}. Start one: dask scheduler") from error
         yield client

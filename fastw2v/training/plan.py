@@ -1,0 +1,69 @@
+"""What a cluster would do for a run: time, memory and traffic, from sizes alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .distributed import MOST_BLOCKS, exchange_bytes
+from .replica import FREQUENT_SHARE
+from .rounds import Costs, length_of_round
+
+# Measured by benchmarks/distributed.py on cores with AVX-512; other machines differ by a factor of two or so.
+WORDS_PER_SECOND = 3.9e6
+"""Of one thread, at dim 100."""
+
+THREAD_SHARE = 0.9
+"""Of that, of a thread among many."""
+
+SECONDS_OF_AN_EXCHANGE, SECONDS_OF_A_TASK = 0.04, 0.0006
+"""Before the first byte moves; and the scheduler's for each of its tasks."""
+
+SECONDS_OF_A_BYTE = 4e-9
+"""Of the model: to take it apart, combine it and put it together again."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run on some nodes. Times in seconds, sizes in bytes."""
+
+    n_nodes: int
+    words_per_second: float
+    seconds: float
+    waiting: float  # the share of the time in exchanges
+    exchange: float
+    round: float
+    bytes_of_round: int  # that each node sends
+    memory: int  # of each node, without the corpus
+    corpus: int  # ids that each node holds
+
+
+def plan_run(
+    n_nodes: int, n_words: int, dim: int, n_tokens: int, epochs: int, threads: int, bandwidth: float,
+    words_per_second: float | None = None,
+) -> Plan:  # fmt: skip
+    """Predict skip-gram with 5 negatives. n_tokens: words of the corpus. bandwidth: bytes/s between nodes.
+
+    words_per_second: of one node, as a short run there tells; else estimated from `threads` and `dim`.
+    """
+    speed = words_per_second or WORDS_PER_SECOND * 100 / dim * (1 + (threads - 1) * THREAD_SHARE)
+    model = 2 * 4 * n_words * dim
+
+    def seconds_of(share: float) -> float:
+        n_blocks = min(n_nodes, MOST_BLOCKS)
+        tasks = n_nodes * (2 + n_blocks) + n_blocks
+        sent = exchange_bytes(n_nodes, int(share * n_words), dim)
+        return (SECONDS_OF_AN_EXCHANGE + SECONDS_OF_A_TASK * tasks + SECONDS_OF_A_BYTE * share * model
+                + sent / bandwidth)  # fmt: skip
+
+    frequent, full = seconds_of(FREQUENT_SHARE), seconds_of(1.0)
+    of_epoch = n_tokens / n_nodes / speed
+    n_beats, _ = length_of_round(Costs(full, frequent, 1.0), of_epoch)
+    exchanges = full + (n_beats - 1) * frequent
+    of_round = min(of_epoch, max(exchanges * 9, of_epoch / math.ceil(of_epoch / (exchanges * 9))))
+    waiting = exchanges / (exchanges + of_round)
+    sent = exchange_bytes(n_nodes, n_words + (n_beats - 1) * int(FREQUENT_SHARE * n_words), dim)
+    return Plan(
+        n_nodes, speed * n_nodes * (1 - waiting), epochs * of_epoch / (1 - waiting), waiting, full, of_round + exchanges,
+        sent, 5 * model, 4 * n_tokens // n_nodes,
+    )  # fmt: skip
