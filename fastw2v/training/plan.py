@@ -64,6 +64,6 @@ def plan_run(
     waiting = exchanges / (exchanges + of_round)
     sent = exchange_bytes(n_nodes, n_words + (n_beats - 1) * int(FREQUENT_SHARE * n_words), dim)
     return Plan(
-        n_nodes, speed * n_nodes * (1 - waiting), epochs * of_epoch / (1 - waiting), waiting, full, of_round + exchanges,
-        sent, 5 * model, 4 * n_tokens // n_nodes,
+        n_nodes, speed * n_nodes * (1 - waiting), epochs * of_epoch / (1 - waiting), waiting, full,
+        of_round + exchanges, sent, 5 * model, 4 * n_tokens // n_nodes,
     )  # fmt: skip
