@@ -3,10 +3,10 @@
     pip install '.[bench,dask]'
     python benchmarks/distributed.py wiki8.txt --analogies questions-words.txt --pairs wordsim353.txt
 
-Speed: one epoch of several copies of the corpus, as a cluster is for large ones; 1 and 2 threads of one process and 1
-and 2 workers of one thread take turns. Quality: 5 epochs of the corpus itself, some seeds, on 2, 4 and 8 workers, which
-share the cores of this machine: their quality does not need speed. Combiners: the replicas' tasks one after the other
-in this process, with other ways to combine their rows.
+Speed: one epoch of several copies of the corpus, as a cluster is for large ones, with the vocabulary of one; 1 and 2
+threads of one process and 1 and 2 workers of one thread take turns. Quality: 5 epochs of the corpus itself, some seeds,
+on 2, 4 and 8 workers, which share the cores of this machine: their quality does not need speed.
+Combiners: the replicas' tasks one after the other in this process, with other ways to combine their rows.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ QUALITY_OF = {"one process": ["--threads", "2"], **{f"{n} workers": ["--dask", f
 
 def measure_speed(corpus: str, copies: int, rounds: int) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in SPEED_OF}
+    least = str(5 * copies)  # the vocabulary of one copy
     with tempfile.TemporaryDirectory() as room:
         text = Path(room, "copies.txt")
         with text.open("wb") as file:
@@ -73,7 +74,7 @@ def measure_speed(corpus: str, copies: int, rounds: int) -> dict[str, list[dict[
                 file.write(Path(corpus).read_bytes())
         for _ in range(rounds):
             for name, options in SPEED_OF.items():
-                found[name].append(train(str(text), *options, epochs=1, output=f"{room}/v.fw2v"))
+                found[name].append(train(str(text), *options, "--min-count", least, epochs=1, output=f"{room}/v.fw2v"))
                 click.echo(f"{name}: {found[name][-1]}")
     return found
 
@@ -92,29 +93,29 @@ def measure_quality(corpus: str, seeds: int, analogies: str, pairs: str) -> dict
     return found
 
 
-def model_combiner(before: np.ndarray, changes: Changes) -> np.ndarray:
+def model_combiner(changes: Changes) -> np.ndarray:
     """GraphWord2Vec (Maleki et al. 2021): of each further change what is orthogonal to those before."""
     total = changes[0].copy()
     for change in changes[1:]:
         along = np.einsum("ij,ij->i", total, change) / np.maximum(np.einsum("ij,ij->i", total, total), 1e-30)
         total += change - along[:, None] * total
-    return before + total
+    return total
 
 
-def touched_mean(before: np.ndarray, changes: Changes) -> np.ndarray:
+def touched_mean(changes: Changes) -> np.ndarray:
     n_touched = sum((change != 0).any(axis=1).astype(np.float32) for change in changes)
-    return before + sum(changes) / np.maximum(n_touched, 1)[:, None]
+    return sum(changes) / np.maximum(n_touched, 1)[:, None]
 
 
 def combiners() -> dict[str, tuple[Callable[..., np.ndarray], Callable[[int], float]]]:
     """What combines the rows, and what the learning rate is multiplied by, for n replicas."""
     from fastw2v.training.combine import combine
 
-    def mean(before: np.ndarray, changes: Changes) -> np.ndarray:
-        return before + sum(changes) / len(changes)
+    def mean(changes: Changes) -> np.ndarray:
+        return sum(changes) / len(changes)
 
-    def total(before: np.ndarray, changes: Changes) -> np.ndarray:
-        return before + sum(changes)
+    def total(changes: Changes) -> np.ndarray:
+        return sum(changes)
 
     return {
         "mean": (mean, lambda n: 1.0), "mean, rate x n": (mean, float),
@@ -146,7 +147,7 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
     found = []
     for n in replicas:
         for name, (combine, rate) in combiners().items():
-            replica.combine = combine  # type: ignore[assignment]
+            replica.combine = combine
             rows = job.by_frequency(job.new_model(2, is_random=True))
             block = Rows(*(np.ascontiguousarray(matrix) for matrix in rows))
             for epoch in range(config.epochs):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .recycled import uninitialized
 
-def combine(before: NDArray[np.float32], changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The rows after an exchange, (n, dim) float32: each is before + f * sum(changes), one f for a row.
+
+def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """What an exchange adds to some rows, (n, dim) float32: to each f * sum(changes), with an f of its own.
 
     f = min(1, sum(|change|^2) / |sum(change)|^2): replicas that moved a row in different directions learnt different
     things, which add up (f = 1); where all moved it the same way it is as far as one alone would have come, and the
@@ -16,13 +18,14 @@ def combine(before: NDArray[np.float32], changes: list[NDArray[np.float32]]) -> 
     matter; benchmarks/distributed.py compares it with the mean, the sum and GraphWord2Vec's model combiner.
     """
     if len(changes) == 1:
-        return before + changes[0]
-    total: NDArray[np.float32] = np.sum(changes, axis=0)
+        return changes[0].copy()
+    combined = np.add(changes[0], changes[1], out=uninitialized(changes[0].shape))
+    for change in changes[2:]:
+        combined += change
     lengths = sum(np.einsum("ij,ij->i", change, change) for change in changes)
-    length_of_total = np.einsum("ij,ij->i", total, total)
     with np.errstate(divide="ignore", invalid="ignore"):  # a row that no replica moved
-        factor = np.fmin(1, lengths / length_of_total)
-    combined: NDArray[np.float32] = before + factor[:, None] * total
+        factor = np.fmin(1, lengths / np.einsum("ij,ij->i", combined, combined))
+    combined *= factor[:, None]
     return combined
 
 

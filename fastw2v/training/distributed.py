@@ -295,6 +295,8 @@ class _Run:
         n_beats, n_spans = length_of_round(self._usual_costs(), self._spans.n / len(workers))
         if len(workers) == 1:  # which has nobody to exchange rows with
             n_beats, n_spans = 1, n_beats * n_spans
+        n_rounds = max(1, round(deal.n_left / (n_beats * n_spans)))  # of about equal length, without a rest
+        n_spans = -(-deal.n_left // (n_rounds * n_beats))
         n_beats = min(n_beats, -(-deal.n_left // n_spans))
         taken = [deal.take(n_spans) for _ in range(n_beats)]
         beats, blocks = self._submit_round(workers, taken)

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..kernels.random import fill_uniform
 from ..vectors.formats import is_finite
 from ..vectors.vectors import Vectors
+from .recycled import uninitialized
 
 ROW_FLOATS = 16
 """Rows are padded to whole cache lines of 64 bytes, so that no two rows share one. The padding stays zero: it starts
@@ -43,27 +44,24 @@ class Model:
     def new(
         cls, n_words: int, dim: int, seed: int | None, n_input_copies: int = 0, n_output_copies: int = 0
     ) -> Model:  # fmt: skip
-        """Input U(-0.5, 0.5) / dim, a row from (seed, row), or zero without a seed; output zero.
+        """Input U(-0.5, 0.5) / dim, a row from (seed, row); output zero. Without a seed anything, but for the padding.
 
         Raises InputError if memory is short.
 
         n_input_copies, n_output_copies: rows behind each matrix for the threads' copies of hot rows.
         """
         try:
-            input_vectors, output_vectors = (
-                _zeros(n_words + n_input_copies, dim),
-                _zeros(n_words + n_output_copies, dim),
-            )
+            new_matrix = _zeros if seed is not None else _uninitialized
+            input_vectors = new_matrix(n_words + n_input_copies, dim)
+            output_vectors = new_matrix(n_words + n_output_copies, dim)
         except MemoryError as error:
             raise InputError(
                 f"not enough memory for 2 matrices of {n_words} words x {dim}, {model_bytes(n_words, dim) / 1e9:.1f} "
                 "GB: lower --dim or --max-vocab, or raise --min-count"
             ) from error
-        for first in range(0, n_words, ROWS_AT_A_TIME):
-            if seed is None:
-                break
+        for first in range(0, n_words if seed is not None else 0, ROWS_AT_A_TIME):
             stop = min(n_words, first + ROWS_AT_A_TIME)
-            fill_uniform(input_vectors[first:stop], first, dim, 0.5 / dim, np.uint64(seed))
+            fill_uniform(input_vectors[first:stop], first, dim, 0.5 / dim, np.uint64(seed or 0))
         return cls(input_vectors, output_vectors, dim)
 
     def is_finite(self) -> bool:
@@ -97,3 +95,9 @@ def _zeros(n_words: int, dim: int) -> NDArray[np.float32]:
     memory = np.zeros(n + ROW_FLOATS, np.float32)
     start = -memory.ctypes.data // 4 % ROW_FLOATS
     return memory[start : start + n].reshape(n_words, _stride(dim))
+
+
+def _uninitialized(n_words: int, dim: int) -> NDArray[np.float32]:
+    matrix = uninitialized((n_words, _stride(dim)), alignment=64)
+    matrix[:, dim:] = 0.0
+    return matrix

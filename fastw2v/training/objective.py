@@ -101,7 +101,7 @@ def n_hot_rows(n_words: int, config: TrainConfig, threads: int) -> tuple[int, in
 def new_model(
     n_words: int, config: TrainConfig, threads: int, is_frozen: NDArray[np.bool_] | None = None, is_random: bool = True
 ) -> Model:  # fmt: skip
-    """A model to begin with, with the rows that the threads need; or one of zeros."""
+    """A model to begin with, with the rows that the threads need; or one to be filled."""
     n_hot_words, n_hot_nodes = n_hot_rows(n_words, config, threads)
     n_hot_outputs = n_hot_nodes if config.loss == "hs" else n_hot_words
     n_spare = 0 if is_frozen is None else 2 * config.window

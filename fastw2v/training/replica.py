@@ -23,6 +23,7 @@ from ..kernels.train import Spans as KernelSpans
 from .combine import combine
 from .model import Model, none_frozen
 from .objective import new_model, span_trainer
+from .recycled import uninitialized
 from .rounds import Piece
 
 FREQUENT_SHARE = 0.05
@@ -126,7 +127,8 @@ def train_beat(
     for number in range(job.n_blocks):
         now = job.block(rows, number, frequent=not is_last)
         before = start_of_block(blocks[number : number + 1], frequent[number : number + 1])
-        changes.append(Rows(*map(_difference, now, before)))
+        changes.append(Rows(*(_by_parts(np.subtract, new, old, uninitialized(new.shape))
+                              for new, old in zip(now, before, strict=True))))  # fmt: skip
     replica = [] if is_last else [model.input_vectors, model.output_vectors]
     return Beat(statistics, seconds, replica, changes)
 
@@ -143,15 +145,16 @@ def stream_of_shard(epoch: int, shard: int) -> int:
     return (shard + 1) << 32 | epoch
 
 
-def _difference(now: NDArray[np.float32], before: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """now - concatenate(before), as far as `now` goes."""
-    found = np.empty(now.shape, np.float32)
+def _by_parts(
+    operation: np.ufunc, rows: NDArray[np.float32], parts: list[NDArray[np.float32]], out: NDArray[np.float32]
+) -> NDArray[np.float32]:  # fmt: skip
+    """out = operation(rows, concatenate(parts)), as far as `rows` goes."""
     row = 0
-    for part in before:
-        stop = min(row + len(part), len(now))
-        np.subtract(now[row:stop], part[: stop - row], out=found[row:stop])
+    for part in parts:
+        stop = min(row + len(part), len(rows))
+        operation(rows[row:stop], part[: stop - row], out=out[row:stop])
         row = stop
-    return found
+    return out
 
 
 def put(rows: Rows, values: Rows) -> None:
@@ -176,8 +179,9 @@ def take_changes(beat: Beat, number: int) -> Rows:
 
 def combine_block(block: list[Rows], frequent: list[Rows], changes: list[Rows]) -> Rows:
     """One block after an exchange: its frequent rows, or with `block` all of them."""
-    before = (np.concatenate(parts) for parts in start_of_block(block, frequent))
-    return Rows(*(combine(old, list(new)) for old, new in zip(before, zip(*changes, strict=True), strict=True)))
+    added = [combine(list(of_matrix)) for of_matrix in zip(*changes, strict=True)]
+    before = start_of_block(block, frequent)
+    return Rows(*(_by_parts(np.add, new, old, out=new) for new, old in zip(added, before, strict=True)))
 
 
 def take_frequent(job: Job, block: Rows, number: int) -> Rows:
