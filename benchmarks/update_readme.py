@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import distributed
 import kernels
 import options
 import resources
@@ -153,6 +154,12 @@ def faults_text() -> str:
     return "\n".join(["| attack | figures |", "|---|---|", *lines])
 
 
+def plan_text() -> str:
+    options = "--nodes 64 --threads 16 --words 100000000000 --vocab 1000000 --dim 300 --epochs 5 --gigabits 25"
+    shown = CliRunner().invoke(cli, ["plan", *options.split()], prog_name="fastw2v")
+    return f"```text\n{shown.output}```"
+
+
 PARTS = {
     "help": help_text,
     "trainers": trainers_text,
@@ -165,6 +172,8 @@ PARTS = {
     "scaling": scaling_text,
     "vectors": vectors_text,
     "faults": faults_text,
+    "distributed": lambda: distributed.text(load("distributed")),
+    "plan": plan_text,
     "resources": lambda: resources.text(load("resources")),
 }
 

@@ -139,6 +139,23 @@ def test_same_as_one_machine(text, local, options):
     assert all(round_.n_bytes > 0 for round_ in of_kind(events, RoundEnded))
 
 
+def test_dask_forgets_rounds_that_are_over(text, local):
+    """Else a long run would fill the scheduler, and a lost block have all of it done again."""
+
+    def n_tasks(dask_scheduler):
+        return len(dask_scheduler.tasks)
+
+    found = []
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded):
+            found.append(local.run_on_scheduler(n_tasks))
+
+    train_with(text, local, act, epochs=12, dim=2)
+    assert len(found) == 12
+    assert abs(found[-1] - found[3]) < 0.2 * found[3]
+
+
 def test_held_out_text_and_frozen_words(text, local, tmp_path):
     held_out = tmp_path / "h"
     held_out.write_text(planted_text(n_sentences=500, seed=9))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from .distributed import MOST_BLOCKS, exchange_bytes
 from .replica import FREQUENT_SHARE
-from .rounds import Costs, length_of_round
+from .rounds import MOST_WAITING, Costs, length_of_round
 
 # Measured by benchmarks/distributed.py on cores with AVX-512; other machines differ by a factor of two or so.
 WORDS_PER_SECOND = 3.9e6
@@ -60,7 +59,8 @@ def plan_run(
     of_epoch = n_tokens / n_nodes / speed
     n_beats, _ = length_of_round(Costs(full, frequent, 1.0), of_epoch)
     exchanges = full + (n_beats - 1) * frequent
-    of_round = min(of_epoch, max(exchanges * 9, of_epoch / math.ceil(of_epoch / (exchanges * 9))))
+    wanted = exchanges * (1 / MOST_WAITING - 1)
+    of_round = of_epoch / max(1, round(of_epoch / wanted))
     waiting = exchanges / (exchanges + of_round)
     sent = exchange_bytes(n_nodes, n_words + (n_beats - 1) * int(FREQUENT_SHARE * n_words), dim)
     return Plan(

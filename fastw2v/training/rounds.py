@@ -116,7 +116,7 @@ class Costs(NamedTuple):
     span: float
 
 
-MOST_WAITING = 0.1
+MOST_WAITING = 0.08
 """The share of the time that replicas may spend on their exchanges."""
 
 MOST_BEATS = 16
@@ -127,10 +127,10 @@ analogies, three more of the frequent rows bring them back."""
 
 
 def length_of_round(costs: Costs, n_epoch: float) -> tuple[int, int]:
-    """(beats of a round, spans of a replica in a beat): so short that exchanges take a tenth of the time.
+    """(beats of a round, spans of a replica in a beat): as short as `MOST_WAITING` allows.
 
-    Half of that goes to the exchanges of frequent rows. n_epoch: spans of a replica in an epoch; where that is so short
-    that `LEAST_BEATS` takes more of the time, it does: a corpus that small needs no cluster.
+    About half of that goes to the exchanges of frequent rows. n_epoch: spans of a replica in an epoch; where that is so
+    short that `LEAST_BEATS` takes more of the time, it does: a corpus that small needs no cluster.
     """
     n_beats = int(np.clip(1 + costs.full / costs.frequent, 2, MOST_BEATS))
     exchanges = costs.full + (n_beats - 1) * costs.frequent

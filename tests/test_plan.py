@@ -1,0 +1,40 @@
+"""fastw2v plan: what a cluster would do."""
+
+import pytest
+from click.testing import CliRunner
+
+from fastw2v.cli import cli
+from fastw2v.training.distributed import exchange_bytes
+from fastw2v.training.plan import plan_run
+from fastw2v.training.rounds import MOST_WAITING
+
+SIZES = {"n_words": 1_000_000, "dim": 300, "n_tokens": 10**11, "epochs": 1, "threads": 16}
+
+
+def test_bytes_of_an_exchange():
+    # 3 workers: each sends 2 of 3 parts of its changes, and its combined part to 2 others.
+    assert exchange_bytes(3, 30, 5) == (20 + 2 * 10) * 2 * 4 * 5
+    assert exchange_bytes(1, 30, 5) == 0
+
+
+def test_more_nodes_are_faster_and_wait_as_planned():
+    plans = [plan_run(n, bandwidth=1e10 / 8, **SIZES) for n in (1, 2, 4, 8)]
+    assert [plan.seconds for plan in plans] == sorted((plan.seconds for plan in plans), reverse=True)
+    assert all(plan.waiting <= MOST_WAITING * 1.1 for plan in plans)
+    assert plans[-1].corpus == 4 * 10**11 // 8
+
+
+def test_a_slow_network_waits():
+    slow = plan_run(8, bandwidth=1e8 / 8, **{**SIZES, "n_tokens": 10**9})
+    assert slow.waiting > 0.5
+    assert slow.words_per_second < 4 * plan_run(1, bandwidth=1e8 / 8, **SIZES).words_per_second
+
+
+def test_given_speed():
+    assert plan_run(1, bandwidth=1e9, words_per_second=1e6, **SIZES).words_per_second == pytest.approx(1e6, rel=0.1)
+
+
+def test_command():
+    done = CliRunner().invoke(cli, ["plan", "--nodes", "6"])
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.output.splitlines()] == ["nodes", "1", "2", "4", "6"]
