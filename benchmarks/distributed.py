@@ -61,7 +61,10 @@ SPEED_OF = {
     "1 thread": ["--threads", "1"], "1 worker": ["--dask", "local:1"],
     "2 threads": ["--threads", "2"], "2 workers": ["--dask", "local:2"],
 }  # fmt: skip
-QUALITY_OF = {"one process": ["--threads", "2"], **{f"{n} workers": ["--dask", f"local:{n}"] for n in (2, 4, 8)}}
+QUALITY_OF = {
+    "1 thread": ["--threads", "1"], "2 threads": ["--threads", "2"],
+    **{f"{n} workers": ["--dask", f"local:{n}"] for n in (2, 4, 8)},
+}  # fmt: skip
 
 
 def measure_speed(corpus: str, copies: int, rounds: int) -> dict[str, list[dict[str, Any]]]:
@@ -222,7 +225,7 @@ def text(result: dict[str, Any]) -> str:
         told = of_rounds if "worker" in name else "| | | | | |"
         lines.append(f"| {name} | {middle['words_per_second'] / 1e6:.2f} | {told}")
     lines += ["", f"Quality in %, 5 epochs of {result['corpus']}, mean and standard deviation of "
-              f"{len(result['quality']['runs']['one process'])} seeds; 4 and 8 workers share 2 cores:", "",
+              f"{len(result['quality']['runs']['1 thread'])} seeds; workers have one thread; 4 and 8 workers share 2 cores:", "",
               "| | analogies | WordSim-353 | rounds | waiting |", "|---|---:|---:|---:|---:|"]  # fmt: skip
     for name, found in result["quality"]["runs"].items():
         scores = [f"{statistics.mean(values):.1f} ± {statistics.pstdev(values):.1f}"

@@ -11,6 +11,7 @@ from fastw2v.training.combine import combine
 from fastw2v.training.replica import Job, Rows, Work, combine_block, train_beat
 from fastw2v.training.rounds import (
     LEAST_BEATS,
+    MIXED_SHARDS,
     MOST_WAITING,
     Costs,
     Deal,
@@ -67,10 +68,18 @@ def test_replicas_get_shards_they_have():
     deal = Deal.of(spans, np.zeros(40, np.bool_), [1, 0, 1, 0], 2, 1, 0)
     assert sorted(deal.parts[0]) == [*range(10, 20), *range(30, 40)]
     assert sorted(deal.parts[1]) == [*range(10), *range(20, 30)]
-    shards = [int(span) // 10 for span in deal.parts[0]]
-    assert shards == sorted(shards, key=shards.index), "one shard after the other"
     other = Deal.of(spans, np.zeros(40, np.bool_), [1, 0, 1, 0], 2, 1, 1)
     assert deal.parts[0].tolist() != other.parts[0].tolist(), "each epoch in its own order"
+
+
+def test_groups_of_shards_are_mixed():
+    n_shards = 3 * MIXED_SHARDS
+    spans = Spans(np.arange(0, 10 * n_shards + 1, 10))
+    deal = Deal.of(spans, np.zeros(spans.n, np.bool_), [0] * n_shards, 1, 1, 0)
+    groups = [{int(span) // 10 for span in deal.take(10 * MIXED_SHARDS)[0]} for _ in range(3)]
+    assert [len(group) for group in groups] == [MIXED_SHARDS] * 3
+    shards = deal.parts[0][: 10 * MIXED_SHARDS] // 10
+    assert (np.diff(shards) != 0).mean() > 0.8, "not one shard after the other"
 
 
 def test_pieces():

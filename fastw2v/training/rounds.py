@@ -51,12 +51,17 @@ class Spans(NamedTuple):
         ]
 
 
+MIXED_SHARDS = 64
+"""Of a replica are visited together. With one after the other 2 replicas solve 36.7 % of the analogies of wiki8 instead of
+37.3, as a corpus that is not shuffled does; with all of them a large corpus would have to be in memory at once."""
+
+
 @dataclass
 class Deal:
     """The spans of an epoch that are not done yet, dealt out to the replicas in equal parts, of shards they have.
 
-    A replica visits its shards in a random order, and the spans of each in a random order: where all spans were mixed,
-    every round would need every shard in memory. The order depends on the seed, the epoch and what is left alone.
+    A replica visits its shards a group after the other, and the spans of a group in a random order. The order depends
+    on the seed, the epoch and what is left alone.
     """
 
     parts: list[NDArray[np.int64]]
@@ -74,8 +79,9 @@ class Deal:
         parts = []
         for part in np.array_split(left, n_replicas):
             shards = np.searchsorted(spans.starts, part, side="right") - 1
-            place_of_shard = rng.permutation(len(spans.starts))
-            parts.append(part[np.lexsort((rng.random(len(part)), place_of_shard[shards]))])
+            own, place = np.unique(shards, return_inverse=True)
+            group = rng.permutation(len(own)) // MIXED_SHARDS
+            parts.append(part[np.lexsort((rng.random(len(part)), group[place]))])
         return cls(parts)
 
     @property
