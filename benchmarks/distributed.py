@@ -225,7 +225,7 @@ def text(result: dict[str, Any]) -> str:
         told = of_rounds if "worker" in name else "| | | | | |"
         lines.append(f"| {name} | {middle['words_per_second'] / 1e6:.2f} | {told}")
     lines += ["", f"Quality in %, 5 epochs of {result['corpus']}, mean and standard deviation of "
-              f"{len(result['quality']['runs']['1 thread'])} seeds; workers have one thread; 4 and 8 workers share 2 cores:", "",
+              f"{len(result['quality']['runs']['1 thread'])} seeds; each worker has one thread, all share 2 cores:", "",
               "| | analogies | WordSim-353 | rounds | waiting |", "|---|---:|---:|---:|---:|"]  # fmt: skip
     for name, found in result["quality"]["runs"].items():
         scores = [f"{statistics.mean(values):.1f} ± {statistics.pstdev(values):.1f}"

@@ -171,7 +171,7 @@ def test_a_failed_checkpoint_does_not_stop_the_run(planted, tmp_path, monkeypatc
 
     monkeypatch.setattr(module.containers, "save_native", fail_at_times)
     events = []
-    options = {**OPTIONS, "epochs": 20}
+    options = {**OPTIONS, "epochs": 60}  # long enough for several checkpoints, also on a busy machine
     got = fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, **options,
                         callback=lambda event: events.append(event) and None)  # fmt: skip
     np.testing.assert_array_equal(got.vectors, fastw2v.train(planted, **options).vectors)
