@@ -24,6 +24,10 @@ class MissingExtra(InputError):
 
     def __init__(self, what: str, package: str) -> None:
         super().__init__(f"{what} needs the package {package}: pip install {package!r}")
+        self._parts = what, package
+
+    def __reduce__(self) -> tuple[Any, ...]:  # to cross a process pool
+        return type(self), self._parts
 
 
 class UnknownWord(InputError, KeyError):

@@ -11,7 +11,7 @@ import click
 
 from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out, names_for_workers
-from ..errors import RunError
+from ..errors import InputError, RunError
 from ..files import check_distinct, check_outputs, locked
 from ..vectors.names import CHECKPOINT, FORMATS, PREVIOUS_CHECKPOINT, format_of, outputs_of
 from ..vectors.plots import check_plot
@@ -86,11 +86,14 @@ def train(
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
     if config.loss == "softmax":
         limit_blas()
-    files = names_for_workers(corpus) if dask else find_files(corpus)
+    files = seen = names_for_workers(corpus) if dask is not None else find_files(corpus)
+    if dask is not None:
+        with contextlib.suppress(InputError):  # the workers see more, perhaps
+            seen = find_files(files)
     if loss_plot:
         check_plot(loss_plot)
     given = [name for name in (read_vocab, init_vectors, continue_from) if name is not None]
-    inputs = [*files, *given, *(find_held_out(held_out, files) if held_out else [])]
+    inputs = [*seen, *given, *(find_held_out(held_out, files) if held_out else [])]
     kind = kind or format_of(output)
     outputs = outputs_of(output, kind)
     by_the_way = [save_model, save_vocab, loss_plot, log_json]  # the run that is resumed may have made them
@@ -140,7 +143,7 @@ def _train(
                         raise Stopped(signals.received)
             return signals.received > 0
 
-        if dask:
+        if dask is not None:
             from ..training.cluster import connected
 
             options["client"] = closing.enter_context(connected(dask, options.get("threads")))

@@ -19,12 +19,7 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
     Raises InputError for what does not exist or cannot be read.
     """
-    try:
-        names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
-    except TypeError as error:
-        raise InputError(f"a corpus is a path or several: {error}") from error
-    if not names:
-        raise InputError("no corpus given: name at least one file, directory or glob, or - for stdin")
+    names = _names(corpus)
     files: list[str] = []
     for name in names:
         if is_url(name):
@@ -50,9 +45,19 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     return files
 
 
+def _names(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+    try:
+        names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
+    except TypeError as error:
+        raise InputError(f"a corpus is a path or several: {error}") from error
+    if not names:
+        raise InputError("no corpus given: name at least one file, directory or glob, or - for stdin")
+    return names
+
+
 def names_for_workers(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
     """The names, which other machines will look for, as absolute paths."""
-    names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
+    names = _names(corpus)
     if STDIN in names:
         raise InputError("stdin (-) cannot be read by several machines: give files that all of them can see")
     return [name if is_url(name) else os.path.abspath(name) for name in names]

@@ -32,11 +32,13 @@ def file_system(url: str) -> Iterator[tuple[Any, str]]:
 
 def find_urls(url: str) -> list[str]:
     """The files that a URL names: itself, those of a glob, or those below a directory, sorted."""
+    if "::" in url:
+        raise InputError(f"{url} is one URL in another, which is not supported: unpack it first")
     with file_system(url) as (files, path):
-        if any(character in path for character in "*?["):
-            found = files.glob(path)
+        if any(character in path for character in ("*[" if url.startswith("http") else "*?[")):
+            found = [name for name, about in files.glob(path, detail=True).items() if about["type"] == "file"]
         elif files.isdir(path):
-            found = [name for name in files.find(path) if not name.rsplit("/", 1)[-1].startswith(".")]
+            found = [name for name in files.find(path) if "/." not in name.removeprefix(path.rstrip("/"))]
         else:
             found = [files.info(path)["name"]]
         if not found:

@@ -10,7 +10,7 @@ import itertools
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -61,15 +61,17 @@ def find_shards(names: Sequence[str]) -> list[Shard]:
     n_bytes = min(max(sum(sizes) // SHARDS, LEAST_BYTES), MOST_BYTES)
     shards: list[Shard] = []
     small: list[Part] = []
+    n_small = 0
     for file, size in zip(files, sizes, strict=True):
         n_parts = 1 if size < 2 * n_bytes or is_compressed(file) else size // n_bytes
         cuts = [size * i // n_parts for i in range(n_parts + 1)]
         parts = [Part(file, size, start, stop) for start, stop in itertools.pairwise(cuts)]
-        if small and sum(part.size for part in small) + size > n_bytes:
+        if small and n_small + size > n_bytes:
             shards.append(tuple(small))
-            small = []
+            small, n_small = [], 0
         if size < n_bytes:
             small += parts
+            n_small += size
         else:
             shards += [(part,) for part in parts]
     return [*shards, tuple(small)] if small else shards
@@ -115,8 +117,9 @@ def read_shard(shard: Shard) -> ReadShard:
     pieces = []
     n_bytes = 0
     for part in shard:
-        if size_of(part.file) != part.size:
-            raise InputError(f"corpus {part.file} has changed: it had {part.size:,} bytes")
+        problem = check_seen({part.file: part.size})
+        if problem:
+            raise InputError(f"a worker {problem}")
         for n_read, text in _blocks(part):
             pieces.append(tokenizer.encode(text))
             n_bytes += n_read
@@ -156,18 +159,20 @@ def choose_vocabulary(
 ) -> tuple[Vocabulary, Reading, Numbering]:  # fmt: skip
     """The vocabulary of all words, as `Corpus.from_blocks` would have it, and what was read. Raises InputError."""
     dictionary = words.dictionary
-    found = unite([copy.deepcopy(dictionary)], invalid_utf8)
-    n_tokens = int(found.counts.sum())
-    reading = Reading(words.n_bytes, n_tokens, len(found.words), dictionary.n_overlong, 0, found.n_invalid)
-    if vocabulary is None:
-        vocabulary, numbers = prune(found, min_count, max_vocab, earlier)
-    else:
+    n_tokens = int(dictionary.counts.sum())
+    if vocabulary is not None:  # words are known by their bytes, as in Corpus.from_blocks
         vocabulary = given(vocabulary, max_vocab)
-        id_of = {word: i for i, word in enumerate(vocabulary.words)}
-        numbers = np.array([id_of.get(word, -1) for word in found.words], np.int32)
-        n_known = int(found.counts[numbers >= 0].sum())
+        known = Tokenizer()
+        known.learn(vocabulary.words)
+        all_words = copy.deepcopy(dictionary)
+        places = all_words.absorb(known)
+        n_known = int(dictionary.counts[places[places < dictionary.n_words]].sum())
         check_known(n_known)
-        reading = replace(reading, n_unknown=n_tokens - n_known)
+        reading = Reading(words.n_bytes, n_tokens, len(vocabulary), dictionary.n_overlong, n_tokens - n_known, 0)
+        return vocabulary, reading, Numbering(known, np.arange(len(vocabulary), dtype=np.int32))
+    found = unite([copy.deepcopy(dictionary)], invalid_utf8)
+    reading = Reading(words.n_bytes, n_tokens, len(found.words), dictionary.n_overlong, 0, found.n_invalid)
+    vocabulary, numbers = prune(found, min_count, max_vocab, earlier)
     ids = numbers[found.word_of_id]
     kept = np.flatnonzero(ids >= 0)
     return vocabulary, reading, Numbering(dictionary.subset(kept), ids[kept])

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, MissingExtra, RunError
+from ..errors import Fastw2vError, InputError, MissingExtra, RunError
 from ..kernels.tokenize import MAX_TOKEN_BYTES, NEWLINE, end_of_last_separator
 from .paths import STDIN
 from .remote import file_system, is_url
@@ -121,10 +121,10 @@ _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf": "a 7z archive"}
 
 
 def is_compressed(file: str) -> bool:
-    """Whether the first bytes of a file or URL are those of a compressed one."""
+    """Whether the first bytes of a file or URL are those of a compressed one, or of an archive."""
     with _open(file) as stream:
         head = stream.read(_HEAD_BYTES)
-    return any(head.startswith(magic) for magic in _DECOMPRESSORS)
+    return bool(head.startswith((*_DECOMPRESSORS, *_ARCHIVES)))
 
 
 def read_blocks(files: list[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -158,13 +158,21 @@ def _line_start(stream: Any, place: int) -> int:
         return 0
     stream.seek(place - 1)
     here = place - 1
-    while text := stream.read(BLOCK_BYTES):
+    while text := _up_to(stream, BLOCK_BYTES):
         for separator in (b"\n", b" ", b"\t"):
             found = text.find(separator)
             if found >= 0:
                 return here + int(found) + 1
         here += len(text)
     return here
+
+
+def _up_to(stream: Any, n_bytes: int) -> bytes:
+    """So many bytes, fewer at the end: where a range is cut must not depend on how much one read brings."""
+    text = b""
+    while len(text) < n_bytes and (more := stream.read(n_bytes - len(text))):
+        text += more
+    return text
 
 
 def _open(file: str) -> Any:
@@ -195,11 +203,14 @@ def _watched(file: str, source: _Source) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of a decompressor
+        # BadGzipFile is an OSError; others are of the disk, or of what is behind a URL.
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and (error.errno or is_url(file)):
             raise
         raise _damaged(file, source.n_read, error) from error
     except Exception as error:
         if type(error).__name__ != "ZstdError":  # its class is known only where zstd is installed
+            if is_url(file) and not isinstance(error, Fastw2vError):  # each storage has errors of its own
+                raise InputError(f"cannot read {file}: {type(error).__name__}: {error}") from error
             raise
         raise _damaged(file, source.n_read, error) from error
 

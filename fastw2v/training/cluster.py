@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import pickle
+import re
 import threading
 import time
 import traceback
+import uuid
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +28,11 @@ ATTEMPTS = 3
 POLL_SECONDS = 0.25
 """Between looks at signals and at the cluster."""
 
+LOOK_SECONDS = 5.0
+"""Between looks whether there are workers at all."""
+
 CONNECT_SECONDS = 10.0
-"""Until an address counts as wrong, or a scheduler as lost."""
+"""Until an address counts as wrong."""
 
 FIRST_PATIENCE, PATIENCE = 15.0, 300.0
 """Seconds without a worker until the run gives up, before and after the first one came."""
@@ -52,6 +57,10 @@ class ClusterFailed(RunError):
     """The cluster cannot go on."""
 
 
+class StopAsked(Exception):
+    """`on_event` returned True while there was no worker to wait for."""
+
+
 class Lost(ClusterFailed):
     """Data that no worker has any more."""
 
@@ -60,7 +69,10 @@ class Lost(ClusterFailed):
 def connected(where: str, threads: int | None = None) -> Iterator[Any]:
     """A client of the cluster at an address, or of one on this machine: `local:N`. Raises InputError, ClusterFailed."""
     distributed = import_distributed()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told as an event
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told as an event
+    if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^\s]*:\d+", where):
+        raise InputError(f"dask is {where!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
     with contextlib.ExitStack() as closing:
         name, _, number = where.partition(":")
         if name == "local":
@@ -78,8 +90,11 @@ def connected(where: str, threads: int | None = None) -> Iterator[Any]:
             )
         try:
             client = closing.enter_context(distributed.Client(where, timeout=CONNECT_SECONDS, set_as_default=False))
-        except (OSError, ValueError) as error:
-            raise InputError(f"there is no Dask scheduler at {where}: {error}. Start one: dask scheduler") from error
+        except Exception as error:  # OSError, or what the kind of address is about: certificates, packages
+            told = f"{type(error).__name__}: {_first_line(error)}"
+            raise InputError(f"there is no Dask scheduler at {where}: {told}. Start one: dask scheduler") from error
+        if name == "local":
+            client.register_plugin(_no_interrupts())
         yield client
 
 
@@ -91,62 +106,81 @@ def import_distributed() -> Any:
     return distributed
 
 
+def _no_interrupts() -> Any:
+    """A plugin by which workers leave Ctrl-C, which a terminal sends to them too, to this process."""
+    from distributed import WorkerPlugin
+
+    class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            import signal
+
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return NoInterrupts()
+
+
 class Cluster:
     """What a Dask client gives: tasks, watched until they are done, and what happens to the workers."""
 
     def __init__(self, client: Any, threads: int | None, on_event: Callback) -> None:
         self._client, self._threads, self._on_event = client, threads, on_event
         self._where = client.scheduler.address
-        self._keys = 0
+        self._keys, self._run_name = 0, uuid.uuid4().hex[:12]
+        self._sees_workers = True  # itself, not only through the scheduler
         self._refused: set[str] = set()  # workers that cannot take part
         self._workers: dict[str, int] = {}
         self._seen: dict[str, int] = {}  # files and sizes
 
     def prepare(self, names: Sequence[str], loss: str) -> list[Shard]:
         """Find the corpus, see that all workers do, and compile there. Raises InputError."""
-        self._check_versions(list(self._now()))
-        some = next(iter(self._now()))
+        workers = self._now()
+        for problem in self._of_other_versions(list(workers)).values():
+            raise InputError(problem)
+        some = next(iter(workers))
         shards: list[Shard] = self._run(corpus_shards.find_shards, list(names), workers=[some])[some]
         self._seen = {part.file: part.size for shard in shards for part in shard}
-        for worker, problem in self._problems(list(self._now())).items():
+        for problem in self._blind(list(workers)).values():
             raise InputError(
-                f"worker {worker} {problem}: all workers must see the corpus under the same path; give a path on a "
-                "shared disk, copies in the same place, or a URL such as s3://"
+                f"{problem}: all workers must see the corpus under the same path; give a path on a shared disk, copies "
+                "in the same place, or a URL such as s3://"
             )
-        self._workers = self._now()
+        self._workers = workers
         self.watch(
             [self.submit(replica.compile_all, self.threads_of(worker), loss, at=worker) for worker in self.workers]
         )
         return shards
 
-    def _check_versions(self, workers: list[str]) -> None:
+    def _of_other_versions(self, workers: list[str]) -> dict[str, str]:
         def version_there() -> str:  # goes by value: a worker may have nothing of ours
-            from importlib.metadata import PackageNotFoundError, version
+            import importlib
 
             try:
-                return version("fastw2v")
-            except PackageNotFoundError:
+                return str(importlib.import_module("fastw2v").__version__)
+            except ImportError:
                 return ""
 
         here = version_there()
-        for worker, there in self._run(version_there, workers=workers).items():
-            if there != here:
-                raise InputError(
-                    f"worker {worker} has {f'fastw2v {there}' if there else 'no fastw2v'}, this process has {here}: "
-                    f"install the same there (pip install 'fastw2v[dask]=={here}')"
-                )
+        return {
+            worker: f"worker {worker} has {f'fastw2v {there}' if there else 'no fastw2v'}, this process has {here}: "
+            "install the same there, with the extra dask"
+            for worker, there in self._run(version_there, workers=workers).items()
+            if there != here
+        }
 
-    def _problems(self, workers: list[str]) -> dict[str, str]:
+    def _blind(self, workers: list[str]) -> dict[str, str]:
+        """What workers do not see of the corpus."""
         found = self._run(corpus_shards.check_seen, self._seen, workers=workers)
-        return {worker: problem for worker, problem in found.items() if problem}
+        return {worker: f"worker {worker} {problem}" for worker, problem in found.items() if problem}
 
     def _run(self, function: Callable[..., Any], *arguments: Any, workers: list[str]) -> dict[str, Any]:
         """Call a function on workers, beside their tasks: what each returned. Raises Lost if one of them is gone."""
         with self._talking():
             found = dict(self._client.run(function, *arguments, workers=workers, on_error="return"))
-            for value in found.values():
-                if isinstance(value, Exception):
+            for worker, value in found.items():
+                if isinstance(value, (Fastw2vError, OSError)):
                     raise value
+                if isinstance(value, BaseException):
+                    raise ClusterFailed(f"worker {worker} failed: {type(value).__name__}: {_first_line(value)}")
         return found
 
     @contextlib.contextmanager
@@ -154,6 +188,7 @@ class Cluster:
         """Raises Lost for what Dask says of a worker or of data that is gone."""
         from distributed import CancelledError
 
+        self._check_scheduler()
         try:
             yield
         except Fastw2vError:
@@ -171,14 +206,19 @@ class Cluster:
 
     def _now(self) -> dict[str, int]:
         """The workers there are, and their threads; waits for the first one. Raises ClusterFailed, InputError."""
-        start = time.monotonic()
+        start, is_told = time.monotonic(), False
         while not (found := {worker: n for worker, n in self._ask_workers().items() if worker not in self._refused}):
+            if self._workers and not is_told:
+                is_told = True
+                self._on_event(ClusterChanged(0, f"no workers are left: waiting {PATIENCE:.0f} s for others"))
             waited = time.monotonic() - start
             if waited > FIRST_PATIENCE and not self._workers:
                 raise InputError(f"{self._where} has no workers: start some with dask worker {self._where}")
             if waited > PATIENCE:
                 raise ClusterFailed(f"{self._where} has had no workers for {PATIENCE:.0f} s")
-            self._poll()
+            if self._poll():
+                raise StopAsked
+            time.sleep(POLL_SECONDS)
         return found
 
     def _ask_workers(self) -> dict[str, int]:
@@ -194,10 +234,9 @@ class Cluster:
         gone = [worker for worker in self._workers if worker not in now]
         came = [worker for worker in now if worker not in self._workers]
         for worker in came:
-            problem = self._problems([worker]).get(worker)
-            if problem:
+            for problem in (self._of_other_versions([worker]) or self._blind([worker])).values():
                 self._refused.add(worker)
-                self.tell(f"worker {worker} {problem}: it takes no part")
+                self.tell(f"{problem}; it takes no part")
         came = [worker for worker in came if worker not in self._refused]
         self._workers = {worker: now[worker] for worker in [*self._workers, *came] if worker in now}
         if not self._workers:
@@ -215,11 +254,14 @@ class Cluster:
 
         Naming a worker is for tasks of one round: if all workers die, Dask waits for that one to come back.
         """
+        self._check_scheduler()
         self._keys += 1
         name = function.__name__.replace("_", "-")
+        where: dict[str, Any] = {"workers": [at], "allow_other_workers": True} if at else {}
+        if self._refused:  # else others might run it
+            where = {"workers": self.workers}
         return self._client.submit(
-            function, *arguments, key=f"{name}-{id(self):x}-{self._keys}", retries=ATTEMPTS - 1,
-            **({"workers": [at], "allow_other_workers": True} if at else {}),
+            function, *arguments, key=f"{name}-{self._run_name}-{self._keys}", retries=ATTEMPTS - 1, **where
         )  # fmt: skip
 
     def keep(self, data: Any) -> Any:
@@ -242,21 +284,29 @@ class Cluster:
 
         Raises what a task raised if that is ours, else ClusterFailed.
         """
+        looked = time.monotonic()
         for number, future in enumerate(futures):
             is_done = threading.Event()
             future.add_done_callback(lambda _, is_done=is_done: is_done.set())
             while not future.done():  # one that is lost is being made again
                 is_done.wait(POLL_SECONDS)
+                is_done.clear()
                 if self._poll():
                     return True
+                if time.monotonic() - looked > LOOK_SECONDS:
+                    self._now()
+                    looked = time.monotonic()
             self._check(future)
             on_done(number)
         return self._poll()
 
     def _poll(self) -> bool:
+        self._check_scheduler()
+        return bool(self._on_event(Waiting()))
+
+    def _check_scheduler(self) -> None:
         if self._client.status != "running":
             raise self._scheduler_lost()
-        return bool(self._on_event(Waiting()))
 
     def _scheduler_lost(self) -> ClusterFailed:
         return ClusterFailed(f"the Dask scheduler at {self._where} is gone")
@@ -273,10 +323,12 @@ class Cluster:
         if isinstance(error, Fastw2vError):
             return error
         if type(error).__name__ == "KilledWorker":
-            return ClusterFailed(f"workers died again and again at the same task, out of memory perhaps: {error}")
-        where = traceback.extract_tb(future.traceback())[-1].name
+            told = _first_line(error)
+            return ClusterFailed(f"workers died again and again at the same task, out of memory perhaps: {told}")
+        frames = traceback.extract_tb(future.traceback())
+        where = f", in {frames[-1].name}" if frames else ""
         return ClusterFailed(
-            f"a task failed {ATTEMPTS} times on the cluster, in {where}: {type(error).__name__}: {error}"
+            f"a task failed {ATTEMPTS} times on the cluster{where}: {type(error).__name__}: {_first_line(error)}"
         )
 
     def result(self, future: Any) -> Any:
@@ -287,10 +339,12 @@ class Cluster:
     def gather(self, futures: list[Any]) -> list[Any]:
         """Results of tasks that are done, from the workers themselves where they can be reached."""
         with self._talking():
-            try:
-                return list(self._client.gather(futures, direct=True))
-            except OSError:
-                return list(self._client.gather(futures))
+            if self._sees_workers:
+                try:
+                    return list(self._client.gather(futures, direct=True))
+                except OSError:
+                    self._sees_workers = False
+            return list(self._client.gather(futures))
 
     def homes(self, futures: list[Any]) -> list[int]:
         """The place among `workers` of one that has the data of each, or the number of workers if none has."""
@@ -323,7 +377,7 @@ class Cluster:
             if not holders:
                 raise Lost(f"the workers lost the data of {key}")
             self._keys += 1
-            names.setdefault(holders[0], {})[key] = f"block-{id(self):x}-{self._keys}"
+            names.setdefault(holders[0], {})[key] = f"block-{self._run_name}-{self._keys}"
         for worker, renamed in names.items():
             n_bytes |= self._run(_rename, renamed, workers=[worker])[worker]
             who_has |= {new: [worker] for new in renamed.values()}
@@ -336,6 +390,10 @@ class Cluster:
             made.append(Future(name, self._client))
             self._client.futures[name].finish()
         return made
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _unpack(packed: bytes) -> Any:

@@ -27,7 +27,7 @@ from ..errors import RunError
 from ..kernels.train import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS
 from . import replica
 from .checkpoint import Checkpointer, Position
-from .cluster import Callback, Cluster, ClusterFailed, Lost
+from .cluster import Callback, Cluster, ClusterFailed, Lost, StopAsked
 from .combine import rate_of_replicas
 from .model import Model
 from .objective import span_trainer
@@ -103,17 +103,6 @@ def read_corpus(
     return ClusterCorpus(found, reading, sum(n_tokens), checksum, list(n_ids), shards)
 
 
-def _read(cluster: Cluster, texts: list[Shard]) -> list[Any]:
-    """Each worker gets shards that follow one another, as it will train on them."""
-    workers = cluster.workers
-    return [cluster.submit(corpus_shards.read_shard, text, at=workers[number * len(workers) // len(texts)])
-            for number, text in enumerate(texts)]  # fmt: skip
-
-
-def _number(cluster: Cluster, read: list[Any], numbering: Any) -> list[Any]:
-    return [cluster.submit(corpus_shards.number_shard, number, one, numbering) for number, one in enumerate(read)]
-
-
 @dataclass(frozen=True)
 class _State:
     """The model on the workers after a round, and where the run stands with it."""
@@ -159,6 +148,8 @@ def _train(
         found = (math.nan, math.nan)
         if held_out is not None and evaluate is not None:
             run.fetch()
+            if run.here.epoch < epoch:  # a loss put the run back: the epoch is not over
+                return False
             taken = held_out_loss(held_out, config, threads, evaluate, on_event)
             if taken is None:
                 return True
@@ -171,13 +162,17 @@ def _train(
         is_stopped = run.train_epoch()
         if not is_stopped:
             total = run.here.epoch_total
-            run.begin_next_epoch()
-            if run.here.epoch < config.epochs:
+            epoch = run.begin_next_epoch()
+            if epoch < config.epochs:
                 run.offer_checkpoint(is_epochs_end=True)
-            is_stopped = end_epoch(run.here.epoch, total)
+            if run.here.epoch == epoch:
+                is_stopped = end_epoch(epoch, total)
+            if run.here.epoch == config.epochs:
+                run.fetch()  # which may put the run back
+    if is_stopped:
+        run.fetch_what_is_left()
     if run.here.n_predictions == 0 and not is_stopped:
         raise nothing_learnt(config)
-    run.fetch()
     if not model.is_finite():
         raise diverged(config, run.here, checkpointer)
     if checkpointer:
@@ -200,6 +195,8 @@ class _Run:
         self._job_there = cluster.keep(self._job)
         self._costs: deque[Costs] = deque(maxlen=MEASURED_ROUNDS)
         self._n_losses = 0
+        self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
+        self._dealt_to: list[str] = []
         self._place()
 
     @property
@@ -225,37 +222,46 @@ class _Run:
 
     def train_epoch(self) -> bool:
         """Train what is left of the epoch. Returns whether to stop."""
-        workers: list[str] = []
-        while not self._state.is_done.all():
-            try:
-                self._cluster.look()
-                if workers != self._cluster.workers:
-                    workers = self._cluster.workers
-                    homes = self._cluster.homes(self._corpus.shards)
-                    deal = Deal.of(self._spans, self._state.is_done, homes, len(workers), self._config.seed,
-                                   self.here.epoch)  # fmt: skip
-                if self._train_round(deal):
-                    return True
-                self._n_losses = 0
-                self.offer_checkpoint()
-            except Lost:
-                self._recover()
-                workers = []
+        try:
+            while not self._state.is_done.all():
+                try:
+                    self._cluster.look()
+                    if self._deal is None or self._dealt_to != self._cluster.workers:
+                        self._dealt_to = self._cluster.workers
+                        homes = self._cluster.homes(self._corpus.shards)
+                        self._deal = Deal.of(self._spans, self._state.is_done, homes, len(self._dealt_to),
+                                             self._config.seed, self.here.epoch)  # fmt: skip
+                    if self._train_round(self._deal):
+                        return True
+                    self._n_losses = 0
+                    self.offer_checkpoint()
+                except Lost:
+                    self._recover()
+        except StopAsked:
+            return True
         return False
 
     def _recover(self) -> None:
         """Go on from the newest model that is still there."""
-        self._n_losses += 1
-        if self._n_losses > MOST_LOSSES:
-            raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
-        self._cluster.look()
-        for state in (self._state, self._before):
-            if state and (blocks := self._left_of(state)):
-                self._state, self._before = replace(state, blocks=blocks, spares=[]), None
+        self._deal = None
+        while True:
+            self._n_losses += 1
+            if self._n_losses > MOST_LOSSES:
+                raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
+            try:
+                self._cluster.look()
+                self._go_back()
                 break
-        else:
-            self._place()
+            except Lost:
+                continue
         self._cluster.tell(f"data was lost with a worker: going on after {self.here.n_words:,} words")
+
+    def _go_back(self) -> None:
+        for state in (self._state, self._before):
+            if state and state.here.n_words >= self._kept.here.n_words and (blocks := self._left_of(state)):
+                self._state, self._before = replace(state, blocks=blocks, spares=[]), None
+                return
+        self._place()
 
     def _left_of(self, state: _State) -> list[Any]:
         """A future of each block that a worker still has, itself or its spare; none if one is lost."""
@@ -263,9 +269,12 @@ class _Run:
         blocks = [next((one for one in pair if self._cluster.has([one])), None) for pair in pairs]
         return blocks if all(blocks) else []
 
-    def begin_next_epoch(self) -> None:
+    def begin_next_epoch(self) -> int:
+        """Returns its number, from 0."""
         here = replace(self.here, epoch=self.here.epoch + 1, n_spans=0, epoch_total=[0.0] * STATISTICS, spans_done="")
         self._state = replace(self._state, here=here, is_done=np.zeros(self._spans.n, np.bool_))
+        self._deal = None
+        return here.epoch
 
     def fetch(self) -> None:
         """Bring the rows here, into `model`."""
@@ -282,6 +291,13 @@ class _Run:
         for number, block in enumerate(blocks):
             replica.put(self._job.block(rows, number), block)
         self._kept = self._state
+
+    def fetch_what_is_left(self) -> None:
+        """`fetch` of a run that is stopped: it waits for nothing, and keeps to what `model` is if the rows are gone."""
+        try:
+            self.fetch()
+        except (Lost, StopAsked):
+            self._state = self._kept
 
     def offer_checkpoint(self, is_epochs_end: bool = False) -> None:
         if self._checkpointer and self._checkpointer.is_due(is_epochs_end):
@@ -300,19 +316,21 @@ class _Run:
         n_beats = min(n_beats, -(-deal.n_left // n_spans))
         taken = [deal.take(n_spans) for _ in range(n_beats)]
         beats, blocks = self._submit_round(workers, taken)
-        spares = []
+        spares, old = [], self._state.blocks
         if not self._state.spares and len(workers) > 1:
-            spares = [self._cluster.copy(block, at=self._worker(number + 1))
-                      for number, block in enumerate(self._state.blocks)]  # fmt: skip
-        total = np.zeros(STATISTICS)
+            spares = [self._cluster.copy(block, at=workers[(home + 1) % len(workers)])
+                      for block, home in zip(old, self._cluster.homes(old), strict=True)]  # fmt: skip
+        total, n_trained = np.zeros(STATISTICS), 0
         ends, in_kernel = [start], []
         for beat, spans in zip(beats, taken, strict=True):
             if self._cluster.watch(beat):
                 return True
             if spares:
-                self._cluster.watch(spares)
+                if self._cluster.watch(spares):
+                    return True
                 self._state, spares = replace(self._state, spares=self._cluster.adopt(spares)), []
-            self._before = None
+                if self._cluster.homes(old) != self._cluster.homes(self._state.spares):
+                    self._before = None
             found = self._cluster.gather(beat)
             of_beat = np.sum([statistics_of_one for statistics_of_one, _ in found], axis=0)
             if not np.isfinite(of_beat[LOGIT_SUM]):
@@ -320,13 +338,15 @@ class _Run:
             total += of_beat
             ends.append(time.perf_counter())
             in_kernel.append(max(seconds for _, seconds in found))
-            if self._tell_progress(total, of_beat, spans, ends, 1 - sum(in_kernel) / (ends[-1] - start)):
+            n_trained += sum(map(len, spans))
+            waited = 1 - sum(in_kernel) / (ends[-1] - start)
+            if self._tell_progress(total, of_beat, n_trained, len(workers), ends, waited):
                 return True
         if self._cluster.watch(blocks):
             return True
         blocks = self._cluster.adopt(blocks)
         seconds = time.perf_counter() - start
-        self._measure(ends, in_kernel, seconds, n_spans)
+        self._measure(ends, in_kernel, seconds, [max(map(len, spans)) for spans in taken])
         is_done = self._state.is_done.copy()
         for spans in taken:
             is_done[np.concatenate(spans)] = True
@@ -347,9 +367,8 @@ class _Run:
     ) -> tuple[list[list[Any]], list[Any]]:
         """Submit all tasks of a round: futures of each beat's statistics and seconds, and of the blocks after it."""
         submit, n_blocks, job = self._cluster.submit, self._job.n_blocks, self._job_there
-        schedule, old = self._schedule, self._state.blocks
-        n_done = self.here.epoch * self._spans.n + self.here.n_spans
-        factor = np.float32(rate_of_replicas(len(workers)))
+        old = self._state.blocks
+        n_done = self.here.n_spans
         earlier: list[Any] = [None] * len(workers)
         frequent: list[Any] = []
         told = []
@@ -357,7 +376,7 @@ class _Run:
             is_last = beat == len(taken) - 1
             blocks = old if is_last or beat == 0 else []
             for i, worker in enumerate(workers):
-                rates = factor * schedule.learning_rates(n_done + len(workers) * np.arange(len(spans[i])))
+                rates = self._learning_rates(n_done + len(workers) * np.arange(len(spans[i])), len(workers))
                 pieces = self._spans.pieces(spans[i], rates)
                 shards = [self._corpus.shards[piece.shard] for piece in pieces]
                 work = Work(self.here.epoch, [piece._replace(shard=place) for place, piece in enumerate(pieces)])
@@ -377,13 +396,17 @@ class _Run:
             n_done += sum(map(len, spans))
         return told, frequent
 
+    def _learning_rates(self, n_done: NDArray[np.int64], n_replicas: int) -> NDArray[np.float32]:
+        """After so many spans of the epoch. Shards end with short spans, so they are more than on one machine."""
+        on_one_machine = (self.here.epoch * self._spans.n + n_done) * (self._schedule.n_spans / self._spans.n)
+        return np.float32(rate_of_replicas(n_replicas)) * self._schedule.learning_rates(on_one_machine)
+
     def _tell_progress(
-        self, total: NDArray[np.float64], of_beat: NDArray[np.float64], spans: list[NDArray[np.int64]],
+        self, total: NDArray[np.float64], of_beat: NDArray[np.float64], n_trained: int, n_replicas: int,
         ends: list[float], waited: float,
     ) -> bool:  # fmt: skip
         loss, loss_error = mean_loss(of_beat)
-        n_done = self.here.epoch * self._spans.n + self.here.n_spans
-        rate = self._schedule.learning_rates(np.array([n_done]))[0]
+        [rate] = self._learning_rates(np.array([self.here.n_spans + n_trained]), n_replicas)
         return bool(
             self._on_event(
                 Progress(
@@ -394,10 +417,10 @@ class _Run:
                     n_predictions=int(of_beat[N_PREDICTIONS]),
                     loss=loss,
                     loss_error=loss_error,
-                    learning_rate=float(rate) * rate_of_replicas(len(spans)),
+                    learning_rate=float(rate),
                     seconds=self.here.seconds + ends[-1] - ends[0],
                     words_per_second=of_beat[N_TOKENS] / (ends[-1] - ends[-2]),
-                    n_workers=len(spans),
+                    n_workers=n_replicas,
                     waited=waited,
                 )
             )
@@ -408,12 +431,13 @@ class _Run:
             return FIRST_COSTS
         return Costs(*(statistics.median(values) for values in zip(*self._costs, strict=True)))
 
-    def _measure(self, ends: list[float], in_kernel: list[float], seconds: float, n_spans: int) -> None:
+    def _measure(self, ends: list[float], in_kernel: list[float], seconds: float, n_spans: list[int]) -> None:
+        """n_spans: of the longest part of each beat."""
         frequent = [b - a - kernel for a, b, kernel in zip(ends[1:], ends[2:], in_kernel[1:], strict=False)]
         of_frequent = statistics.median(frequent) if frequent else self._usual_costs().frequent
         of_full = seconds - sum(in_kernel) - len(frequent) * of_frequent
         self._costs.append(Costs(max(of_full, of_frequent, 1e-3), max(of_frequent, 1e-3),
-                                 statistics.median(in_kernel) / n_spans))  # fmt: skip
+                                 sum(in_kernel) / sum(n_spans)))  # fmt: skip
 
 
 def exchange_bytes(n_workers: int, n_rows: int, dim: int) -> int:

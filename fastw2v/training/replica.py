@@ -83,7 +83,7 @@ class Work(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """What comes of it. replica: the whole matrices, padding and all, for the next beat; empty after the last one.
+    """What comes of it. replica: both matrices, with the padding, for the next beat; empty after the last one.
 
     changes: of each block, what the replica added to its frequent rows, after the last beat to all its rows.
     """
@@ -110,7 +110,8 @@ def train_beat(
         for number, block in enumerate(blocks):
             put(job.block(rows, number), block)
     else:
-        model.input_vectors[:], model.output_vectors[:] = earlier.replica
+        for matrix, left in zip((model.input_vectors, model.output_vectors), earlier.replica, strict=True):
+            matrix[: job.n_words] = left
     for number, block in enumerate(frequent):
         put(job.block(rows, number, frequent=True), block)
     start = time.perf_counter()
@@ -129,7 +130,7 @@ def train_beat(
         before = start_of_block(blocks[number : number + 1], frequent[number : number + 1])
         changes.append(Rows(*(_by_parts(np.subtract, new, old, uninitialized(new.shape))
                               for new, old in zip(now, before, strict=True))))  # fmt: skip
-    replica = [] if is_last else [model.input_vectors, model.output_vectors]
+    replica = [] if is_last else [model.input_vectors[: job.n_words], model.output_vectors[: job.n_words]]
     return Beat(statistics, seconds, replica, changes)
 
 

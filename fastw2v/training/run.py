@@ -147,6 +147,10 @@ def train(
     """
     config = TrainConfig.from_options(options)
     threads = config.threads or min(available_threads(), MAX_THREADS)
+    if client is not None:
+        if not hasattr(client, "scheduler"):
+            raise InputError(f"client is a {type(client).__name__}: it must be a distributed.Client")
+        threads = min(threads, MAX_THREADS)  # of this process
     if threads > MAX_THREADS:
         raise InputError(
             f"threads is {threads}: Numba starts at most {MAX_THREADS} in this process; "

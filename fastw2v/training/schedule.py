@@ -56,7 +56,7 @@ class Schedule:
         """The spans of an epoch in the order of their visit."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.n_spans)
 
-    def learning_rates(self, done: NDArray[np.int64]) -> NDArray[np.float32]:
+    def learning_rates(self, done: NDArray[np.int64] | NDArray[np.floating]) -> NDArray[np.float32]:
         """lr * max(1e-4, 1 - position / (epochs * n_ids + 1)), position = done * span_length in ids.
 
         A rate holds for a span: at most 1/64 of a small corpus, 0.02 % of wiki8.
