@@ -219,6 +219,47 @@ def test_all_workers_are_killed_and_others_join(text, cluster, client):
     assert of_kind(events, RoundEnded)[-1].n_workers == 2
 
 
+def test_a_worker_is_killed_when_the_last_epoch_is_over(text, cluster, client):
+    """Its rows were not copied yet: the round is trained again."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            cluster.workers[0].kill()
+            cluster.workers[0].wait()
+
+    vectors, events = train_with(text, client, act, epochs=2)
+    n_tokens = Corpus.from_text(text, min_count=1).n_tokens
+    assert of_kind(events, fastw2v.EpochEnded)[-1].n_words == 2 * n_tokens
+    assert len(of_kind(events, RoundEnded)) == 3
+    assert separation(vectors) > 0.1
+
+
+def test_no_worker_is_left_and_the_run_is_stopped(text, cluster, client, tmp_path):
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            for worker in cluster.workers:
+                worker.kill()
+        return isinstance(event, ClusterChanged) and "no workers are left" in event.message and stop.append(1)
+
+    stop = []
+
+    def stopping(event, seen):
+        act(event, seen)
+        return bool(stop)
+
+    train_with(text, client, stopping, checkpoint=tmp_path / "c")
+    assert fastw2v.training.checkpoint.load(tmp_path / "c").position.n_words < 6 * 600_000
+
+
+def test_the_learning_rate_reaches_its_end_with_the_run(text, local):
+    _, events = train_with(text, local, epochs=2)
+    rates = [event.learning_rate for event in of_kind(events, fastw2v.Progress)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0.025 * 2**0.5 * 1e-4, rel=0.1)
+    half = len(rates) // 2
+    assert rates[half - 1] == pytest.approx(0.025 * 2**0.5 / 2, rel=0.1)
+
+
 def test_a_nanny_brings_a_worker_back(text, cluster):
     cluster.add_worker()
     with distributed.Client(cluster.address, set_as_default=False, timeout="8s") as client:
@@ -262,21 +303,27 @@ def test_stopped_in_the_middle_and_resumed(text, local, tmp_path):
     assert of_kind(later, fastw2v.EpochEnded)[-1].n_words == 6 * Corpus.from_text(text, min_count=1).n_tokens
 
 
-def test_a_signal_saves_the_run(text, cluster, client, tmp_path):
-    command = [sys.executable, "-m", "fastw2v", "train", text, "-o", tmp_path / "v.txt", "--dask", cluster.address,
+@pytest.mark.parametrize("where", ["cluster", "local:2"])
+def test_a_signal_saves_the_run(text, request, where, tmp_path):
+    """From a terminal it comes to the workers of this machine too."""
+    if where == "cluster":
+        request.getfixturevalue("client")
+        where = request.getfixturevalue("cluster").address
+    command = [sys.executable, "-m", "fastw2v", "train", text, "-o", tmp_path / "v.txt", "--dask", where,
                "--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1000"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     log = tmp_path / "c"
     while not (log / fastw2v.training.checkpoint.CURRENT).exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     start = time.monotonic()
     _, err = process.communicate(timeout=30)
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 6, "two seconds, and Dask's own end"
     assert process.returncode == 130, err
     assert "--resume goes on after" in err
+    assert "Traceback" not in err
     assert not (tmp_path / "v.txt").exists()
 
 
@@ -329,6 +376,9 @@ def test_refused(text, local, options, message):
 
 def test_addresses(monkeypatch):
     monkeypatch.setattr("fastw2v.training.cluster.CONNECT_SECONDS", 1.0)
+    for wrong in ("", "host", "http://", "tcp://:8786", "local:4:4 "):
+        with pytest.raises(InputError, match=r"must be a scheduler's address, as tcp://host:8786"), connected(wrong):
+            pass
     for wrong in ("local:0", "local:x", "local"):
         with pytest.raises(InputError, match="local:4"), connected(wrong):
             pass
@@ -337,6 +387,14 @@ def test_addresses(monkeypatch):
         connected("tcp://127.0.0.1:1"),
     ):
         pass
+
+
+def test_arguments_of_a_wrong_kind(text, local):
+    with pytest.raises(InputError, match="must be a distributed.Client"):
+        fastw2v.train(text, client="tcp://127.0.0.1:1")
+    with pytest.raises(InputError, match="a corpus is a path"):
+        fastw2v.train(5, client=local)
+    train_with(text, local, threads=64, epochs=1)  # of the workers, as many as they can start
 
 
 def test_no_workers(cluster, text, monkeypatch):

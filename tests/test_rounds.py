@@ -173,6 +173,17 @@ def test_tasks_leave_their_inputs_alone_and_repeat():
         np.testing.assert_array_equal(got.outputs, expected.outputs)
 
 
+def test_a_replica_goes_on_with_other_threads():
+    """As where a task is run again on another worker."""
+    job = Job(TrainConfig(dim=5, window=2, sample=0, min_count=1), np.arange(12, 0, -1) * 100, span_length=1000)
+    rows = job.by_frequency(job.new_model(1, is_random=True))
+    block = Rows(*(np.ascontiguousarray(matrix) for matrix in rows))
+    work = Work(0, [Piece(0, np.arange(3), np.full(3, 0.05, np.float32))])
+    first = train_beat(job, 2, work, False, [corpus()], [block], None, [])
+    last = train_beat(job, 1, work, True, [corpus()], [block], first, [replica.take_frequent(job, block, 0)])
+    assert np.isfinite(last.changes[0].inputs).all()
+
+
 def test_frozen_words_stay():
     is_frozen = np.zeros(12, np.bool_)
     is_frozen[[0, 5, 11]] = True

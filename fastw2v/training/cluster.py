@@ -71,7 +71,7 @@ def connected(where: str, threads: int | None = None) -> Iterator[Any]:
     distributed = import_distributed()
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told as an event
-    if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^\s]*:\d+", where):
+    if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", where):
         raise InputError(f"dask is {where!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
     with contextlib.ExitStack() as closing:
         name, _, number = where.partition(":")
