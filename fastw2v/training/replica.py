@@ -89,7 +89,7 @@ class Beat(NamedTuple):
     """
 
     statistics: NDArray[np.float64]
-    seconds: float  # in the kernel
+    seconds: float  # in the kernel, and to make its tables
     replica: list[NDArray[np.float32]]
     changes: list[Rows]
 

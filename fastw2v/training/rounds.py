@@ -61,7 +61,7 @@ class Deal:
     """The spans of an epoch that are not done yet, dealt out to the replicas in equal parts, of shards they have.
 
     A replica visits its shards a group after the other, and the spans of a group in a random order. The order depends
-    on the seed, the epoch and what is left alone.
+    on the seed, the epoch, what is left and who has it.
     """
 
     parts: list[NDArray[np.int64]]
