@@ -20,7 +20,8 @@ from fastw2v import InputError, RunError, Vectors
 from fastw2v.corpus.corpus import Corpus
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
-from fastw2v.training.cluster import ClusterChanged, connected  # noqa: E402
+from fastw2v.training.cluster import ClusterChanged  # noqa: E402
+from fastw2v.training.connection import connected  # noqa: E402
 from fastw2v.training.distributed import RoundEnded  # noqa: E402
 from fastw2v.training.run import PhaseStarted, compile_kernels  # noqa: E402
 
@@ -375,7 +376,7 @@ def test_refused(text, local, options, message):
 
 
 def test_addresses(monkeypatch):
-    monkeypatch.setattr("fastw2v.training.cluster.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("fastw2v.training.connection.CONNECT_SECONDS", 1.0)
     for wrong in ("", "host", "http://", "tcp://:8786"):
         with pytest.raises(InputError, match=r"must be a scheduler's address, as tcp://host:8786"), connected(wrong):
             pass

@@ -144,7 +144,7 @@ def _train(
             return signals.received > 0
 
         if dask is not None:
-            from ..training.cluster import connected
+            from ..training.connection import connected
 
             options["client"] = closing.enter_context(connected(dask, options.get("threads")))
         try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import pickle
-import re
 import threading
 import time
 import traceback
@@ -18,8 +16,7 @@ from typing import Any
 
 from ..corpus import shards as corpus_shards
 from ..corpus.shards import Shard
-from ..errors import Fastw2vError, InputError, MissingExtra, RunError
-from ..machine import available_threads
+from ..errors import Fastw2vError, InputError, RunError
 from . import replica
 
 ATTEMPTS = 3
@@ -30,9 +27,6 @@ POLL_SECONDS = 0.25
 
 LOOK_SECONDS = 5.0
 """Between looks whether there are workers at all."""
-
-CONNECT_SECONDS = 10.0
-"""Until an address counts as wrong."""
 
 FIRST_PATIENCE, PATIENCE = 15.0, 300.0
 """Seconds without a worker until the run gives up, before and after the first one came."""
@@ -63,60 +57,6 @@ class StopAsked(Exception):
 
 class Lost(ClusterFailed):
     """Data that no worker has any more."""
-
-
-@contextlib.contextmanager
-def connected(where: str, threads: int | None = None) -> Iterator[Any]:
-    """A client of the cluster at an address, or of one on this machine: `local:N`. Raises InputError, ClusterFailed."""
-    distributed = import_distributed()
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told as an event
-    if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", where):
-        raise InputError(f"dask is {where!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
-    with contextlib.ExitStack() as closing:
-        name, _, number = where.partition(":")
-        if name == "local":
-            if not number.isdecimal() or int(number) < 1:
-                raise InputError(f"dask is {where!r}: local:N needs a number of worker processes, as local:4")
-            n_workers = int(number)
-            where = closing.enter_context(
-                distributed.LocalCluster(
-                    n_workers=n_workers,
-                    threads_per_worker=threads or max(1, available_threads() // n_workers),
-                    processes=True,
-                    dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,
-                )
-            )
-        try:
-            client = closing.enter_context(distributed.Client(where, timeout=CONNECT_SECONDS, set_as_default=False))
-        except Exception as error:  # OSError, or what the kind of address is about: certificates, packages
-            told = f"{type(error).__name__}: {_first_line(error)}"
-            raise InputError(f"there is no Dask scheduler at {where}: {told}. Start one: dask scheduler") from error
-        if name == "local":
-            client.register_plugin(_no_interrupts())
-        yield client
-
-
-def import_distributed() -> Any:
-    try:
-        import distributed
-    except ImportError:
-        raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
-    return distributed
-
-
-def _no_interrupts() -> Any:
-    """A plugin by which workers leave Ctrl-C, which a terminal sends to them too, to this process."""
-    from distributed import WorkerPlugin
-
-    class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:
-            import signal
-
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    return NoInterrupts()
 
 
 class Cluster:
@@ -180,7 +120,7 @@ class Cluster:
                 if isinstance(value, (Fastw2vError, OSError)):
                     raise value
                 if isinstance(value, BaseException):
-                    raise ClusterFailed(f"worker {worker} failed: {type(value).__name__}: {_first_line(value)}")
+                    raise ClusterFailed(f"worker {worker} failed: {type(value).__name__}: {first_line(value)}")
         return found
 
     @contextlib.contextmanager
@@ -323,12 +263,12 @@ class Cluster:
         if isinstance(error, Fastw2vError):
             return error
         if type(error).__name__ == "KilledWorker":
-            told = _first_line(error)
+            told = first_line(error)
             return ClusterFailed(f"workers died again and again at the same task, out of memory perhaps: {told}")
         frames = traceback.extract_tb(future.traceback())
         where = f", in {frames[-1].name}" if frames else ""
         return ClusterFailed(
-            f"a task failed {ATTEMPTS} times on the cluster{where}: {type(error).__name__}: {_first_line(error)}"
+            f"a task failed {ATTEMPTS} times on the cluster{where}: {type(error).__name__}: {first_line(error)}"
         )
 
     def result(self, future: Any) -> Any:
@@ -392,7 +332,7 @@ class Cluster:
         return made
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
 
 

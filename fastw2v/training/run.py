@@ -37,8 +37,9 @@ from .checkpoint import (
 )  # fmt: skip
 from .checkpoint import load as load_checkpoint
 from .cluster import Cluster, ClusterChanged, Waiting
-from .distributed import ClusterCorpus, RoundEnded, train_on_cluster
-from .distributed import read_corpus as read_on_cluster
+from .clustercorpus import ClusterCorpus
+from .clustercorpus import read_corpus as read_on_cluster
+from .distributed import RoundEnded, train_on_cluster
 from .lossplot import LossPlot
 from .model import Model, model_bytes
 from .objective import new_model, windows_of
