@@ -15,7 +15,7 @@ MOST_KEPT = 32
 """Pieces of memory of one size that wait for their next use."""
 
 _free: dict[int, list[NDArray[np.float32]]] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # an array may be collected while another is made
 
 
 class _Owner:
