@@ -96,6 +96,54 @@ def measure_quality(corpus: str, seeds: int, analogies: str, pairs: str) -> dict
     return found
 
 
+CONSTANTS = """
+import json, sys, time
+import fastw2v
+from fastw2v.training.connection import connected
+from fastw2v.training.distributed import RoundEnded
+from fastw2v.training.rounds import exchange_bytes
+
+def peak():
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+if __name__ == "__main__":
+    with connected("local:2", 1) as client:
+        def waiting(**options):
+            rounds = []
+            def note(event):
+                if isinstance(event, RoundEnded):
+                    rounds.append((event.waited * event.seconds, event.n_beats))
+            n_words = len(fastw2v.train(sys.argv[1], client=client, callback=note, **options))
+            seconds, beats = zip(*rounds[2:])
+            return sum(seconds) / len(seconds), sum(beats) / len(beats), n_words
+        client.gather([client.submit(abs, i) for i in range(-10, 0)])
+        start = time.perf_counter()
+        client.gather([client.submit(abs, i) for i in range(3000)])
+        task = (time.perf_counter() - start) / 3000
+        small, beats, _ = waiting(max_vocab=1000, dim=8, epochs=6)
+        exchange = small / beats
+        large, beats, n_words = waiting(epochs=6)
+        model = 8 * n_words * 100
+        of_byte = (large - beats * exchange) / (model * (1 + 0.05 * (beats - 1)))
+        before = max(client.run(peak).values())
+        waiting(dim=300, epochs=3)
+        memory = (max(client.run(peak).values()) - before) / (8 * n_words * 300)
+        print(json.dumps({"task": task, "exchange": exchange, "byte": of_byte, "memory": memory}))
+"""
+
+
+def measure_constants(corpus: str) -> dict[str, float]:
+    """Seconds of a task, of an exchange of next to nothing, of a byte of the model; memory of a worker in models."""
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    with tempfile.TemporaryDirectory() as room:  # and a file: this script's name is that of a package
+        script = Path(room, "constants.py")
+        script.write_text(CONSTANTS)
+        done = subprocess.run([sys.executable, script, corpus], capture_output=True, text=True, check=True, cwd=room,
+                              env=environment)  # fmt: skip
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
 def model_combiner(changes: Changes) -> np.ndarray:
     """GraphWord2Vec (Maleki et al. 2021): of each further change what is orthogonal to those before."""
     total = changes[0].copy()
@@ -138,13 +186,13 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
     from fastw2v.corpus.shards import EncodedShard
     from fastw2v.training import replica
     from fastw2v.training.replica import Job, Rows, Work
-    from fastw2v.training.rounds import Deal, Spans
+    from fastw2v.training.rounds import Deal, ShardedSpans
     from fastw2v.training.schedule import Schedule
 
     config = TrainConfig()
     text = Corpus.from_text(corpus, threads=2)
     schedule = Schedule.of(text.n_ids, config)
-    spans = Spans.of([text.n_ids], schedule)
+    spans = ShardedSpans.of([text.n_ids], schedule)
     shard = EncodedShard(0, text.ids, text.n_tokens, 0)
     job = Job(config, text.vocabulary.counts, span_length=schedule.span_length)
     found = []
@@ -185,7 +233,9 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
 @click.option("--copies", default=5, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--seeds", default=3, show_default=True)
-@click.option("--part", type=click.Choice(["speed", "quality", "combiners"]), multiple=True, help="Default: all.")
+@click.option(
+    "--part", type=click.Choice(["speed", "quality", "combiners", "constants"]), multiple=True, help="Default: all."
+)
 @click.option("-o", "--output", default=str(HERE / "results" / "distributed.json"), show_default=True)
 def main(
     corpus: str, analogies: str, pairs: str, copies: int, rounds: int, seeds: int, part: tuple[str, ...], output: str
@@ -199,6 +249,8 @@ def main(
         result["quality"] = {**about, "runs": measure_quality(corpus, seeds, analogies, pairs)}
     if not part or "combiners" in part:
         result["combiners"] = {**about, "rows": compare_combiners(corpus, [2, 8], analogies, pairs)}
+    if not part or "constants" in part:
+        result["constants"] = {**about, **measure_constants(corpus)}
     Path(output).write_text(json.dumps(result, indent=1) + "\n")
     click.echo(text(result))
 
@@ -238,7 +290,12 @@ def text(result: dict[str, Any]) -> str:
     for row in result["combiners"]["rows"]:
         scores = ["diverged", ""] if row["diverged"] else [f"{row['analogies']:.1f}", f"{row['pairs']:.1f}"]
         lines.append(f"| {row['replicas']} | {row['combiner']} | {' | '.join(scores)} |")
-    parts = ", ".join(f"{part} at commit {result[part]['commit']}" for part in ("speed", "quality", "combiners"))
+    constants = result["constants"]
+    lines += ["", f"What an exchange costs here: {constants['exchange']:.3f} s whatever its size, {constants['task'] * 1e3:.2f} ms "
+              f"for each task, {constants['byte'] * 1e9:.1f} ns for each byte of the model. A worker's peak of memory is "
+              f"{constants['memory']:.1f} models above what it has without one."]  # fmt: skip
+    names = "speed", "quality", "combiners", "constants"
+    parts = ", ".join(f"{part} at commit {result[part]['commit']}" for part in names)
     lines += ["", f"{result['cpu']}, {result['speed']['date']}; {parts}."]
     return "\n".join(lines)
 

@@ -4,9 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from fastw2v.cli import cli
-from fastw2v.training.distributed import exchange_bytes
 from fastw2v.training.plan import plan_run
-from fastw2v.training.rounds import MOST_WAITING
+from fastw2v.training.rounds import MOST_WAITING, exchange_bytes
 
 SIZES = {"n_words": 1_000_000, "dim": 300, "n_tokens": 10**11, "epochs": 1, "threads": 16}
 

@@ -16,7 +16,7 @@ from fastw2v.training.rounds import (
     Costs,
     Deal,
     Piece,
-    Spans,
+    ShardedSpans,
     length_of_round,
     spans_from_text,
     spans_to_text,
@@ -50,7 +50,7 @@ def test_combine_does_not_mind_the_order():
 @pytest.mark.parametrize("n_replicas", [1, 2, 3, 7])
 def test_every_span_is_dealt_once(n_replicas):
     schedule = Schedule(0, 1000, 1, 0.025, 1)
-    spans = Spans.of([2500, 1, 9000, 4000], schedule)
+    spans = ShardedSpans.of([2500, 1, 9000, 4000], schedule)
     assert spans.starts.tolist() == [0, 3, 4, 13, 17]
     rng = np.random.default_rng(0)
     is_done = rng.random(spans.n) < 0.3
@@ -64,7 +64,7 @@ def test_every_span_is_dealt_once(n_replicas):
 
 
 def test_replicas_get_shards_they_have():
-    spans = Spans(np.array([0, 10, 20, 30, 40]))
+    spans = ShardedSpans(np.array([0, 10, 20, 30, 40]))
     deal = Deal.of(spans, np.zeros(40, np.bool_), [1, 0, 1, 0], 2, 1, 0)
     assert sorted(deal.parts[0]) == [*range(10, 20), *range(30, 40)]
     assert sorted(deal.parts[1]) == [*range(10), *range(20, 30)]
@@ -74,7 +74,7 @@ def test_replicas_get_shards_they_have():
 
 def test_groups_of_shards_are_mixed():
     n_shards = 3 * MIXED_SHARDS
-    spans = Spans(np.arange(0, 10 * n_shards + 1, 10))
+    spans = ShardedSpans(np.arange(0, 10 * n_shards + 1, 10))
     deal = Deal.of(spans, np.zeros(spans.n, np.bool_), [0] * n_shards, 1, 1, 0)
     groups = [{int(span) // 10 for span in deal.take(10 * MIXED_SHARDS)[0]} for _ in range(3)]
     assert [len(group) for group in groups] == [MIXED_SHARDS] * 3
@@ -83,7 +83,7 @@ def test_groups_of_shards_are_mixed():
 
 
 def test_pieces():
-    spans = Spans(np.array([0, 3, 4, 13]))
+    spans = ShardedSpans(np.array([0, 3, 4, 13]))
     pieces = spans.pieces(np.array([5, 4, 0, 2, 12]), np.arange(5, dtype=np.float32))
     assert [(piece.shard, piece.numbers.tolist(), piece.learning_rates.tolist()) for piece in pieces] == [
         (2, [1, 0], [0, 1]), (0, [0, 2], [2, 3]), (2, [8], [4])]  # fmt: skip

@@ -51,7 +51,7 @@ class ClusterFailed(RunError):
     """The cluster cannot go on."""
 
 
-class StopAsked(Exception):
+class StopAsked(ClusterFailed):
     """`on_event` returned True while there was no worker to wait for."""
 
 
@@ -157,7 +157,7 @@ class Cluster:
             if waited > PATIENCE:
                 raise ClusterFailed(f"{self._where} has had no workers for {PATIENCE:.0f} s")
             if self._poll():
-                raise StopAsked
+                raise StopAsked(f"stopped while {self._where} had no workers")
             time.sleep(POLL_SECONDS)
         return found
 

@@ -7,9 +7,7 @@ rows of the model go from worker to worker, and come here for checkpoints and at
 from __future__ import annotations
 
 import math
-import statistics
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,17 +26,12 @@ from .combine import rate_of_replicas
 from .model import Model
 from .objective import span_trainer
 from .replica import Job, Rows, Work
-from .rounds import Costs, Deal, Spans, length_of_round, spans_from_text, spans_to_text
+from .rounds import Deal, Pace, ShardedSpans, exchange_bytes, length_of_round, spans_from_text, spans_to_text
 from .schedule import Schedule
 from .trainer import EpochEnded, Progress, diverged, held_out_loss, mean_loss, nothing_learnt
 
 MOST_BLOCKS = 16
 """The model is cut into as many blocks as there are workers, but each exchange is workers x blocks tasks."""
-
-FIRST_COSTS = Costs(full=0.3, frequent=0.1, span=0.005)
-"""Seconds, until they are measured."""
-
-MEASURED_ROUNDS = 3
 
 MOST_LOSSES = 3
 """Rounds in a row that lose their data, until the run ends."""
@@ -109,18 +102,27 @@ def _train(
         on_event(EpochEnded(epoch, run.here.n_words, *mean_loss(np.array(total)), *found, run.here.seconds))
         return False
 
-    is_stopped = position is None and held_out is not None and end_epoch(0, [0.0] * STATISTICS)
-    while run.here.epoch < config.epochs and not is_stopped:
-        is_stopped = run.train_epoch()
-        if not is_stopped:
+    def train_all() -> bool:
+        """Returns whether to stop."""
+        if position is None and held_out is not None and end_epoch(0, [0.0] * STATISTICS):
+            return True
+        while run.here.epoch < config.epochs:
+            if run.train_epoch():
+                return True
             total = run.here.epoch_total
             epoch = run.begin_next_epoch()
             if epoch < config.epochs:
                 run.offer_checkpoint(is_epochs_end=True)
-            if run.here.epoch == epoch:
-                is_stopped = end_epoch(epoch, total)
+            if run.here.epoch == epoch and end_epoch(epoch, total):
+                return True
             if run.here.epoch == config.epochs:
                 run.fetch()  # which may put the run back
+        return False
+
+    try:
+        is_stopped = train_all()
+    except StopAsked:
+        is_stopped = True
     if is_stopped:
         run.fetch_what_is_left()
     if run.here.n_predictions == 0 and not is_stopped:
@@ -139,13 +141,13 @@ class _Run:
         self._cluster, self._model, self._corpus, self._config = cluster, model, corpus, config
         self._on_event, self._checkpointer = on_event, checkpointer
         self._schedule = Schedule.of(corpus.n_ids, config)
-        self._spans = Spans.of(corpus.ids_of_shards, self._schedule)
+        self._spans = ShardedSpans.of(corpus.ids_of_shards, self._schedule)
         self._job = Job(config, corpus.vocabulary.counts, model.is_frozen, self._schedule.span_length,
                         min(MOST_BLOCKS, len(cluster.workers)))  # fmt: skip
         is_done = spans_from_text(position.spans_done, self._spans.n)
         self._kept = _State([], [], position, is_done)  # what `model` is
         self._job_there = cluster.keep(self._job)
-        self._costs: deque[Costs] = deque(maxlen=MEASURED_ROUNDS)
+        self._pace = Pace()
         self._n_losses = 0
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
         self._dealt_to: list[str] = []
@@ -174,23 +176,20 @@ class _Run:
 
     def train_epoch(self) -> bool:
         """Train what is left of the epoch. Returns whether to stop."""
-        try:
-            while not self._state.is_done.all():
-                try:
-                    self._cluster.look()
-                    if self._deal is None or self._dealt_to != self._cluster.workers:
-                        self._dealt_to = self._cluster.workers
-                        homes = self._cluster.homes(self._corpus.shards)
-                        self._deal = Deal.of(self._spans, self._state.is_done, homes, len(self._dealt_to),
-                                             self._config.seed, self.here.epoch)  # fmt: skip
-                    if self._train_round(self._deal):
-                        return True
-                    self._n_losses = 0
-                    self.offer_checkpoint()
-                except Lost:
-                    self._recover()
-        except StopAsked:
-            return True
+        while not self._state.is_done.all():
+            try:
+                self._cluster.look()
+                if self._deal is None or self._dealt_to != self._cluster.workers:
+                    self._dealt_to = self._cluster.workers
+                    homes = self._cluster.homes(self._corpus.shards)
+                    self._deal = Deal.of(self._spans, self._state.is_done, homes, len(self._dealt_to),
+                                         self._config.seed, self.here.epoch)  # fmt: skip
+                if self._train_round(self._deal):
+                    return True
+                self._n_losses = 0
+                self.offer_checkpoint()
+            except Lost:
+                self._recover()
         return False
 
     def _recover(self) -> None:
@@ -260,7 +259,7 @@ class _Run:
         """Returns whether to stop, then without the round."""
         workers = self._cluster.workers
         start = time.perf_counter()
-        n_beats, n_spans = length_of_round(self._usual_costs(), self._spans.n / len(workers))
+        n_beats, n_spans = length_of_round(self._pace.costs(), self._spans.n / len(workers))
         if len(workers) == 1:  # which has nobody to exchange rows with
             n_beats, n_spans = 1, n_beats * n_spans
         n_rounds = max(1, round(deal.n_left / (n_beats * n_spans)))  # of about equal length, without a rest
@@ -298,7 +297,7 @@ class _Run:
             return True
         blocks = self._cluster.adopt(blocks)
         seconds = time.perf_counter() - start
-        self._measure(ends, in_kernel, seconds, [max(map(len, spans)) for spans in taken])
+        self._pace.measure(ends, in_kernel, seconds, [max(map(len, spans)) for spans in taken])
         is_done = self._state.is_done.copy()
         for spans in taken:
             is_done[np.concatenate(spans)] = True
@@ -377,24 +376,3 @@ class _Run:
                 )
             )
         )
-
-    def _usual_costs(self) -> Costs:
-        if not self._costs:
-            return FIRST_COSTS
-        return Costs(*(statistics.median(values) for values in zip(*self._costs, strict=True)))
-
-    def _measure(self, ends: list[float], in_kernel: list[float], seconds: float, n_spans: list[int]) -> None:
-        """n_spans: of the longest part of each beat."""
-        frequent = [b - a - kernel for a, b, kernel in zip(ends[1:], ends[2:], in_kernel[1:], strict=False)]
-        of_frequent = statistics.median(frequent) if frequent else self._usual_costs().frequent
-        of_full = seconds - sum(in_kernel) - len(frequent) * of_frequent
-        self._costs.append(Costs(max(of_full, of_frequent, 1e-3), max(of_frequent, 1e-3),
-                                 sum(in_kernel) / sum(n_spans)))  # fmt: skip
-
-
-def exchange_bytes(n_workers: int, n_rows: int, dim: int) -> int:
-    """What each worker sends when rows of both matrices are exchanged: changes to those who combine them, and back.
-
-    2 (n - 1) / n of the rows' bytes, however many workers there are.
-    """
-    return round(2 * (n_workers - 1) / n_workers * 2 * 4 * n_rows * dim)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .distributed import MOST_BLOCKS, exchange_bytes
+from .distributed import MOST_BLOCKS
 from .replica import FREQUENT_SHARE
-from .rounds import MOST_WAITING, Costs, length_of_round
+from .rounds import MOST_WAITING, Costs, exchange_bytes, length_of_round
 
 # Measured by benchmarks/distributed.py on cores with AVX-512; other machines differ by a factor of two or so.
 WORDS_PER_SECOND = 3.9e6

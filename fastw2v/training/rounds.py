@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import itertools
 import math
+import statistics
 import zlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,13 +27,13 @@ class Piece(NamedTuple):
     learning_rates: NDArray[np.float32]
 
 
-class Spans(NamedTuple):
+class ShardedSpans(NamedTuple):
     """All spans of a corpus in shards: those of shard s are starts[s], ..., starts[s + 1] - 1."""
 
     starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, n_ids: list[int], schedule: Schedule) -> Spans:
+    def of(cls, n_ids: list[int], schedule: Schedule) -> ShardedSpans:
         """n_ids: those of each shard."""
         lengths = [-(-n // schedule.span_length) for n in n_ids]
         return cls(np.concatenate([[0], np.cumsum(lengths)]))
@@ -69,7 +71,8 @@ class Deal:
 
     @classmethod
     def of(
-        cls, spans: Spans, is_done: NDArray[np.bool_], homes: Sequence[int], n_replicas: int, seed: int, epoch: int
+        cls, spans: ShardedSpans, is_done: NDArray[np.bool_], homes: Sequence[int], n_replicas: int, seed: int,
+        epoch: int,
     ) -> Deal:  # fmt: skip
         """homes: the replica that has each shard at hand."""
         left = np.flatnonzero(~is_done)
@@ -144,3 +147,39 @@ def length_of_round(costs: Costs, n_epoch: float) -> tuple[int, int]:
     if n_spans > n_epoch:
         n_spans, n_beats = n_epoch, LEAST_BEATS
     return n_beats, max(1, math.ceil(n_spans / n_beats))
+
+
+FIRST_COSTS = Costs(full=0.3, frequent=0.1, span=0.005)
+"""Seconds, until they are measured."""
+
+MEASURED_ROUNDS = 3
+
+
+class Pace:
+    """What the last rounds cost."""
+
+    def __init__(self) -> None:
+        self._measured: deque[Costs] = deque(maxlen=MEASURED_ROUNDS)
+
+    def costs(self) -> Costs:
+        if not self._measured:
+            return FIRST_COSTS
+        return Costs(*(statistics.median(values) for values in zip(*self._measured, strict=True)))
+
+    def measure(self, ends: list[float], in_kernel: list[float], seconds: float, n_spans: list[int]) -> None:
+        """Of a round of `seconds`. ends: its start and the ends of its beats; in_kernel: seconds of the slowest replica
+        in each beat; n_spans: of the longest part of each.
+        """
+        frequent = [b - a - kernel for a, b, kernel in zip(ends[1:], ends[2:], in_kernel[1:], strict=False)]
+        of_frequent = statistics.median(frequent) if frequent else self.costs().frequent
+        of_full = seconds - sum(in_kernel) - len(frequent) * of_frequent
+        self._measured.append(Costs(max(of_full, of_frequent, 1e-3), max(of_frequent, 1e-3),
+                                    sum(in_kernel) / sum(n_spans)))  # fmt: skip
+
+
+def exchange_bytes(n_workers: int, n_rows: int, dim: int) -> int:
+    """What each worker sends when rows of both matrices are exchanged: changes to those who combine them, and back.
+
+    2 (n - 1) / n of the rows' bytes, however many workers there are.
+    """
+    return round(2 * (n_workers - 1) / n_workers * 2 * 4 * n_rows * dim)
