@@ -101,7 +101,7 @@ import json, sys, time
 import fastw2v
 from fastw2v.training.connection import connected
 from fastw2v.training.distributed import RoundEnded
-from fastw2v.training.rounds import exchange_bytes
+from fastw2v.training.plan import tasks_of_exchange
 
 def peak():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -122,10 +122,10 @@ if __name__ == "__main__":
         client.gather([client.submit(abs, i) for i in range(3000)])
         task = (time.perf_counter() - start) / 3000
         small, beats, _ = waiting(max_vocab=1000, dim=8, epochs=6)
-        exchange = small / beats
+        exchange = small / beats - tasks_of_exchange(2) * task
         large, beats, n_words = waiting(epochs=6)
         model = 8 * n_words * 100
-        of_byte = (large - beats * exchange) / (model * (1 + 0.05 * (beats - 1)))
+        of_byte = (large - beats * (exchange + tasks_of_exchange(2) * task)) / (model * (1 + 0.05 * (beats - 1)))
         before = max(client.run(peak).values())
         waiting(dim=300, epochs=3)
         memory = (max(client.run(peak).values()) - before) / (8 * n_words * 300)
@@ -291,9 +291,12 @@ def text(result: dict[str, Any]) -> str:
         scores = ["diverged", ""] if row["diverged"] else [f"{row['analogies']:.1f}", f"{row['pairs']:.1f}"]
         lines.append(f"| {row['replicas']} | {row['combiner']} | {' | '.join(scores)} |")
     constants = result["constants"]
-    lines += ["", f"What an exchange costs here: {constants['exchange']:.3f} s whatever its size, {constants['task'] * 1e3:.2f} ms "
-              f"for each task, {constants['byte'] * 1e9:.1f} ns for each byte of the model. A worker's peak of memory is "
-              f"{constants['memory']:.1f} models above what it has without one."]  # fmt: skip
+    lines += [
+        "",
+        f"An exchange costs {constants['exchange']:.3f} s whatever its size, {constants['task'] * 1e3:.1f} ms for each "
+        f"task and {constants['byte'] * 1e9:.1f} ns for each byte of the model. A worker's memory grows by "
+        f"{constants['memory']:.1f} models at most.",
+    ]
     names = "speed", "quality", "combiners", "constants"
     parts = ", ".join(f"{part} at commit {result[part]['commit']}" for part in names)
     lines += ["", f"{result['cpu']}, {result['speed']['date']}; {parts}."]

@@ -1,13 +1,35 @@
 """fastw2v plan: what a cluster would do."""
 
+import json
+import statistics
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from fastw2v.cli import cli
+from fastw2v.training import plan as module
 from fastw2v.training.plan import plan_run
 from fastw2v.training.rounds import MOST_WAITING, exchange_bytes
 
 SIZES = {"n_words": 1_000_000, "dim": 300, "n_tokens": 10**11, "epochs": 1, "threads": 16}
+
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "distributed.json"
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason="no results yet")
+def test_constants_are_those_measured():
+    result = json.loads(RESULTS.read_text())
+    found = result["constants"]
+    assert module.SECONDS_OF_AN_EXCHANGE == pytest.approx(found["exchange"], rel=0.05)
+    assert module.SECONDS_OF_A_TASK == pytest.approx(found["task"], rel=0.05)
+    assert module.SECONDS_OF_A_BYTE == pytest.approx(found["byte"], rel=0.05)
+    assert module.MODELS_OF_A_WORKER == pytest.approx(found["memory"], rel=0.05)
+    speeds = {name: statistics.median(run["words_per_second"] for run in runs)
+              for name, runs in result["speed"]["runs"].items()}  # fmt: skip
+    assert module.WORDS_PER_SECOND == pytest.approx(speeds["1 worker"], rel=0.05)
+    assert 1 + module.THREAD_SHARE == pytest.approx(speeds["2 threads"] / speeds["1 thread"], rel=0.05)
 
 
 def test_bytes_of_an_exchange():

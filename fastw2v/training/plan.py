@@ -9,17 +9,27 @@ from .replica import FREQUENT_SHARE
 from .rounds import MOST_WAITING, Costs, exchange_bytes, length_of_round
 
 # Measured by benchmarks/distributed.py on cores with AVX-512; other machines differ by a factor of two or so.
-WORDS_PER_SECOND = 3.9e6
-"""Of one thread, at dim 100."""
+WORDS_PER_SECOND = 4.2e6
+"""Of a worker of one thread, at dim 100."""
 
-THREAD_SHARE = 0.9
-"""Of that, of a thread among many."""
+THREAD_SHARE = 0.83
+"""Of that, of each further thread."""
 
-SECONDS_OF_AN_EXCHANGE, SECONDS_OF_A_TASK = 0.04, 0.0006
+SECONDS_OF_AN_EXCHANGE, SECONDS_OF_A_TASK = 0.024, 0.0018
 """Before the first byte moves; and the scheduler's for each of its tasks."""
 
-SECONDS_OF_A_BYTE = 4e-9
+SECONDS_OF_A_BYTE = 4.3e-9
 """Of the model: to take it apart, combine it and put it together again."""
+
+
+MODELS_OF_A_WORKER = 5
+"""What a worker's memory holds at most: its replica, what that was, changes, blocks, copies."""
+
+
+def tasks_of_exchange(n_nodes: int) -> int:
+    """To train, to tell, to take the changes of each block, and to combine each."""
+    n_blocks = min(n_nodes, MOST_BLOCKS)
+    return n_nodes * (2 + n_blocks) + n_blocks
 
 
 @dataclass(frozen=True)
@@ -49,11 +59,9 @@ def plan_run(
     model = 2 * 4 * n_words * dim
 
     def seconds_of(share: float) -> float:
-        n_blocks = min(n_nodes, MOST_BLOCKS)
-        tasks = n_nodes * (2 + n_blocks) + n_blocks
         sent = exchange_bytes(n_nodes, int(share * n_words), dim)
-        return (SECONDS_OF_AN_EXCHANGE + SECONDS_OF_A_TASK * tasks + SECONDS_OF_A_BYTE * share * model
-                + sent / bandwidth)  # fmt: skip
+        of_tasks = SECONDS_OF_A_TASK * tasks_of_exchange(n_nodes)
+        return SECONDS_OF_AN_EXCHANGE + of_tasks + SECONDS_OF_A_BYTE * share * model + sent / bandwidth
 
     frequent, full = seconds_of(FREQUENT_SHARE), seconds_of(1.0)
     of_epoch = n_tokens / n_nodes / speed
@@ -65,5 +73,5 @@ def plan_run(
     sent = exchange_bytes(n_nodes, n_words + (n_beats - 1) * int(FREQUENT_SHARE * n_words), dim)
     return Plan(
         n_nodes, speed * n_nodes * (1 - waiting), epochs * of_epoch / (1 - waiting), waiting, full,
-        of_round + exchanges, sent, 5 * model, 4 * n_tokens // n_nodes,
+        of_round + exchanges, sent, MODELS_OF_A_WORKER * model, 4 * n_tokens // n_nodes,
     )  # fmt: skip
