@@ -27,7 +27,7 @@ from .recycled import uninitialized
 from .rounds import Piece
 
 FREQUENT_SHARE = 0.05
-"""Of all rows, the most frequent are exchanged after each beat. On wiki8 they are in 3 of 4 predictions."""
+"""Of all rows, the most frequent are exchanged after each beat: of wiki8 after subsampling they are 3 of 4 words."""
 
 
 class Rows(NamedTuple):
