@@ -91,3 +91,8 @@ def _address_space() -> tuple[int | None, str]:
     except (ImportError, OSError, ValueError, IndexError):
         return None, ""
     return (None, "") if limit == resource.RLIM_INFINITY else (max(0, limit - used), "ulimit -v")
+
+
+def format_bytes(n_bytes: float) -> str:
+    """A size in words: 1.5 MB, 24.6 GB."""
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.{0 if n_bytes >= 1e7 else 1}f} MB"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, RunError
 from ..kernels.tokenize import renumber
 from .paths import find_files
+from .reading import Reading
 from .source import read_blocks
 from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary
@@ -30,18 +31,6 @@ MAX_TOKENIZERS = 8
 
 PIECE = 1 << 20
 """Ids renumbered at a time by one thread: 4 MB."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What was found in the text."""
-
-    n_bytes: int
-    n_tokens: int  # all of them, also rare ones
-    n_types: int  # distinct words before pruning
-    n_overlong: int
-    n_unknown: int  # not in the vocabulary that was given
-    n_invalid: int  # tokens with bytes that are not UTF-8
 
 
 @dataclass(frozen=True)

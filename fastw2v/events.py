@@ -1,0 +1,208 @@
+"""Everything that a run tells while it works: one class for each event, and the callback that receives them.
+
+`train(callback=...)` calls the callback with every event, in the order of the work:
+
+    PhaseStarted, BytesRead..., PhaseEnded      for each of compile, connect (on a cluster) and read
+    CorpusRead, Estimated, Resumed              once, before training
+    Progress, EpochEnded, Evaluating            while training; on a cluster also Waiting, RoundEnded, ClusterChanged
+    CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .corpus.reading import Reading
+from .corpus.vocabulary import Vocabulary
+from .machine import format_bytes
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """A phase of the run begins. name: compile, connect, read or train. note: what the user may want to know first."""
+
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseEnded:
+    """A phase of the run is over. seconds: how long it took."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class BytesRead:
+    """While the corpus is read: how many bytes of text have been read so far."""
+
+    n_bytes: int
+
+
+@dataclass(frozen=True)
+class CorpusRead:
+    """The corpus has been read, training is about to begin.
+
+    n_tokens: words of the corpus that are in the vocabulary. held_out: what was found in the held-out text, or None.
+    n_started: how many words of the vocabulary start from given vectors.
+    """
+
+    vocabulary: Vocabulary
+    n_tokens: int
+    reading: Reading
+    held_out: Reading | None
+    n_started: int = 0
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What the training is going to need.
+
+    memory: bytes that it will allocate besides what the process already has, by purpose. available: bytes that are
+    free, None if unknown. limit: what sets that limit.
+    """
+
+    memory: dict[str, int]
+    available: int | None
+    limit: str
+
+    @property
+    def total(self) -> int:
+        """All of the memory, in bytes."""
+        return sum(self.memory.values())
+
+    def __str__(self) -> str:
+        items = ", ".join(f"{name} {format_bytes(n)}" for name, n in self.memory.items() if n > 0.005 * self.total)
+        free = "" if self.available is None else f" of {format_bytes(self.available)} free ({self.limit})"
+        return f"memory for training {format_bytes(self.total)}{free}: {items}"
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The run continues from a checkpoint. warning: why that is not the latest checkpoint, or an empty string."""
+
+    path: str
+    n_words: int
+    warning: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the training goes, told after each slice: about three times a second."""
+
+    epoch: int  # from 1
+    epochs: int
+    n_words: int  # trained so far, in all epochs
+    n_words_total: int
+    n_predictions: int  # of this slice: pairs of a context and a centre word, each with its negatives
+    loss: float  # mean over the slice's sampled predictions, natural log; NaN where none was sampled
+    loss_error: float  # the standard error of `loss`
+    learning_rate: float
+    seconds: float  # of training so far, without evaluation and callbacks
+    words_per_second: float  # of this slice
+    n_workers: int = 0  # of a cluster
+    waited: float = 0.0  # the share of the time that a cluster's replicas spend on exchanges
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds that the rest of the training will take at the mean speed so far."""
+        return self.seconds * (self.n_words_total / max(1, self.n_words) - 1)
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch is over. If there is held-out text, epoch 0 is told before the first one. Losses are natural logs."""
+
+    epoch: int
+    n_words: int  # trained so far, in all epochs
+    loss: float  # mean over the epoch's sampled predictions; NaN where none was sampled
+    loss_error: float  # the standard error of `loss`, as if windows were independent
+    held_out_loss: float  # mean over the predictions of the held-out text, with the present vectors; NaN without one
+    held_out_error: float
+    seconds: float  # of training so far, without evaluation and callbacks
+
+
+@dataclass(frozen=True)
+class Evaluating:
+    """While the loss of held-out text is taken, twice a second or more: how much of it is done, from 0 to 1."""
+
+    share: float
+
+
+@dataclass(frozen=True)
+class CheckpointSaved:
+    """A checkpoint is on disk.
+
+    path: the file. n_words: trained up to the checkpoint. stall: seconds for which the training waited. seconds: from
+    the start of the checkpoint until it was on disk.
+    """
+
+    path: str
+    n_words: int
+    stall: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckpointFailed:
+    """A checkpoint could not be written. The run continues without it, and the previous checkpoint is untouched."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """While a cluster works, twice a second or more. A callback that returns True stops the run after the last round."""
+
+
+@dataclass(frozen=True)
+class ClusterChanged:
+    """Workers came or went. n_workers: how many there are now. message: what happened, and what follows from it."""
+
+    n_workers: int
+    message: str
+
+
+@dataclass(frozen=True)
+class RoundEnded:
+    """A round of a cluster's replicas is over.
+
+    n_beats: beats of the round. n_bytes: what each worker sent in its exchanges. waited: the share of the time that
+    exchanges took.
+    """
+
+    n_workers: int
+    n_beats: int
+    n_bytes: int
+    seconds: float
+    waited: float
+
+
+Event = (
+    PhaseStarted
+    | PhaseEnded
+    | BytesRead
+    | CorpusRead
+    | Estimated
+    | Resumed
+    | Progress
+    | EpochEnded
+    | Evaluating
+    | CheckpointSaved
+    | CheckpointFailed
+    | Waiting
+    | ClusterChanged
+    | RoundEnded
+)
+
+Callback = Callable[[Event], bool | None]
+"""Receives every event. Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training there."""
+
+
+def warn_of_failures(event: Event) -> None:
+    """The default callback: turns a checkpoint that failed into a RuntimeWarning and ignores all other events."""
+    if isinstance(event, CheckpointFailed):
+        warnings.warn(event.message, RuntimeWarning, stacklevel=2)
