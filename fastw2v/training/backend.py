@@ -1,4 +1,4 @@
-"""Where a run reads its corpus and trains. The seam between this process and a cluster, and this process's side of it."""
+"""Where a run reads its corpus and trains: the seam between this process and a cluster, and the side of this process."""
 
 from __future__ import annotations
 
