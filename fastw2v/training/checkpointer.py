@@ -33,8 +33,8 @@ MOST_OF_THE_TIME = 0.01
 class Checkpointer:
     """Writes checkpoints of matrices to a directory, at most one at a time, in a thread of its own.
 
-    seconds: between two checkpoints. about: what the header says of the run, besides its position. tell: receives CheckpointSaved and
-    CheckpointFailed, in the thread that trains.
+    seconds: between two checkpoints. about: what the header says of the run, besides its position. tell: receives
+    CheckpointSaved and CheckpointFailed, in the thread that trains.
     """
 
     def __init__(
