@@ -79,7 +79,7 @@ def reduced(graph: Graph) -> Graph:
 
 def room_of(name: str) -> str:
     """The folder of a module, or the module itself where it stands in none."""
-    return name.split(".")[0]
+    return name.partition(".")[0]
 
 
 def graph_of_rooms(graph: Graph) -> Graph:
