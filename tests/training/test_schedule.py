@@ -16,8 +16,7 @@ def test_learning_rate_falls_linearly_to_its_floor():
     assert schedule.span_length == 1562
     rates = schedule.learning_rates(np.array([0, 1, 64, 128, 1000]))
     # lr * max(1e-4, 1 - position / (epochs * n + 1))
-    n_done = np.array([0, 1562, 64 * 1562])
-    expected = [*0.5 * (1 - n_done / 200_001), 0.5 * (1 - 128 * 1562 / 200_001), 5e-5]
+    expected = [*0.5 * (1 - 1562 * np.array([0, 1, 64, 128]) / 200_001), 5e-5]
     np.testing.assert_allclose(rates, expected, rtol=1e-4)
 
 
