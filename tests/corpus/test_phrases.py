@@ -37,13 +37,19 @@ def lines(path):
     return [line.split() for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("options", [
-    {"threshold": 1.0}, {"threshold": 0.2, "min_count": 1}, {"scoring": "npmi", "threshold": 0.2},
-    {"threshold": 1.0, "connector_words": CONNECTORS},
-    {"threshold": 0.1, "min_count": 2, "connector_words": CONNECTORS},
-    {"scoring": "npmi", "threshold": -0.05, "connector_words": CONNECTORS},
-    {"threshold": 1.0, "delimiter": "+"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threshold": 1.0},
+        {"threshold": 0.2, "min_count": 1},
+        {"scoring": "npmi", "threshold": 0.2},
+        {"threshold": 1.0, "connector_words": CONNECTORS},
+        {"threshold": 0.1, "min_count": 2, "connector_words": CONNECTORS},
+        {"scoring": "npmi", "threshold": -0.05, "connector_words": CONNECTORS},
+        {"threshold": 1.0, "delimiter": "+"},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_merges_are_gensims(tmp_path, text, options, threads, monkeypatch):
     monkeypatch.setattr(module, "PIECE", 100)
@@ -123,11 +129,16 @@ def test_command_line(run, tmp_path, text):
     assert "same file as the input" in err
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"scoring": "x"}, "scoring is 'x': allowed are default, word2phrase, npmi"),
-    ({"scoring": "npmi", "threshold": 10.0}, "with npmi allowed is -1 to 1"),
-    ({"min_count": 0}, "min_count is 0"), ({"passes": 0}, "passes 0"), ({"delimiter": " "}, "delimiter is ' '"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scoring": "x"}, "scoring is 'x': allowed are default, word2phrase, npmi"),
+        ({"scoring": "npmi", "threshold": 10.0}, "with npmi allowed is -1 to 1"),
+        ({"min_count": 0}, "min_count is 0"),
+        ({"passes": 0}, "passes 0"),
+        ({"delimiter": " "}, "delimiter is ' '"),
+    ],
+)
 def test_refused(text, options, message):
     with pytest.raises(InputError, match=message):
         Phrases.learn(text, **options)
@@ -136,11 +147,16 @@ def test_refused(text, options, message):
     assert "of" in ENGLISH_CONNECTOR_WORDS
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"threads": -1}, "threads is -1"),
-    ({"delimiter": 5}, "delimiter is 5"), ({"connector_words": "of the"}, "give a set"),
-    ({"threshhold": 5}, "there is no option threshhold: known are"), ({"threshold": np.inf}, "must be a finite number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threads": -1}, "threads is -1"),
+        ({"delimiter": 5}, "delimiter is 5"),
+        ({"connector_words": "of the"}, "give a set"),
+        ({"threshhold": 5}, "there is no option threshhold: known are"),
+        ({"threshold": np.inf}, "must be a finite number"),
+    ],
+)
 def test_refused_options(tmp_path, options, message):
     (tmp_path / "t.txt").write_text("a b\n")
     with pytest.raises(InputError, match=message):

@@ -95,23 +95,29 @@ def test_the_same_corpus_as_a_file(tmp_path, monkeypatch):
     assert sparse.vocabulary.counts.tolist() == sorted(expected.vocabulary.counts.tolist(), reverse=True)
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: from_sentences(["the cat sat"]), "sentence 1 is the string 'the cat sat', not a list of words: split it"),
-    (lambda: from_sentences("the cat"), "sentences is the string 'the cat'"),
-    (lambda: from_sentences(3), "sentences is a int, which cannot be iterated over"),
-    (lambda: from_sentences([["a"], None]), "sentence 2 is a NoneType, not a list of words"),
-    (lambda: from_sentences([["a", 5]]), "hold 5, a int: words are str"),
-    (lambda: from_sentences([]), "holds no words"),
-    (lambda: from_sentences([["a", "b"]]), "no word of the corpus occurs min_count = 5 times"),
-    (lambda: from_walks(np.zeros((2, 3))), r"walks are float64 \(2, 3\)"),
-    (lambda: from_walks([[1, 2]]), "walks are list"),
-    (lambda: from_walks(np.full((2, 3), -1)), "hold no label of 0 or more"),
-    (lambda: from_walks((np.arange(4), np.array([0, 3, 2]))), "offsets of 4 labels must be rising"),
-    (lambda: from_walks((np.arange(4), np.array([0, 5]))), "offsets of 4 labels must be rising"),
-    (lambda: fastw2v.train(lines=[["a", "b"]]), "the lines hold a list: a line is a str"),
-    (fastw2v.train, "needs one of corpus, sentences, lines and walks, found none"),
-    (lambda: fastw2v.train("x", sentences=[]), "found corpus, sentences"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: from_sentences(["the cat sat"]),
+            "sentence 1 is the string 'the cat sat', not a list of words: split it",
+        ),
+        (lambda: from_sentences("the cat"), "sentences is the string 'the cat'"),
+        (lambda: from_sentences(3), "sentences is a int, which cannot be iterated over"),
+        (lambda: from_sentences([["a"], None]), "sentence 2 is a NoneType, not a list of words"),
+        (lambda: from_sentences([["a", 5]]), "hold 5, a int: words are str"),
+        (lambda: from_sentences([]), "holds no words"),
+        (lambda: from_sentences([["a", "b"]]), "no word of the corpus occurs min_count = 5 times"),
+        (lambda: from_walks(np.zeros((2, 3))), r"walks are float64 \(2, 3\)"),
+        (lambda: from_walks([[1, 2]]), "walks are list"),
+        (lambda: from_walks(np.full((2, 3), -1)), "hold no label of 0 or more"),
+        (lambda: from_walks((np.arange(4), np.array([0, 3, 2]))), "offsets of 4 labels must be rising"),
+        (lambda: from_walks((np.arange(4), np.array([0, 5]))), "offsets of 4 labels must be rising"),
+        (lambda: fastw2v.train(lines=[["a", "b"]]), "the lines hold a list: a line is a str"),
+        (fastw2v.train, "needs one of corpus, sentences, lines and walks, found none"),
+        (lambda: fastw2v.train("x", sentences=[]), "found corpus, sentences"),
+    ],
+)
 def test_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
