@@ -1,4 +1,4 @@
-"""What the command line shows of a training run: the bar, the lines, the log, the summary."""
+"""What the command line shows of a training run: lines and a bar, a log of JSON records, a summary."""
 
 from __future__ import annotations
 
@@ -7,217 +7,211 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
-from .corpus.corpus import Reading
-from .corpus.vocabulary import Vocabulary
-from .kernels.tokenize import MAX_TOKEN_BYTES
-from .training.checkpoint import CheckpointFailed, CheckpointSaved, Resumed
-from .training.cluster import ClusterChanged
-from .training.distributed import RoundEnded
-from .training.resources import Estimated
-from .training.run import BytesRead, CorpusRead, Event, PhaseEnded, PhaseStarted
-from .training.trainer import EpochEnded, Evaluating, Progress
+from .. import events
+from ..corpus.reading import Reading
+from ..kernels.tokenize import MAX_TOKEN_BYTES
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BARS = 0.1
 LONGEST_BAR = 24
+COLUMNS = 120  # where there is no terminal
 
 
 class Reporter:
-    """The callback of `train`: turns its events into text on `stream` and records in `log_json`.
+    """A callback of `train` that shows its events on stderr and adds records of them to the file `log_json`."""
 
-    On a terminal one line is drawn again and again; elsewhere a line is added every 10 seconds.
-    """
+    def __init__(self, quiet: bool, log_json: str | None, append: bool = False) -> None:
+        self._screen = Screen(quiet)
+        self._log = JsonLog(log_json, "a" if append else "w", self._screen.line)
+        self._seconds: dict[str, float] = {}  # of each phase
+        self._progress: events.Progress | None = None
+        self._epoch: events.EpochEnded | None = None
 
-    def __init__(
-        self, quiet: bool, log_json: str | None, on_compiled: Callable[[], None] = lambda: None, append: bool = False
-    ) -> None:  # fmt: skip
-        self.on_vocabulary: Callable[[Vocabulary], None] = lambda vocabulary: None
-        self._on_compiled = on_compiled
-        self._stream = sys.stderr
-        self._quiet = quiet or self._stream is None  # a process may have no stderr
-        self._is_terminal = not self._quiet and self._stream.isatty()
-        self._log_path = log_json
-        self._log: IO[str] | None = None
-        self._log_mode = "a" if append else "w"
-        self._seconds: dict[str, float] = {}
-        self._last_drawn = 0.0
-        self._is_line_open = False
-        self._corpus: CorpusRead | None = None
-        self._progress: Progress | None = None
-        self._epoch: EpochEnded | None = None
-        self._round: RoundEnded | None = None
+    def close(self) -> None:
+        """End the line that was drawn last, and close the log."""
+        self._screen.end_line()
+        self._log.close()
 
-    def __enter__(self) -> Reporter:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._end_line()
-        self._close_log()
-
-    def __call__(self, event: Event) -> None:
-        """Show an event."""
+    def __call__(self, event: events.Event) -> None:
+        """Show an event, and log it."""
         match event:
-            case PhaseStarted(note=note):
-                self._last_drawn = time.monotonic()
-                if note:
-                    self._line(note)
-            case PhaseEnded(name, seconds):
+            case events.PhaseStarted():
+                self._screen.last_drawn = time.monotonic()
+            case events.PhaseEnded(name, seconds):
                 self._seconds[name] = seconds
-                if name == "compile":
-                    self._on_compiled()
-            case BytesRead(n_bytes):
-                self._draw(f"reading {n_bytes / 1e6:,.0f} MB")
-            case CorpusRead(vocabulary, n_tokens, reading, held_out, n_started):
-                self._corpus = event
-                self._line(f"read {_describe(reading, len(vocabulary), n_tokens)}")
-                if n_started:
-                    self._line(f"{n_started:,} of {len(vocabulary):,} words start from the vectors given")
-                if held_out:
-                    self._line(
-                        f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary"
-                    )
-                self.on_vocabulary(vocabulary)
-            case ClusterChanged(n_workers, message):
-                self._line(f"{message} ({n_workers} workers)")
-                self._record(workers=n_workers)
-            case RoundEnded():
-                self._round = event
-                self._record(round_seconds=event.seconds, workers=event.n_workers, beats=event.n_beats,
-                             bytes_sent_by_each=event.n_bytes, waited=event.waited)  # fmt: skip
-            case Estimated():
-                self._line(str(event))
-            case Resumed(path, n_words, warning):
-                if warning:
-                    self._line(f"warning: {warning}")
-                self._line(f"going on from {path}, after {n_words:,} words")
-            case CheckpointFailed(message):
-                self._line(f"warning: {message}; the run goes on")
-            case CheckpointSaved():
-                self._record(checkpoint=event.n_words, stall=event.stall, seconds=event.seconds)
-            case Evaluating(share):
-                self._draw(f"held-out text: {share:.0%}")
-            case Progress():
+            case events.BytesRead(n_bytes):
+                self._screen.draw(f"reading {n_bytes / 1e6:,.0f} MB")
+            case events.Evaluating(share):
+                self._screen.draw(f"held-out text: {share:.0%}")
+            case events.Progress():
                 self._progress = event
-                self._draw(self._bar(event))
-                self._record(
-                    epoch=event.epoch, words=event.n_words, words_total=event.n_words_total,
-                    predictions=event.n_predictions, loss=event.loss, loss_error=event.loss_error,
-                    lr=event.learning_rate, seconds=round(event.seconds, 3),
-                    words_per_second=round(event.words_per_second),
-                )  # fmt: skip
-            case EpochEnded():
+                self._screen.draw(format_bar(event, self._screen.columns))
+            case events.EpochEnded():
                 self._epoch = event
-                if not math.isnan(event.held_out_loss):
-                    self._line(f"epoch {event.epoch}  {_losses(event)}")
-                self._record(
-                    epoch_ended=event.epoch, words=event.n_words, loss=event.loss, loss_error=event.loss_error,
-                    held_out_loss=event.held_out_loss, held_out_loss_error=event.held_out_error,
-                    seconds=round(event.seconds, 3),
-                )  # fmt: skip
+        for text in _lines_of(event):
+            self._screen.line(text)
+        if record := _record_of(event):
+            self._log.add(record)
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Time work that is done outside the library's call."""
-        start = time.perf_counter()
-        yield
-        self._seconds[name] = time.perf_counter() - start
-
-    def summary(self, output: str) -> None:
-        """The last lines: what was made, and where the time went."""
-        if self._corpus is None:
+    def summary(self, output: str, n_words: int) -> None:
+        """Show the last lines: how many words were written, and where the time went."""
+        progress = self._progress
+        if progress:
+            self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
+        self._screen.line(f"wrote {output}: {n_words:,} words")
+        if progress is None:  # the run that was resumed had come to its end
             return
-        if self._progress:
-            self._draw(self._bar(self._progress), at_once=True)
-        self._line(f"wrote {output}: {len(self._corpus.vocabulary):,} words")
-        if self._progress is None:  # the run that was resumed had come to its end
-            return
-        if self._epoch and _losses(self._epoch):
-            self._line(f"last epoch: {_losses(self._epoch)}")
+        if self._epoch and (losses := _losses(self._epoch)):
+            self._screen.line(f"last epoch: {losses}")
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
-        speed = self._progress.n_words / self._progress.seconds
-        self._line(f"{self._progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
+        speed = progress.n_words / progress.seconds
+        self._screen.line(f"{progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
 
-    def _record(self, **record: float) -> None:
-        """Add a line to the log; null for what JSON does not know, NaN and infinity."""
-        if not self._log_path:
-            return
-        try:
-            self._log = self._log or open(self._log_path, self._log_mode, encoding="utf-8")  # noqa: SIM115
-            known = {name: value if math.isfinite(value) else None for name, value in record.items()}
-            print(json.dumps(known), file=self._log, flush=True)
-        except OSError as error:
-            self._line(f"warning: cannot write the log {self._log_path}: {error.strerror}; going on without it")
-            self._close_log()
-            self._log_path = None
 
-    def _close_log(self) -> None:
-        if self._log:
-            with suppress(OSError):
-                self._log.close()
+class Screen:
+    """Text on stderr: on a terminal one line is drawn again and again, elsewhere a line is added every 10 seconds."""
 
-    def _bar(self, progress: Progress) -> str:
-        return _bar(progress, shutil.get_terminal_size().columns) if self._is_terminal else _bar(progress)
+    def __init__(self, quiet: bool) -> None:
+        self._stream = sys.stderr
+        self._is_quiet = quiet or self._stream is None  # a process may have no stderr
+        self._is_terminal = not self._is_quiet and self._stream.isatty()
+        self.last_drawn = 0.0
+        self._is_line_open = False
 
-    def _draw(self, text: str, at_once: bool = False) -> None:
+    @property
+    def columns(self) -> int:
+        """How wide a line may be that is drawn again and again."""
+        return shutil.get_terminal_size().columns if self._is_terminal else COLUMNS
+
+    def draw(self, text: str, at_once: bool = False) -> None:
+        """Show text that the next one replaces, unless the last one is too recent."""
         now = time.monotonic()
-        wait = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
-        if self._quiet or not (at_once or now - self._last_drawn >= wait):
+        interval = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
+        if not (at_once or now - self.last_drawn >= interval):
             return
-        self._last_drawn = now
-        if self._is_terminal:
-            self._print(f"\r\033[K{text}", end="")
-            self._is_line_open = True
-        else:
-            self._print(text)
+        self.last_drawn = now
+        self._is_line_open = self._is_terminal
+        self._print(f"\r\033[K{text}" if self._is_terminal else text, end="" if self._is_terminal else "\n")
 
-    def _line(self, text: str) -> None:
-        if not self._quiet:
-            self._end_line()
-            self._print(text)
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+        self.end_line()
+        self._print(text)
 
-    def _end_line(self) -> None:
+    def end_line(self) -> None:
+        """Keep the text that was drawn last, and begin a new line."""
         if self._is_line_open:
             self._print("")
             self._is_line_open = False
 
     def _print(self, text: str, end: str = "\n") -> None:
+        if self._is_quiet:
+            return
         try:
             print(text, end=end, file=self._stream, flush=True)
         except OSError:  # nobody reads any more: the run goes on
-            self._quiet = True
+            self._is_quiet = True
 
 
-def _describe(reading: Reading, n_words: int, n_tokens: int) -> str:
+class JsonLog:
+    """A file of JSON records, one a line, opened for the first one. Where it cannot be written, `warn` is told once."""
+
+    def __init__(self, path: str | None, mode: str, warn: Callable[[str], None]) -> None:
+        self._path, self._mode, self._warn = path, mode, warn
+        self._file: IO[str] | None = None
+
+    def add(self, record: dict[str, float]) -> None:
+        """Add a record; null stands for NaN and infinity, which JSON does not have."""
+        if not self._path:
+            return
+        try:
+            self._file = self._file or open(self._path, self._mode, encoding="utf-8")  # noqa: SIM115
+            finite = {name: value if math.isfinite(value) else None for name, value in record.items()}
+            print(json.dumps(finite), file=self._file, flush=True)
+        except OSError as error:
+            self._warn(f"warning: cannot write the log {self._path}: {error.strerror}; going on without it")
+            self.close()
+            self._path = None
+
+    def close(self) -> None:
+        """Close the file, whatever happens to what was not written yet."""
+        if self._file:
+            with suppress(OSError):
+                self._file.close()
+
+
+def _record_of(event: events.Event) -> dict[str, float]:
+    """Return what the log keeps of an event; nothing of most."""
+    match event:
+        case events.ClusterChanged(n_workers):
+            return {"workers": n_workers}
+        case events.RoundEnded(n_workers, n_beats, n_bytes, seconds, waited):
+            workers = {"round_seconds": seconds, "workers": n_workers, "beats": n_beats}
+            return workers | {"bytes_sent_by_each": n_bytes, "waited": waited}
+        case events.CheckpointSaved():
+            return {"checkpoint": event.n_words, "stall": event.stall, "seconds": event.seconds}
+        case events.Progress():
+            words = {"epoch": event.epoch, "words": event.n_words, "words_total": event.n_words_total}
+            losses = {"predictions": event.n_predictions, "loss": event.loss, "loss_error": event.loss_error}
+            times = {"seconds": round(event.seconds, 3), "words_per_second": round(event.words_per_second)}
+            return {**words, **losses, "lr": event.learning_rate, **times}
+        case events.EpochEnded():
+            words = {"epoch_ended": event.epoch, "words": event.n_words}
+            losses = {"loss": event.loss, "loss_error": event.loss_error, "held_out_loss": event.held_out_loss}
+            return {**words, **losses, "held_out_loss_error": event.held_out_error, "seconds": round(event.seconds, 3)}
+    return {}
+
+
+def _lines_of(event: events.Event) -> list[str]:
+    """Return the lines that tell of an event."""
+    match event:
+        case events.PhaseStarted(note=note) if note:
+            return [note]
+        case events.CorpusRead():
+            return _lines_of_corpus(event)
+        case events.ClusterChanged(n_workers, message):
+            return [f"{message} ({n_workers} workers)"]
+        case events.Estimated():
+            return [str(event)]
+        case events.Resumed(path, n_words, warning):
+            warnings = [f"warning: {warning}"] if warning else []
+            return [*warnings, f"going on from {path}, after {n_words:,} words"]
+        case events.CheckpointFailed(message):
+            return [f"warning: {message}; the run goes on"]
+        case events.EpochEnded() if not math.isnan(event.held_out_loss):
+            return [f"epoch {event.epoch}  {_losses(event)}"]
+    return []
+
+
+def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
+    reading, n_words = event.reading, len(event.vocabulary)
     text = (
-        f"{reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} words; "
-        f"vocabulary {n_words:,} of {reading.n_types:,} distinct, covering {n_tokens:,} words"
+        f"read {reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} words; "
+        f"vocabulary {n_words:,} of {reading.n_types:,} distinct, covering {event.n_tokens:,} words"
     )
-    return "; ".join([text, *what_was_changed(reading)])
+    lines = ["; ".join([text, *describe_changes(reading)])]
+    if event.n_started:
+        lines.append(f"{event.n_started:,} of {n_words:,} words start from the vectors given")
+    if held_out := event.held_out:
+        lines.append(f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary")
+    return lines
 
 
-def what_was_changed(reading: Reading) -> list[str]:
-    """What of the text was dropped or is not as it was, in words."""
-    found = []
-    if reading.n_overlong:
-        found.append(f"dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes")
-    if reading.n_unknown:
-        found.append(f"dropped {reading.n_unknown:,} words that are not in the given vocabulary")
-    if reading.n_invalid:
-        found.append(f"{reading.n_invalid:,} words were not valid UTF-8 (see --invalid-utf8)")
-    return found
+def describe_changes(reading: Reading) -> list[str]:
+    """Say what of the text was dropped or is not as it was."""
+    changes = {
+        f"dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes": reading.n_overlong,
+        f"dropped {reading.n_unknown:,} words that are not in the given vocabulary": reading.n_unknown,
+        f"{reading.n_invalid:,} words were not valid UTF-8 (see --invalid-utf8)": reading.n_invalid,
+    }
+    return [text for text, n_tokens in changes.items() if n_tokens]
 
 
-def _speed(words_per_second: float) -> str:
-    if words_per_second < 1e5:
-        return f"{words_per_second:,.0f} words/s"
-    return f"{words_per_second / 1e6:.2f} M words/s"
-
-
-def _losses(epoch: EpochEnded) -> str:
+def _losses(epoch: events.EpochEnded) -> str:
     named = ("loss", epoch.loss, epoch.loss_error), ("held-out loss", epoch.held_out_loss, epoch.held_out_error)
     return "  ".join(
         f"{name} {loss:.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
@@ -226,15 +220,16 @@ def _losses(epoch: EpochEnded) -> str:
     )
 
 
-def _bar(progress: Progress, columns: int = 120) -> str:
-    """One line of less than `columns` characters: a longer one could not be drawn again on a terminal."""
+def format_bar(progress: events.Progress, columns: int = COLUMNS) -> str:
+    """Return a line of less than `columns` characters; a longer one could not be drawn again on a terminal."""
     share = progress.n_words / progress.n_words_total
     left = round(progress.seconds_left)
+    speed = progress.words_per_second
     loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
     text = (
         f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
-        f"{_speed(progress.words_per_second)}  loss {loss}  lr {progress.learning_rate:.2g}  "
-        f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+        + (f"{speed:,.0f} words/s" if speed < 1e5 else f"{speed / 1e6:.2f} M words/s")
+        + f"  loss {loss}  lr {progress.learning_rate:.2g}  ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
         + (f"  {progress.n_workers} workers, waiting {progress.waited:.0%}" if progress.n_workers else "")
     )
     width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)
