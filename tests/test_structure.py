@@ -7,6 +7,7 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -82,16 +83,25 @@ def n_parameters(function: Function) -> int:
     return sum(parameter.arg not in ("self", "cls") for parameter in named)
 
 
-def n_code_lines(function: Function, source: str) -> int:
-    """The number of lines of a function that hold code: no blank lines, no comments, no docstring, no decorators."""
-    first = function.lineno
+@cache
+def code_lines(source: str) -> frozenset[int]:
+    """The numbers of the lines that hold more than a comment."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     empty = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-    lines = {line for token in tokens if token.type not in empty for line in range(token.start[0], token.end[0] + 1)}
-    start = function.body[0]
+    places = [(token.start[0], token.end[0]) for token in tokens if token.type not in empty]
+    return frozenset(line for first, last in places for line in range(first, last + 1))
+
+
+def n_code_lines(function: Function, source: str) -> int:
+    """The number of lines of a function that hold code: no blank lines, no comments, no docstring, no decorators."""
+    lines = code_lines(source) & set(lines_of(function))
     if ast.get_docstring(function) is not None:
-        lines -= set(range(start.lineno, (start.end_lineno or start.lineno) + 1))
-    return len(lines & set(range(first, (function.end_lineno or first) + 1)))
+        lines -= set(lines_of(function.body[0]))
+    return len(lines)
+
+
+def lines_of(statement: ast.stmt) -> range:
+    return range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
 
 
 FUNCTIONS = [
