@@ -13,39 +13,10 @@ from fastw2v.corpus import source
 from fastw2v.corpus.tokenizer import Tokenizer
 from fastw2v.errors import InputError
 
-PIECES = [
-    b"a",
-    b"bb",
-    b"word",
-    b"longerword",
-    b"exactly8",
-    b"\xc3\xa9t\xc3\xa9",
-    b"\xe3\x81\x82",
-    b"\xe2\x82\xac",
-    b" ",
-    b"  ",
-    b"\t",
-    b"\n",
-    b"\r\n",
-    b"\x00",
-    b"\x1f",
-    b"\x7f",
-    b"\xc2\xa0",
-    b"\xc2\x85",
-    b"\xe1\x9a\x80",
-    b"\xe2\x80\x83",
-    b"\xe2\x80\xa8",
-    b"\xe2\x80\xaf",
-    b"\xe2\x81\x9f",
-    b"\xe3\x80\x80",
-    b"\xe2\x80\xa6",
-    b"\xc2",
-    b"\xe2",
-    b"\xe2\x80",
-    b"\xe3\x80",
-    b"\xff",
-    b"\xf0\x9f\x98\x80",
-]
+SEPARATORS = [*" \t\n\x00\x1f\x7f\u0085\u00a0\u1680\u2003\u2028\u202f\u205f\u3000", "  ", "\r\n"]
+WORDS = ["a", "bb", "word", "longerword", "exactly8", "été", "あ", "€", "…", "\U0001f600"]
+PARTS_OF_CHARACTERS = [b"\xc2", b"\xe2", b"\xe2\x80", b"\xe3\x80", b"\xff"]
+PIECES = [text.encode() for text in WORDS + SEPARATORS] + PARTS_OF_CHARACTERS
 texts = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
 
 
