@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from gensim.models.phrases import Phrases as GensimPhrases
 
-from fastw2v import InputError
-from fastw2v.corpus import phrases as module
-from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases
+from fastw2v.corpus import phrasefinder
+from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases, compile_kernels
+from fastw2v.errors import InputError
 from fastw2v.kernels import phrases as kernels
 
 CONNECTORS = frozenset(["of", "the"])
@@ -17,13 +17,13 @@ def sentences(n=2000, seed=0):
     rng = np.random.default_rng(seed)
     words = [f"w{i}" for i in range(40)] + ["new", "york", "city", "bank", "america", "of", "the"]
     planted = [["new", "york"], ["new", "york", "city"], ["bank", "of", "america"], ["bank", "of", "the", "america"]]
-    made = []
+    text = []
     for _ in range(n):
         sentence = []
         for _ in range(rng.integers(1, 8)):
             sentence += planted[rng.integers(4)] if rng.random() < 0.3 else [words[rng.integers(len(words))]]
-        made.append(sentence)
-    return made
+        text.append(sentence)
+    return text
 
 
 @pytest.fixture
@@ -37,16 +37,22 @@ def lines(path):
     return [line.split() for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("options", [
-    {"threshold": 1.0}, {"threshold": 0.2, "min_count": 1}, {"scoring": "npmi", "threshold": 0.2},
-    {"threshold": 1.0, "connector_words": CONNECTORS},
-    {"threshold": 0.1, "min_count": 2, "connector_words": CONNECTORS},
-    {"scoring": "npmi", "threshold": -0.05, "connector_words": CONNECTORS},
-    {"threshold": 1.0, "delimiter": "+"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threshold": 1.0},
+        {"threshold": 0.2, "min_count": 1},
+        {"scoring": "npmi", "threshold": 0.2},
+        {"threshold": 1.0, "connector_words": CONNECTORS},
+        {"threshold": 0.1, "min_count": 2, "connector_words": CONNECTORS},
+        {"scoring": "npmi", "threshold": -0.05, "connector_words": CONNECTORS},
+        {"threshold": 1.0, "delimiter": "+"},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_merges_are_gensims(tmp_path, text, options, threads, monkeypatch):
-    monkeypatch.setattr(module, "PIECE", 100)
+    monkeypatch.setattr(phrasefinder, "IDS_OF_PIECE", 100)
     gensims = GensimPhrases(sentences(), **{"min_count": 5, **options})
     ours = Phrases.learn(text, output=tmp_path / "out.txt", threads=threads, **options)
     expected = [gensims[sentence] for sentence in sentences()]
@@ -110,24 +116,16 @@ def test_counting_grows_and_works_in_parts(tmp_path, monkeypatch):
     assert found == expected
 
 
-def test_command_line(run, tmp_path, text):
-    out, listed = tmp_path / "out.txt", tmp_path / "list.txt"
-    code, _, err = run("phrases", text, "-o", out, "--threshold", 0.3, "--connector-words", "english", "--list", listed)
-    assert code == 0
-    assert err.endswith("phrases\n")
-    assert "bank_of_america" in listed.read_text()
-    assert any(line.split()[0] == "new_york" for line in listed.read_text().splitlines())
-    assert run("phrases", text, "-o", out)[0] == 2
-    code, _, err = run("phrases", text, "-o", text, "--overwrite")
-    assert code == 2
-    assert "same file as the input" in err
-
-
-@pytest.mark.parametrize(("options", "message"), [
-    ({"scoring": "x"}, "scoring is 'x': allowed are default, word2phrase, npmi"),
-    ({"scoring": "npmi", "threshold": 10.0}, "with npmi allowed is -1 to 1"),
-    ({"min_count": 0}, "min_count is 0"), ({"passes": 0}, "passes 0"), ({"delimiter": " "}, "delimiter is ' '"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scoring": "x"}, "scoring is 'x': allowed are default, word2phrase, npmi"),
+        ({"scoring": "npmi", "threshold": 10.0}, "with npmi allowed is -1 to 1"),
+        ({"min_count": 0}, "min_count is 0"),
+        ({"passes": 0}, "passes 0"),
+        ({"delimiter": " "}, "delimiter is ' '"),
+    ],
+)
 def test_refused(text, options, message):
     with pytest.raises(InputError, match=message):
         Phrases.learn(text, **options)
@@ -136,11 +134,16 @@ def test_refused(text, options, message):
     assert "of" in ENGLISH_CONNECTOR_WORDS
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"threads": -1}, "threads is -1"),
-    ({"delimiter": 5}, "delimiter is 5"), ({"connector_words": "of the"}, "give a set"),
-    ({"threshhold": 5}, "there is no option threshhold: known are"), ({"threshold": np.inf}, "must be a finite number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threads": -1}, "threads is -1"),
+        ({"delimiter": 5}, "delimiter is 5"),
+        ({"connector_words": "of the"}, "give a set"),
+        ({"threshhold": 5}, "there is no option threshhold: known are"),
+        ({"threshold": np.inf}, "must be a finite number"),
+    ],
+)
 def test_refused_options(tmp_path, options, message):
     (tmp_path / "t.txt").write_text("a b\n")
     with pytest.raises(InputError, match=message):
@@ -151,3 +154,10 @@ def test_refused_options(tmp_path, options, message):
 
 def test_phrases_that_are_written_alike():
     assert Phrases([{("a_b", "c"): 1.0, ("a", "b_c"): 2.0}]).export_phrases() == {"a_b_c": 2.0}
+
+
+def test_compiled_kernels_are_those_that_learning_needs(tmp_path, text):
+    compile_kernels()
+    Phrases.learn(text, output=tmp_path / "out.txt", threads=2, threshold=1.0, passes=2, connector_words=CONNECTORS)
+    for name in ("count_ids", "count_pairs", "rehash", "fill_table", "locate_pairs", "merge_pairs", "write_words"):
+        assert len(getattr(kernels, name).signatures) == 1, name

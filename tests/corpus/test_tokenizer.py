@@ -1,6 +1,7 @@
 """The byte grammar against a few lines of Python, with texts cut into blocks at every place."""
 
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -12,10 +13,10 @@ from fastw2v.corpus import source
 from fastw2v.corpus.tokenizer import Tokenizer
 from fastw2v.errors import InputError
 
-PIECES = [b"a", b"bb", b"word", b"longerword", b"exactly8", b"\xc3\xa9t\xc3\xa9", b"\xe3\x81\x82", b"\xe2\x82\xac",
-          b" ", b"  ", b"\t", b"\n", b"\r\n", b"\x00", b"\x1f", b"\x7f", b"\xc2\xa0", b"\xc2\x85", b"\xe1\x9a\x80",
-          b"\xe2\x80\x83", b"\xe2\x80\xa8", b"\xe2\x80\xaf", b"\xe2\x81\x9f", b"\xe3\x80\x80", b"\xe2\x80\xa6",
-          b"\xc2", b"\xe2", b"\xe2\x80", b"\xe3\x80", b"\xff", b"\xf0\x9f\x98\x80"]  # fmt: skip
+SEPARATORS = [*" \t\n\x00\x1f\x7f\u0085\u00a0\u1680\u2003\u2028\u202f\u205f\u3000", "  ", "\r\n"]
+WORDS = ["a", "bb", "word", "longerword", "exactly8", "été", "あ", "€", "…", "\U0001f600"]
+PARTS_OF_CHARACTERS = [b"\xc2", b"\xe2", b"\xe2\x80", b"\xe3\x80", b"\xff"]
+PIECES = [text.encode() for text in WORDS + SEPARATORS] + PARTS_OF_CHARACTERS
 texts = st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join)
 
 
@@ -27,13 +28,13 @@ def tokenized(text, **options):
 
 def as_sentences(ids, tokenizer):
     words = tokenizer.arena.split(b"\n")[:-1]
-    found = [[]]
+    sentences = [[]]
     for word in ids:
         if word < 0:
-            found.append([])
+            sentences.append([])
         else:
-            found[-1].append(words[(word - tokenizer.first) // tokenizer.step])
-    return [sentence for sentence in found if sentence]
+            sentences[-1].append(words[(word - tokenizer.first) // tokenizer.step])
+    return [sentence for sentence in sentences if sentence]
 
 
 @given(texts)
@@ -74,3 +75,31 @@ def test_too_many_words_for_ids(monkeypatch):
     assert len(tokenized(text[: text.index(b"16")], n_words=4)[0]) == 16
     with pytest.raises(InputError, match="more than 16 distinct words: ids are 32 bits"):
         tokenized(text, n_words=4)
+
+
+def encoded(text, **options):
+    tokenizer = Tokenizer(**options)
+    tokenizer.encode(np.array(bytearray(text)))
+    return tokenizer
+
+
+def test_absorbing_adds_words_counts_and_dropped_tokens():
+    long = b"x" * 1001
+    tokenizer, other = encoded(b"a b a " + long + b"\n"), encoded(b"c b " + long + b" " + long + b"\n")
+    assert tokenizer.absorb(other).tolist() == [2, 1]
+    assert (tokenizer.arena, tokenizer.counts.tolist(), tokenizer.n_overlong) == (b"a\nb\nc\n", [2, 2, 1], 3)
+    sent = pickle.loads(pickle.dumps(tokenizer))
+    assert (sent.arena, sent.counts.tolist(), sent.n_overlong) == (b"a\nb\nc\n", [2, 2, 1], 3)
+
+
+def test_learnt_words_are_the_only_ones():
+    tokenizer = Tokenizer()
+    tokenizer.learn(["b", "a"])
+    assert tokenizer.encode(np.array(bytearray(b"a c b\nc a\n"))).tolist() == [1, 0, -1, 1, -1]
+    assert (tokenizer.counts.tolist(), tokenizer.n_unknown) == ([1, 2], 2)
+    with pytest.raises(InputError, match="holds a separator or more than 1000 bytes"):
+        Tokenizer().learn(["a b", "c"])
+
+
+def test_subset_keeps_the_order_that_is_asked_for():
+    assert encoded(b"a b c d\n").subset(np.array([3, 1])).arena == b"d\nb\n"
