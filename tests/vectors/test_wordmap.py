@@ -24,25 +24,25 @@ def group_of(word):
 
 
 def test_groups_stay_together(groups):
-    made = wordmap.make_map(groups, n_clusters=3)
+    word_map = wordmap.make_map(groups, n_clusters=3)
     clusters = {}
-    for word, cluster in zip(made.words, made.clusters, strict=True):
+    for word, cluster in zip(word_map.words, word_map.clusters, strict=True):
         clusters.setdefault(group_of(word), set()).add(int(cluster))
     assert sorted(len(found) for found in clusters.values()) == [1, 1, 1]
     assert len(set.union(*clusters.values())) == 3
-    middles = {g: made.places[[group_of(word) == g for word in made.words]].mean(axis=0) for g in clusters}
-    for word, place in zip(made.words, made.places, strict=True):
+    middles = {g: word_map.places[[group_of(word) == g for word in word_map.words]].mean(axis=0) for g in clusters}
+    for word, place in zip(word_map.words, word_map.places, strict=True):
         nearest = min(middles, key=lambda g: np.linalg.norm(middles[g] - place))
         assert nearest == group_of(word)
-    assert np.abs(made.places).max() == pytest.approx(1)
-    for i, word in enumerate(made.words):
+    assert np.abs(word_map.places).max() == pytest.approx(1)
+    for i, word in enumerate(word_map.words):
         expected = [other for other, _ in groups.most_similar(word)]
-        assert [made.words[j] for j in made.neighbours[i]] == expected
+        assert [word_map.words[j] for j in word_map.neighbours[i]] == expected
 
 
 def test_words_that_are_named(groups):
-    made = wordmap.make_map(groups, ["g1_3", "g0_1", "g2_2", "g0_1"])
-    assert made.words == ["g1_3", "g0_1", "g2_2"]
+    word_map = wordmap.make_map(groups, ["g1_3", "g0_1", "g2_2", "g0_1"])
+    assert word_map.words == ["g1_3", "g0_1", "g2_2"]
     with pytest.raises(UnknownWord):
         wordmap.make_map(groups, ["g1_3", "x", "y"])
     with pytest.raises(InputError, match="a map of 2 words: allowed are 3 to"):
@@ -52,9 +52,9 @@ def test_words_that_are_named(groups):
 
 
 def test_equal_vectors_and_one_dimension():
-    made = wordmap.make_map(Vectors(["a", "b", "c", "d"], np.ones((4, 1))))
-    assert np.isfinite(made.places).all()
-    assert (made.clusters >= 0).all()
+    word_map = wordmap.make_map(Vectors(["a", "b", "c", "d"], np.ones((4, 1))))
+    assert np.isfinite(word_map.places).all()
+    assert (word_map.clusters >= 0).all()
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
@@ -104,11 +104,11 @@ def test_command_line(run, groups, tmp_path):
 @pytest.mark.parametrize(("method", "library"), [("tsne", "sklearn"), ("umap", "umap")])
 def test_other_methods_keep_groups_together(groups, method, library):
     pytest.importorskip(library)
-    made = wordmap.make_map(groups, method=method)
-    distances = np.linalg.norm(made.places[:, None] - made.places[None], axis=2)
+    word_map = wordmap.make_map(groups, method=method)
+    distances = np.linalg.norm(word_map.places[:, None] - word_map.places[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     nearest = distances.argmin(axis=1)
-    hits = [group_of(made.words[i]) == group_of(made.words[j]) for i, j in enumerate(nearest)]
+    hits = [group_of(word_map.words[i]) == group_of(word_map.words[j]) for i, j in enumerate(nearest)]
     assert np.mean(hits) > 0.9
 
 

@@ -36,10 +36,10 @@ def page(browser, tmp_path):
     """(browser with the page open, the map)"""
     rng = np.random.default_rng(0)
     vectors = Vectors([f"w{i}" for i in range(200)], rng.normal(size=(200, 10)))
-    made = wordmap.make_map(vectors)
-    wordmap.save_map(tmp_path / "map.html", made, "a map")
+    word_map = wordmap.make_map(vectors)
+    wordmap.save_map(tmp_path / "map.html", word_map, "a map")
     browser.get((tmp_path / "map.html").as_uri())
-    yield browser, made
+    yield browser, word_map
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
@@ -50,8 +50,8 @@ def shown(browser):
     return text, [item[0] for item in items], [float(item[1]) for item in items]
 
 
-def expected(made, i):
-    return [made.words[j] for j in made.neighbours[i]]
+def expected(word_map, i):
+    return [word_map.words[j] for j in word_map.neighbours[i]]
 
 
 def click_on(browser, i):
@@ -67,10 +67,10 @@ def click_on(browser, i):
 
 
 def test_search(page):
-    browser, made = page
+    browser, word_map = page
     browser.find_element("id", "search").send_keys("w17")
     word, neighbours, cosines = shown(browser)
-    assert (word, neighbours) == ("w17", expected(made, 17))
+    assert (word, neighbours) == ("w17", expected(word_map, 17))
     assert cosines == sorted(cosines, reverse=True)
     assert browser.execute_script("return toScreen(17)") == pytest.approx(
         browser.execute_script("return [canvas.clientWidth / 2, canvas.clientHeight / 2]")
@@ -81,12 +81,12 @@ def test_search(page):
 
 
 def test_click_and_go_on_from_a_neighbour(page):
-    browser, made = page
-    i = int(np.argmax(made.places[:, 0]))  # alone at the right edge
+    browser, word_map = page
+    i = int(np.argmax(word_map.places[:, 0]))  # alone at the right edge
     click_on(browser, i)
-    assert shown(browser)[:2] == (made.words[i], expected(made, i))
+    assert shown(browser)[:2] == (word_map.words[i], expected(word_map, i))
     browser.find_elements("css selector", "#neighbours li")[2].click()
-    assert shown(browser)[0] == made.words[made.neighbours[i][2]]
+    assert shown(browser)[0] == word_map.words[word_map.neighbours[i][2]]
 
 
 def test_zoom_keeps_the_place_under_the_pointer(page):
