@@ -1,36 +1,40 @@
-"""What is trained when, and at which learning rate: from the global position alone, whatever the threads."""
+"""What is trained when, and at which learning rate: from the global position alone, whatever the number of threads."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import TrainConfig
+from ..kernels.statistics import N_PREDICTIONS, N_TOKENS, STATISTICS
 
 LONGEST_SPAN = 16_384
-"""Ids: 5 ms of work at dim 100, so that threads end a slice nearly together."""
+"""The most ids of a span. They take 5 ms at dim 100, so that all threads finish a slice at nearly the same time."""
 
 SHORTEST_SPAN = 1_000
-"""Ids: windows are cut where a span ends inside a sentence, which must stay rare."""
+"""The fewest ids of a span. A span that ends inside a sentence cuts windows, which must stay rare."""
 
 SPANS_OF_SMALL_CORPUS = 64
-"""A small corpus has at least so many, as long as they are not too short: for the shuffle and many threads."""
+"""How many spans a small corpus has at least, unless they became too short: enough to shuffle and to share out."""
 
 SPAN_OPERATIONS = 2e9
-"""Multiplications of a span at most: 0.2 s on a slow core, for Ctrl-C."""
+"""The most multiplications of a span: 0.2 s on a slow core, which is how long Ctrl-C may have to wait for it."""
 
 LOWEST_RATE = 1e-4
-"""The learning rate never falls below this share of the first one (word2vec.c)."""
+"""The learning rate never falls below this share of the first one, as in word2vec.c."""
+
+SLICE_SECONDS = 0.35
+"""What one call of the kernel should take. Ctrl-C waits for its end, and so do threads that are ready before others."""
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Each epoch visits all spans of the corpus, equal pieces of ids, in an order of its own.
 
-    Span i is ids[i * span_length : (i + 1) * span_length], its ends moved on to the next sentence's start where one is
-    near (the kernel does that). `done` counts spans since the start of training.
+    Span i is ids[i * span_length : (i + 1) * span_length]. The kernel moves both ends on to the start of the next
+    sentence where one is near.
     """
 
     n_ids: int
@@ -41,26 +45,73 @@ class Schedule:
 
     @classmethod
     def of(cls, n_ids: int, config: TrainConfig) -> Schedule:
+        """The schedule for a corpus of `n_ids` ids."""
         operations = 4 * config.dim * (config.negative + 1) * (config.window + 1)
         length = min(LONGEST_SPAN, n_ids // SPANS_OF_SMALL_CORPUS, int(SPAN_OPERATIONS / operations))
-        if config.loss == "softmax":  # a span may take seconds; signals come through, progress does not
+        if config.loss == "softmax":  # a span may take seconds; signals get through, but progress does not
             length = SHORTEST_SPAN
         return cls(n_ids, max(length, SHORTEST_SPAN), config.epochs, config.first_lr, config.seed)
 
     @property
     def n_spans(self) -> int:
-        """Spans of an epoch."""
+        """How many spans an epoch has."""
         return -(-self.n_ids // self.span_length)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """The spans of an epoch in the order of their visit."""
+        """The spans of an epoch in the order in which they are visited, (n_spans,)."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.n_spans)
 
-    def learning_rates(self, done: NDArray[np.int64] | NDArray[np.floating]) -> NDArray[np.float32]:
-        """lr * max(1e-4, 1 - position / (epochs * n_ids + 1)), position = done * span_length in ids.
+    def learning_rates(self, n_done: NDArray[np.int64] | NDArray[np.floating]) -> NDArray[np.float32]:
+        """lr * max(1e-4, 1 - position / (epochs * n_ids + 1)), position = n_done * span_length in ids.
 
-        A rate holds for a span: at most 1/64 of a small corpus, 0.02 % of wiki8.
+        n_done: how many spans were trained before, since the start of training. A rate holds for a whole span, which
+        is at most 1/64 of a small corpus and 0.02 % of wiki8.
         """
-        position = done * self.span_length
+        position = n_done * self.span_length
         fraction_left = 1.0 - position / (self.epochs * self.n_ids + 1)
         return (self.lr * np.maximum(LOWEST_RATE, fraction_left)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands: `n_spans` spans of epoch `epoch`, counted from 0, are done, and this is what they gave.
+
+    epoch_total: the sums of the epoch's statistics so far. spans_done: on a cluster, which spans of the epoch are done;
+    on one machine they are the first ones of the epoch's order. seconds: of training so far.
+    """
+
+    epoch: int = 0
+    n_spans: int = 0
+    n_words: int = 0
+    n_predictions: int = 0
+    seconds: float = 0.0
+    epoch_total: list[float] = field(default_factory=lambda: [0.0] * STATISTICS)
+    spans_done: str = ""
+
+    def after(self, total: NDArray[np.float64], n_spans: int, seconds: float, spans_done: str = "") -> Position:
+        """The position after `n_spans` more spans, whose statistics add up to `total`, (STATISTICS,)."""
+        return Position(
+            epoch=self.epoch,
+            n_spans=self.n_spans + n_spans,
+            n_words=self.n_words + int(total[N_TOKENS]),
+            n_predictions=self.n_predictions + int(total[N_PREDICTIONS]),
+            seconds=self.seconds + seconds,
+            epoch_total=(np.array(self.epoch_total) + total).tolist(),
+            spans_done=spans_done,
+        )
+
+    def at_next_epoch(self) -> Position:
+        """The start of the next epoch."""
+        return replace(self, epoch=self.epoch + 1, n_spans=0, epoch_total=[0.0] * STATISTICS, spans_done="")
+
+
+class SliceLength:
+    """How many spans the next slice gets: as many as will take `SLICE_SECONDS`."""
+
+    def __init__(self, config: TrainConfig, threads: int) -> None:
+        # The threads of the full softmax work on one span together, those of the other losses on one each.
+        self.n_spans = self._least = 1 if config.loss == "softmax" else threads
+
+    def adapt(self, n_spans: int, seconds: float) -> None:
+        """Learn from a slice of `n_spans` spans that took `seconds`."""
+        self.n_spans = max(self._least, int(n_spans * min(4.0, SLICE_SECONDS / seconds)))

@@ -1,0 +1,103 @@
+"""Where a run reads its corpus and trains: the seam between one process and a cluster, and the one process's side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ..config import TrainConfig
+from ..corpus.corpus import Corpus
+from ..corpus.paths import find_files
+from ..corpus.pruning import Pruning
+from ..corpus.sequences import from_lines, from_sentences, from_walks
+from ..errors import InputError
+from ..events import BytesRead, Callback, PhaseEnded, PhaseStarted
+from ..kernels.jit import MAX_THREADS, is_cache_cold
+from ..machine import available_threads
+from .loop import LocalLoop
+from .request import Source
+from .resources import check_room_for_ids
+from .run import TrainingCorpus, TrainingRun
+from .warmup import compile_kernels
+
+
+class Backend(Protocol):
+    """Reads the corpus of a run and trains on it.
+
+    Making one checks what can be refused at once. files: what the corpus is read from, none where it comes from Python.
+    threads: what this process computes with, for held-out text too.
+    """
+
+    files: list[str]
+    threads: int
+
+    def prepare(self, has_vocabulary: bool) -> None:
+        """Compile, connect, and see that the corpus can be read. Raises InputError."""
+
+    def read(self, pruning: Pruning) -> TrainingCorpus:
+        """Read the corpus once. Raises InputError for what cannot be read, or leaves too few words."""
+
+    def train(self, run: TrainingRun) -> None:
+        """Train the run to its end."""
+
+
+@contextmanager
+def phase(name: str, callback: Callback, note: str = "") -> Iterator[None]:
+    """Tell the beginning and the end of a phase."""
+    callback(PhaseStarted(name, note))
+    start = time.perf_counter()
+    yield
+    callback(PhaseEnded(name, time.perf_counter() - start))
+
+
+def text_options(config: TrainConfig, threads: int) -> dict[str, Any]:
+    """How this process reads text: the options of `Corpus.from_text`."""
+    return {"invalid_utf8": config.invalid_utf8, "threads": threads, "temp_dir": config.temp_dir}
+
+
+def compile_here(config: TrainConfig, threads: int, callback: Callback) -> None:
+    """The phase `compile`: have the kernels of a loss ready in this process."""
+    main_kernel = "take_exponentials" if config.loss == "softmax" else "train_spans"
+    note = "compiling for this CPU, once: it takes about 13 s" if is_cache_cold(main_kernel) else ""
+    with phase("compile", callback, note):
+        compile_kernels(threads, config.loss)
+
+
+class LocalBackend:
+    """The `Backend` of one process: any corpus, any loss."""
+
+    def __init__(self, config: TrainConfig, source: Source, callback: Callback) -> None:
+        self._config, self._source, self._callback = config, source, callback
+        self.threads = config.threads or min(available_threads(), MAX_THREADS)
+        if self.threads > MAX_THREADS:
+            raise InputError(
+                f"threads is {self.threads}: Numba starts at most {MAX_THREADS} in this process; "
+                f"set the environment variable NUMBA_NUM_THREADS={self.threads} before Python starts"
+            )
+        self.files = [] if source.corpus is None else find_files(source.corpus)
+
+    def prepare(self, has_vocabulary: bool) -> None:
+        """Compile the kernels, and see that there is room for the ids of the corpus."""
+        compile_here(self._config, self.threads, self._callback)
+        if not has_vocabulary:  # else an unknown part of the text is left out
+            check_room_for_ids(self.files, self._config.temp_dir)
+
+    def read(self, pruning: Pruning) -> Corpus:
+        """Read the files, or what was given in their place."""
+        source, temp_dir = self._source, self._config.temp_dir
+        if source.sentences is not None:
+            return from_sentences(source.sentences, pruning, temp_dir)
+        if source.walks is not None:
+            return from_walks(source.walks, pruning, temp_dir)
+        options = text_options(self._config, self.threads)
+        options["on_bytes"] = lambda n_bytes: self._callback(BytesRead(n_bytes))
+        if source.lines is not None:
+            return from_lines(source.lines, pruning, **options)
+        return Corpus.from_text(self.files, pruning, **options)
+
+    def train(self, run: TrainingRun) -> None:
+        """Train slice by slice on the corpus that was read."""
+        assert isinstance(run.corpus, Corpus), "it came from `read`"
+        run.train(LocalLoop(run, run.corpus))

@@ -1,0 +1,60 @@
+"""The training loop of one machine: slices of spans, each one call of the kernel."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..corpus.corpus import Corpus
+from ..errors import InputError
+from ..kernels.statistics import STATISTICS
+from ..kernels.walk import Spans
+from .run import Slice, TrainingRun
+from .schedule import SliceLength
+
+
+class LocalLoop:
+    """The `Loop` of a run whose corpus and model are in this process. Raises InputError for an impossible position."""
+
+    def __init__(self, run: TrainingRun, corpus: Corpus) -> None:
+        self._run, self._corpus = run, corpus
+        self._slice_length = SliceLength(run.config, run.threads)
+        position, n_spans, epochs = run.position, run.schedule.n_spans, run.config.epochs
+        if position.epoch > epochs or position.n_spans > n_spans:
+            raise InputError(
+                f"the checkpoint stands at span {position.n_spans} of epoch {position.epoch + 1}, but there are "
+                f"{n_spans} in {epochs}: it is damaged"
+            )
+
+    def train_epoch(self) -> None:
+        """Train what is left of the run's epoch, and tell the progress after each slice."""
+        run = self._run
+        order = run.schedule.order(run.position.epoch)
+        while (first := run.position.n_spans) < len(order):
+            self._train_slice(order[first : first + self._slice_length.n_spans])
+            run.offer_checkpoint(self)
+
+    def _train_slice(self, numbers: NDArray[np.int64]) -> None:
+        """Train the spans with these numbers."""
+        run, schedule, position = self._run, self._run.schedule, self._run.position
+        start = time.perf_counter()
+        n_done = position.epoch * schedule.n_spans + position.n_spans
+        rates = schedule.learning_rates(n_done + np.arange(len(numbers)))
+        statistics = np.zeros((len(numbers), STATISTICS))
+        spans = Spans(numbers, rates, schedule.span_length)
+        run.span_trainer(self._corpus.ids, spans, position.epoch, statistics)
+        self._corpus.let_go()  # else the process would seem to grow to the size of the text
+        total = statistics.sum(axis=0)
+        run.check_finite(total)
+        seconds = time.perf_counter() - start
+        run.position = position.after(total, len(numbers), seconds)
+        self._slice_length.adapt(len(numbers), seconds)
+        run.tell_progress(run.position, Slice(total, seconds, float(rates[-1])))
+
+    def fetch(self) -> None:
+        """Nothing to do: the kernels train `run.matrices` themselves."""
+
+    def fetch_what_is_left(self) -> None:
+        """Nothing to do, as in `fetch`."""
