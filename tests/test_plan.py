@@ -5,9 +5,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from fastw2v.cli import cli
 from fastw2v.training import plan as module
 from fastw2v.training.plan import plan_run
 from fastw2v.training.rounds import MOST_WAITING, exchange_bytes
@@ -53,9 +51,3 @@ def test_a_slow_network_waits():
 
 def test_given_speed():
     assert plan_run(1, bandwidth=1e9, words_per_second=1e6, **SIZES).words_per_second == pytest.approx(1e6, rel=0.1)
-
-
-def test_command():
-    done = CliRunner().invoke(cli, ["plan", "--nodes", "6"])
-    assert done.exit_code == 0
-    assert [line.split()[0] for line in done.output.splitlines()] == ["nodes", "1", "2", "4", "6"]

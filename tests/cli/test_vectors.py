@@ -35,8 +35,8 @@ def test_unknown_word(run, vecs):
 
 
 def test_similar_reads_words_from_stdin(vecs):
-    done = subprocess.run([sys.executable, "-m", "fastw2v", "similar", vecs, "-n", "1"], input="w0 w20\n\nno\nw0 w40\n",
-                          capture_output=True, text=True, check=True)  # fmt: skip
+    command, lines = [sys.executable, "-m", "fastw2v", "similar", vecs, "-n", "1"], "w0 w20\n\nno\nw0 w40\n"
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["w10", "w20"]
     assert done.stderr.startswith("fastw2v: the word 'no' has no vector")
 
@@ -99,14 +99,6 @@ def test_convert_to_tensorboard_and_glove(run, vecs, tmp_path):
     assert "is the same file as the input" in err
 
 
-def test_vocab(run, tmp_path):
-    text = tmp_path / "t.txt"
-    text.write_text("b a b\nc b a\n")
-    assert run("vocab", text, "--min-count", 1)[:2] == (0, "b 3\na 2\nc 1\n")
-    assert run("vocab", text, "-o", tmp_path / "v.txt", "--min-count", 2)[0] == 0
-    assert (tmp_path / "v.txt").read_text() == "b 3\na 2\n"
-
-
 def test_info_finds_damage(run, vecs, tmp_path):
     Vectors.load(vecs).save(tmp_path / "v.fw2v")
     data = bytearray((tmp_path / "v.fw2v").read_bytes())
@@ -144,22 +136,6 @@ def test_info_of_stdin_and_of_zeros(tmp_path):
     command = f"{sys.executable} -m fastw2v info - < {tmp_path / 'v.txt'}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[:2] == ["-: text, 2 words x 2", "lengths of the vectors: 0 to 5, mean 2.5"]
-
-
-def test_phrases_and_vocab_say_what_they_change(run, tmp_path):
-    text = tmp_path / "t.txt"
-    text.write_bytes(b"a b \xff " + b"x" * 2000 + b"\n")
-    for command in (("vocab", text, "--min-count", 1), ("phrases", text, "-o", "-")):
-        code, _, err = run(*command)
-        assert code == 0
-        assert "dropped 1 tokens of more than" in err
-        assert "1 words were not valid UTF-8" in err
-    text.write_text("one one\n")
-    assert run("vocab", text, "--min-count", 1)[:2] == (0, "one 2\n")
-    assert run("phrases", text, "-o", "-")[:2] == (0, "one one\n")
-    code, _, err = run("phrases", text, "-o", tmp_path / "p.txt", "--list", tmp_path / "p.txt")
-    assert (code, "is named for two outputs" in err) == (2, True)
-    assert "threshold is nan" in run("phrases", text, "-o", "-", "--threshold", "nan")[2]
 
 
 def test_a_model_is_not_converted_in_silence(run, planted, tmp_path):
