@@ -11,8 +11,7 @@ from listeners import Recorder
 import fastw2v
 from fastw2v import InputError, Vectors, modelfile
 from fastw2v.events import Resumed
-from fastw2v.modelfile import CHECKPOINT as CURRENT
-from fastw2v.modelfile import PREVIOUS_CHECKPOINT as PREVIOUS
+from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import checkpoint
 
 OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
@@ -27,7 +26,7 @@ def load_file(path):
     directory = path.parent / "alone"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
-    shutil.copy(path, directory / CURRENT)
+    shutil.copy(path, directory / CHECKPOINT)
     return checkpoint.load(directory)
 
 
@@ -38,7 +37,7 @@ def test_a_checkpoint_is_a_file_of_vectors(planted, tmp_path, run):
     assert "96 words x 12" in out
     assert "checkpoint: 3 of 3 epochs done, 90,000 words (100.0%) in" in out
     assert "options: model skipgram, loss ns, dim 12" in out
-    assert run("convert", tmp_path / "c" / CURRENT, tmp_path / "v.txt")[0] == 0
+    assert run("convert", tmp_path / "c" / CHECKPOINT, tmp_path / "v.txt")[0] == 0
     np.testing.assert_array_equal(Vectors.load(tmp_path / "v.txt").vectors, expected.vectors)
 
 
@@ -46,24 +45,24 @@ def test_the_one_before_is_kept_and_taken_where_the_last_is_damaged(planted, tmp
     directory = tmp_path / "c"
     for n in (5, 7):
         resume(planted, directory, callback=Recorder(n))
-    assert sorted(os.listdir(directory)) == [CURRENT, PREVIOUS]
-    latest, before = load_file(directory / CURRENT), load_file(directory / PREVIOUS)
+    assert sorted(os.listdir(directory)) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
+    latest, before = load_file(directory / CHECKPOINT), load_file(directory / PREVIOUS_CHECKPOINT)
     assert latest.position.n_words > before.position.n_words
     shutil.rmtree(directory / "alone")
-    data = bytearray((directory / CURRENT).read_bytes())
+    data = bytearray((directory / CHECKPOINT).read_bytes())
     data[-1000] ^= 1
-    (directory / CURRENT).write_bytes(data)
+    (directory / CHECKPOINT).write_bytes(data)
     expected = fastw2v.train(planted, **OPTIONS)
     recorder = Recorder()
     got = resume(planted, directory, callback=recorder)
     np.testing.assert_array_equal(got.vectors, expected.vectors)
     [resumed] = recorder.of(Resumed)
-    assert resumed.path.endswith(PREVIOUS)
+    assert resumed.path.endswith(PREVIOUS_CHECKPOINT)
     assert resumed.n_words == before.position.n_words
     assert "is damaged: the checksum of its" in resumed.warning
-    assert sorted(os.listdir(directory)) == [CURRENT, PREVIOUS, checkpoint.UNUSABLE]
+    assert sorted(os.listdir(directory)) == [CHECKPOINT, PREVIOUS_CHECKPOINT, checkpoint.UNUSABLE]
     assert (directory / checkpoint.UNUSABLE).read_bytes() == data
-    for name in (CURRENT, PREVIOUS):
+    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         load_file(directory / name)
         (directory / name).write_bytes(data)
     with pytest.raises(InputError, match="no checkpoint in .* can be used: .* is damaged"):
@@ -129,17 +128,17 @@ def test_a_directory_that_has_a_checkpoint_needs_resume(planted, tmp_path):
     fastw2v.train(planted, checkpoint=tmp_path / "c", save_model=tmp_path / "m.fw2v", **OPTIONS)
     with pytest.raises(InputError, match="holds the checkpoint of a run: --resume"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
-    (tmp_path / "c" / CURRENT).rename(tmp_path / "c" / PREVIOUS)
+    (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
     with pytest.raises(InputError, match="holds the checkpoint of a run: --resume"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
 
 
 def test_a_model_is_no_checkpoint(planted, tmp_path):
     (tmp_path / "c").mkdir()
-    vectors = fastw2v.train(planted, save_model=tmp_path / "c" / CURRENT, **OPTIONS)
+    vectors = fastw2v.train(planted, save_model=tmp_path / "c" / CHECKPOINT, **OPTIONS)
     with pytest.raises(InputError, match="is no checkpoint, but a file of vectors or a model"):
         resume(planted, tmp_path / "c")
-    vectors.save(tmp_path / "c" / CURRENT)
+    vectors.save(tmp_path / "c" / CHECKPOINT)
     with pytest.raises(InputError, match="is no checkpoint, but a file of vectors or a model"):
         resume(planted, tmp_path / "c")
 
@@ -155,7 +154,7 @@ def test_refused(planted, tmp_path):
             fastw2v.train(planted, checkpoint=directory, **OPTIONS)
     with pytest.raises(InputError, match="has an empty name"):
         fastw2v.train(planted, checkpoint="", **OPTIONS)
-    os.mkfifo(tmp_path / CURRENT)
+    os.mkfifo(tmp_path / CHECKPOINT)
     with pytest.raises(InputError, match="is no regular file"):
         resume(planted, tmp_path)
 
@@ -170,8 +169,8 @@ def test_a_checkpoint_of_a_newer_version(planted, tmp_path, monkeypatch):
 def rewrite(directory, about):
     """Write the checkpoint of a directory again with another header, and leave no other."""
     content = checkpoint.load(directory).content
-    modelfile.write(directory / CURRENT, content._replace(training=about))
-    (directory / PREVIOUS).unlink(missing_ok=True)
+    modelfile.write(directory / CHECKPOINT, content._replace(training=about))
+    (directory / PREVIOUS_CHECKPOINT).unlink(missing_ok=True)
 
 
 LIES = [
@@ -242,11 +241,11 @@ def test_a_header_from_before_an_option_existed(planted, tmp_path):
 
 def test_the_room_of_checkpoints(planted, tmp_path):
     assert checkpoint.room_of(tmp_path / "c") == 0
-    (tmp_path / CURRENT).write_bytes(b"x" * 100)
-    os.link(tmp_path / CURRENT, tmp_path / PREVIOUS)
+    (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
+    os.link(tmp_path / CHECKPOINT, tmp_path / PREVIOUS_CHECKPOINT)
     assert checkpoint.room_of(tmp_path) == 100, "one file with two names"
-    (tmp_path / CURRENT).unlink()
-    (tmp_path / CURRENT).write_bytes(b"x" * 50)
+    (tmp_path / CHECKPOINT).unlink()
+    (tmp_path / CHECKPOINT).write_bytes(b"x" * 50)
     assert checkpoint.room_of(tmp_path) == 150
 
 
@@ -255,6 +254,6 @@ def test_the_latest_checkpoint_stays_where_it_is(planted, tmp_path):
     latest = checkpoint.load(tmp_path / "c")
     latest.make_current()
     assert checkpoint.UNUSABLE not in os.listdir(tmp_path / "c")
-    (tmp_path / "c" / CURRENT).rename(tmp_path / "c" / PREVIOUS)
-    replace(latest, path=str(tmp_path / "c" / PREVIOUS)).make_current()
-    assert CURRENT in os.listdir(tmp_path / "c")
+    (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
+    replace(latest, path=str(tmp_path / "c" / PREVIOUS_CHECKPOINT)).make_current()
+    assert CHECKPOINT in os.listdir(tmp_path / "c")

@@ -10,8 +10,7 @@ from listeners import Recorder
 import fastw2v
 from fastw2v import DivergedError, RunError, Vectors, Vocabulary, modelfile
 from fastw2v.events import CheckpointFailed, CheckpointSaved
-from fastw2v.modelfile import CHECKPOINT as CURRENT
-from fastw2v.modelfile import PREVIOUS_CHECKPOINT as PREVIOUS
+from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import run as run_module
 from fastw2v.training.checkpointer import Checkpointer
 from fastw2v.training.matrices import Matrices
@@ -57,7 +56,7 @@ def test_what_a_checkpoint_holds(tmp_path, matrices, checkpointer_of):
     recorder = Recorder()
     matrices.word_outputs[:] = 7
     checkpointer_of(tell=recorder).save(Position(epoch=1, n_spans=2, n_words=30))
-    content = modelfile.read(tmp_path / CURRENT, verify=True)
+    content = modelfile.read(tmp_path / CHECKPOINT, verify=True)
     assert list(content.words) == ["a", "b", "c"]
     assert content.counts.tolist() == [3, 2, 1]
     np.testing.assert_array_equal(content.vectors, matrices.word_inputs)
@@ -65,7 +64,7 @@ def test_what_a_checkpoint_holds(tmp_path, matrices, checkpointer_of):
     assert (content.training["model"], content.training["loss"]) == ("m", "l")
     assert Position(**content.training["position"]) == Position(epoch=1, n_spans=2, n_words=30)
     [saved] = recorder.events
-    assert (saved.path, saved.n_words) == (str(tmp_path / CURRENT), 30)
+    assert (saved.path, saved.n_words) == (str(tmp_path / CHECKPOINT), 30)
     assert 0 <= saved.stall <= saved.seconds
 
 
@@ -75,7 +74,7 @@ def test_the_checkpoint_is_of_the_moment_it_was_begun(tmp_path, matrices, checkp
     checkpointer.offer(Position(n_words=1))
     matrices.word_inputs[:] = 2  # while it is being written
     checkpointer.close()
-    assert (modelfile.read(tmp_path / CURRENT).vectors == 1).all()
+    assert (modelfile.read(tmp_path / CHECKPOINT).vectors == 1).all()
 
 
 def test_one_at_a_time(tmp_path, checkpointer_of, slow_writes):
@@ -87,7 +86,7 @@ def test_one_at_a_time(tmp_path, checkpointer_of, slow_writes):
     checkpointer.save(Position(n_words=4))
     assert [event.n_words for event in recorder.events] == [1, 4], "2 and 3 came while 1 was being written"
     assert checkpointer.last_saved.n_words == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CURRENT, PREVIOUS]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
 
 
 def test_when_a_checkpoint_is_due(checkpointer_of):
@@ -110,7 +109,7 @@ def test_without_memory_for_copies_the_training_waits(tmp_path, matrices, monkey
     checkpointer = checkpointer_of(seconds=0)
     checkpointer.offer(Position(n_words=1))
     assert checkpointer.last_saved.n_words == 1, "it is on disk"
-    np.testing.assert_array_equal(modelfile.read(tmp_path / CURRENT).vectors, matrices.word_inputs)
+    np.testing.assert_array_equal(modelfile.read(tmp_path / CHECKPOINT).vectors, matrices.word_inputs)
 
 
 def test_numbers_that_are_not_finite_are_never_written(tmp_path, matrices, checkpointer_of):
@@ -121,15 +120,15 @@ def test_numbers_that_are_not_finite_are_never_written(tmp_path, matrices, check
     checkpointer.save(Position(n_words=2))
     [failed] = recorder.of(CheckpointFailed)
     assert failed.message == "no checkpoint: the model holds NaN or infinite numbers: no checkpoint was written"
-    assert modelfile.read(tmp_path / CURRENT).training["position"]["n_words"] == 1
-    assert not (tmp_path / PREVIOUS).exists(), "what is not written replaces nothing"
+    assert modelfile.read(tmp_path / CHECKPOINT).training["position"]["n_words"] == 1
+    assert not (tmp_path / PREVIOUS_CHECKPOINT).exists(), "what is not written replaces nothing"
 
 
 def test_what_is_left_of_a_failed_run(tmp_path, checkpointer_of):
     checkpointer = checkpointer_of()
     assert checkpointer.last_good("go on") == f"There is no checkpoint in {tmp_path} yet"
     checkpointer.save(Position(n_words=12345))
-    path = tmp_path / CURRENT
+    path = tmp_path / CHECKPOINT
     assert checkpointer.last_good("go on") == f"The last checkpoint, from before, is {path}, after 12,345 words; go on"
     assert checkpointer_of().last_good("go on") == f"The last checkpoint, from before, is {path}; go on", (
         "of a resumed run"
@@ -154,7 +153,7 @@ def test_a_failed_checkpoint_does_not_stop_the_run(planted, tmp_path, monkeypatc
     kinds = [type(event) for event in recorder.of(CheckpointFailed, CheckpointSaved)]
     assert kinds[:3] == [CheckpointSaved, CheckpointFailed, CheckpointFailed]
     assert kinds[-1] is CheckpointSaved
-    assert len(Vectors.load(tmp_path / "c" / CURRENT)) == 96
+    assert len(Vectors.load(tmp_path / "c" / CHECKPOINT)) == 96
 
 
 def test_divergence_names_the_last_checkpoint_and_leaves_it(planted, tmp_path, monkeypatch, slices_of_a_span):
@@ -176,7 +175,7 @@ def test_divergence_names_the_last_checkpoint_and_leaves_it(planted, tmp_path, m
     message = r"lr = 0.05.*The last checkpoint, from before, is .*, after [\d,]+ w"
     with pytest.raises(DivergedError, match=message):
         fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, **OPTIONS)
-    assert np.isfinite(Vectors.load(tmp_path / "c" / CURRENT).vectors).all()
+    assert np.isfinite(Vectors.load(tmp_path / "c" / CHECKPOINT).vectors).all()
 
 
 def test_checkpoints_at_the_ends_of_epochs_cost_little(planted, tmp_path, slow_writes):

@@ -12,8 +12,7 @@ from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
 from fastw2v import EpochEnded, Progress, Vectors
-from fastw2v.modelfile import CHECKPOINT as CURRENT
-from fastw2v.modelfile import PREVIOUS_CHECKPOINT as PREVIOUS
+from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import resources
 
 OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
@@ -81,7 +80,7 @@ def test_a_run_with_frozen_vectors_goes_on(planted, tmp_path, slices_of_a_span):
 
 def test_a_run_from_a_model_goes_on(planted, tmp_path, slices_of_a_span):
     fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
-    options = {"lr": 0.01, "continue_from": tmp_path / "c" / CURRENT}
+    options = {"lr": 0.01, "continue_from": tmp_path / "c" / CHECKPOINT}
     expected = fastw2v.train(planted, **{**OPTIONS, **options})
     for n in (5, 1000):
         got = go_on(planted, tmp_path / "d", Recorder(n), **options)
@@ -146,7 +145,7 @@ def test_a_killed_run_goes_on(text_and_whole, tmp_path, run):
     text, whole = text_and_whole
     command = (text, "-o", tmp_path / "o.txt", "--checkpoint", tmp_path / "c", "--checkpoint-every", 1e-6, *COMMAND)
     process = start(*command)
-    wait_for(tmp_path / "c" / PREVIOUS, process)
+    wait_for(tmp_path / "c" / PREVIOUS_CHECKPOINT, process)
     process.kill()
     process.communicate()
     code, _, err = run("train", *command, "--resume")
@@ -174,5 +173,7 @@ def test_the_same_command_resumes_what_it_has_written(planted, tmp_path, run):
     code, _, err = run(*command, "--resume")
     assert code == 0
     assert "wrote " in err
-    code, _, err = run("train", planted, "-o", tmp_path / "c" / PREVIOUS, "--checkpoint", tmp_path / "c", "--overwrite")
+    code, _, err = run(
+        "train", planted, "-o", tmp_path / "c" / PREVIOUS_CHECKPOINT, "--checkpoint", tmp_path / "c", "--overwrite"
+    )
     assert (code, "is named for two outputs" in err) == (2, True)

@@ -15,8 +15,8 @@ from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import CorpusRead, Estimated, PhaseEnded, PhaseStarted, Resumed
 from fastw2v.files import locked
 from fastw2v.kernels.statistics import STATISTICS
+from fastw2v.modelfile import CHECKPOINT
 from fastw2v.training import train as module
-from fastw2v.training.checkpoint import CURRENT
 from fastw2v.training.request import Request, Source
 from fastw2v.training.run import Slice
 from fastw2v.training.train import check, read, start, train_model
@@ -138,12 +138,12 @@ def test_room_is_checked_before_the_training(tmp_path, monkeypatch):
     backend = FakeBackend()
     train_model(request_of(checkpoint=tmp_path, save_model=tmp_path / "m.fw2v"), backend)
     of_two_matrices = 2 * 3 * 64
-    path = str(tmp_path / CURRENT)
+    path = str(tmp_path / CHECKPOINT)
     assert asked == [
         (path, 2 * of_two_matrices, "two checkpoints"),
         (tmp_path / "m.fw2v", of_two_matrices, "the model"),
     ]
-    (tmp_path / CURRENT).write_bytes(b"x" * 100)
+    (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
     monkeypatch.setattr(module.checkpoint, "check_directory", lambda directory, resume: None)
     train_model(request_of(checkpoint=tmp_path), backend)
     assert asked[-1] == (path, 2 * of_two_matrices - 100, "two checkpoints"), "what will be replaced is room too"
@@ -193,7 +193,7 @@ def test_the_loss_is_plotted_however_a_training_ends(tmp_path, fails):
 def test_outputs_are_locked_while_a_run_works(tmp_path):
     class CuriousBackend(FakeBackend):
         def train(self, run):
-            for path in (tmp_path / "c" / CURRENT, tmp_path / "m.fw2v"):
+            for path in (tmp_path / "c" / CHECKPOINT, tmp_path / "m.fw2v"):
                 with pytest.raises(InputError, match="is being written by another run"), locked(path):
                     pass
             super().train(run)
@@ -201,7 +201,7 @@ def test_outputs_are_locked_while_a_run_works(tmp_path):
     backend = CuriousBackend()
     train_model(request_of(checkpoint=tmp_path / "c", save_model=tmp_path / "m.fw2v"), backend)
     assert backend.calls[-1] == "train"
-    with locked(tmp_path / "c" / CURRENT), locked(tmp_path / "m.fw2v"):
+    with locked(tmp_path / "c" / CHECKPOINT), locked(tmp_path / "m.fw2v"):
         pass
 
 
@@ -209,7 +209,7 @@ def test_outputs_are_locked_while_a_run_works(tmp_path):
 def test_a_second_run_is_refused_before_it_compiles(tmp_path, name):
     model = tmp_path / "m.fw2v"
     arguments, output = {
-        "checkpoint": ({"checkpoint": tmp_path}, tmp_path / CURRENT),
+        "checkpoint": ({"checkpoint": tmp_path}, tmp_path / CHECKPOINT),
         "save_model": ({"save_model": model}, model),
     }[name]
     backend = FakeBackend()
@@ -234,5 +234,5 @@ def test_a_second_run_on_the_same_output_is_refused_at_once(planted, tmp_path, r
 
 def test_a_second_run_in_the_same_checkpoint_directory(planted, tmp_path):
     (tmp_path / "c").mkdir()
-    with locked(tmp_path / "c" / CURRENT), pytest.raises(InputError, match="written by another run"):
+    with locked(tmp_path / "c" / CHECKPOINT), pytest.raises(InputError, match="written by another run"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", min_count=1)
