@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .recycled import uninitialized
+from .memory import uninitialized
 
 
 def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """What an exchange adds to some rows, (n, dim) float32: to each f * sum(changes), with an f of its own.
+    """Combine the changes that replicas made to the same rows, each (n, dim) float32, to the change that is applied.
 
-    f = min(1, sum(|change|^2) / |sum(change)|^2): replicas that moved a row in different directions learnt different
-    things, which add up (f = 1); where all moved it the same way it is as far as one alone would have come, and the
-    mean is taken (f = 1 / n). Rows that one replica moved take its change. This is adaptive summation (Maleki et al.
-    2021, "Scaling distributed training with adaptive summation") of all replicas at once, so that their order does not
-    matter; benchmarks/distributed.py compares it with the mean, the sum and GraphWord2Vec's model combiner.
+    It is f * sum(changes), with a factor f for each row:
+
+        f = min(1, sum(|change|^2) / |sum(change)|^2)
+
+    Replicas that moved a row in different directions learnt different things, which add up (f = 1). Where all of them
+    moved it the same way, it has come as far as one alone would have brought it, and the mean is taken (f = 1 / n). A
+    row that only one replica moved takes its change. This is adaptive summation (Maleki et al. 2021, "Scaling
+    distributed training with adaptive summation") of all replicas at once, so that their order does not matter.
+    benchmarks/distributed.py compares it with the mean, the sum and GraphWord2Vec's model combiner.
     """
     if len(changes) == 1:
         return changes[0].copy()
@@ -30,9 +34,9 @@ def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def rate_of_replicas(n_replicas: int) -> float:
-    """What the learning rate is multiplied by.
+    """The factor by which n replicas raise the learning rate: the root of n, at most 4.
 
-    Each of n replicas takes 1 / n of the steps, and where they agree the mean of them is taken: with the rate of one
-    process the model falls behind: benchmarks/distributed.py. 4.8 for 8 replicas was worse than their root, 2.8.
+    Each of them takes 1 / n of the steps, and where they agree the mean of their steps is taken. So at the rate of one
+    process the model falls behind (benchmarks/distributed.py). For 8 replicas 4.8 was worse than their root, 2.8.
     """
     return float(min(4.0, np.sqrt(n_replicas)))

@@ -1,378 +1,262 @@
-"""Many machines: the corpus read, and the model trained, by the workers of a Dask cluster.
-
-This process plans, watches and keeps the account. All tasks are pure functions, so Dask may run any of them again; the
-rows of the model go from worker to worker, and come here for checkpoints and at the end only.
-"""
+"""The training loop of a cluster: rounds of replicas, and what is done when workers are lost with their data."""
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import TrainConfig
-from ..corpus.corpus import Corpus
-from ..errors import RunError
-from ..kernels.train import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS
-from . import replica
-from .checkpoint import Checkpointer, Position
-from .cluster import Callback, Cluster, ClusterFailed, Lost, StopAsked
-from .clustercorpus import ClusterCorpus
+from ..events import RoundEnded
+from ..kernels.statistics import STATISTICS
+from ..training.run import Slice, StopRequested, TrainingRun
+from ..training.schedule import Position
 from .combine import rate_of_replicas
-from .model import Model
-from .objective import span_trainer
-from .replica import Job, Rows, Work
-from .rounds import Deal, Pace, ShardedSpans, exchange_bytes, length_of_round, spans_from_text, spans_to_text
-from .schedule import Schedule
-from .trainer import EpochEnded, Progress, diverged, held_out_loss, mean_loss, nothing_learnt
-
-MOST_BLOCKS = 16
-"""The model is cut into as many blocks as there are workers, but each exchange is workers x blocks tasks."""
+from .connection import ClusterFailed, DataLost
+from .corpus import ClusterCorpus
+from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
+from .replica import BeatStatistics, Job, Work, put
+from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, length_of_round, spans_from_text, spans_to_text
+from .tasks import Tasks
 
 MOST_LOSSES = 3
-"""Rounds in a row that lose their data, until the run ends."""
+"""How often in a row a round may lose its data before the run ends."""
 
 
-@dataclass(frozen=True)
-class RoundEnded:
-    """A round of replicas. n_bytes: what each worker sends for its exchanges. waited: the share of the time in them."""
+class _Model(NamedTuple):
+    """The model on the workers as futures, and the run's position with it.
 
-    n_workers: int
-    n_beats: int
-    n_bytes: int
-    seconds: float
-    waited: float
-
-
-@dataclass(frozen=True)
-class _State:
-    """The model on the workers after a round, and where the run stands with it."""
+    spares: copies of the blocks, each on another worker than the block. Empty where there is one worker, and at first.
+    """
 
     blocks: list[Any]
-    spares: list[Any]  # the same, each on another worker than its block; empty where there is one worker
-    here: Position
-    is_done: NDArray[np.bool_]  # spans of the epoch
+    spares: list[Any]
+    position: Position
 
 
-def train_on_cluster(
-    cluster: Cluster,
-    model: Model,
-    corpus: ClusterCorpus,
-    config: TrainConfig,
-    threads: int,
-    on_event: Callback,
-    held_out: Corpus | None = None,
-    position: Position | None = None,
-    checkpointer: Checkpointer | None = None,
-) -> None:
-    """`train_model` by replicas on the workers. threads: of this process, for held-out text.
+@dataclass
+class _Round:
+    """A round under way. beats: the spans of each beat and replica. total, times, n_spans: of the beats that ended."""
 
-    `model` is where they start, has what they reached at checkpoints, for held-out text and at the end, and is what
-    they start from again if no worker has the rows any more.
+    beats: list[list[NDArray[np.int64]]]
+    start: float = field(default_factory=time.perf_counter)
+    total: NDArray[np.float64] = field(default_factory=lambda: np.zeros(STATISTICS))
+    times: list[BeatTimes] = field(default_factory=list)
+    n_spans: int = 0
+
+    def end_beat(self, replicas: list[BeatStatistics], total: NDArray[np.float64]) -> None:
+        """Add what a beat gave. total: the statistics of its replicas together."""
+        shares = self.beats[len(self.times)]
+        seconds = time.perf_counter() - self.start - self.seconds
+        in_kernel = max(replica.seconds for replica in replicas)
+        self.times.append(BeatTimes(seconds, in_kernel, max(map(len, shares))))
+        self.total += total
+        self.n_spans += sum(map(len, shares))
+
+    @property
+    def seconds(self) -> float:
+        """The seconds until the end of the last beat that ended."""
+        return sum(beat.seconds for beat in self.times)
+
+    def waited(self, seconds: float) -> float:
+        """The share of so many seconds that was spent outside the kernels."""
+        return 1 - sum(beat.in_kernel for beat in self.times) / seconds
+
+
+class ClusterLoop:
+    """The `Loop` of a run whose replicas are trained by the workers of `tasks`. Raises InputError for a bad position.
+
+    `run.matrices` is where the replicas start. It has what they reached at checkpoints, for held-out text and at the
+    end, and is what they start from again if no worker has the rows any more.
     """
-    try:
-        _train(cluster, model, corpus, config, threads, on_event, held_out, position, checkpointer)
-    except ClusterFailed as error:
-        if checkpointer:
-            raise RunError(f"{error}. {checkpointer.last_good('--resume goes on from it')}") from error
-        raise
 
-
-def _train(
-    cluster: Cluster, model: Model, corpus: ClusterCorpus, config: TrainConfig, threads: int, on_event: Callback,
-    held_out: Corpus | None, position: Position | None, checkpointer: Checkpointer | None,
-) -> None:  # fmt: skip
-    run = _Run(cluster, model, corpus, config, on_event, position or Position(), checkpointer)
-    evaluate = span_trainer(model, corpus.vocabulary, config, threads) if held_out else None
-
-    def end_epoch(epoch: int, total: list[float]) -> bool:
-        found = (math.nan, math.nan)
-        if held_out is not None and evaluate is not None:
-            run.fetch()
-            if run.here.epoch < epoch:  # a loss put the run back: the epoch is not over
-                return False
-            taken = held_out_loss(held_out, config, threads, evaluate, on_event)
-            if taken is None:
-                return True
-            found = taken
-        on_event(EpochEnded(epoch, run.here.n_words, *mean_loss(np.array(total)), *found, run.here.seconds))
-        return False
-
-    def train_all() -> bool:
-        """Returns whether to stop."""
-        if position is None and held_out is not None and end_epoch(0, [0.0] * STATISTICS):
-            return True
-        while run.here.epoch < config.epochs:
-            if run.train_epoch():
-                return True
-            total = run.here.epoch_total
-            epoch = run.begin_next_epoch()
-            if epoch < config.epochs:
-                run.offer_checkpoint(is_epochs_end=True)
-            if run.here.epoch == epoch and end_epoch(epoch, total):
-                return True
-            if run.here.epoch == config.epochs:
-                run.fetch()  # which may put the run back
-        return False
-
-    try:
-        is_stopped = train_all()
-    except StopAsked:
-        is_stopped = True
-    if is_stopped:
-        run.fetch_what_is_left()
-    if run.here.n_predictions == 0 and not is_stopped:
-        raise nothing_learnt(config)
-    if not model.is_finite():
-        raise diverged(config, run.here, checkpointer)
-    if checkpointer:
-        checkpointer.save(run.here)
-
-
-class _Run:
-    def __init__(
-        self, cluster: Cluster, model: Model, corpus: ClusterCorpus, config: TrainConfig, on_event: Callback,
-        position: Position, checkpointer: Checkpointer | None,
-    ) -> None:  # fmt: skip
-        self._cluster, self._model, self._corpus, self._config = cluster, model, corpus, config
-        self._on_event, self._checkpointer = on_event, checkpointer
-        self._schedule = Schedule.of(corpus.n_ids, config)
-        self._spans = ShardedSpans.of(corpus.ids_of_shards, self._schedule)
-        self._job = Job(config, corpus.vocabulary.counts, model.is_frozen, self._schedule.span_length,
-                        min(MOST_BLOCKS, len(cluster.workers)))  # fmt: skip
-        is_done = spans_from_text(position.spans_done, self._spans.n)
-        self._kept = _State([], [], position, is_done)  # what `model` is
-        self._job_there = cluster.keep(self._job)
-        self._pace = Pace()
+    def __init__(self, run: TrainingRun, corpus: ClusterCorpus, tasks: Tasks) -> None:
+        self._run, self._corpus, self._tasks, self._workers = run, corpus, tasks, tasks.workers
+        self._spans = ShardedSpans.of(corpus.ids_of_shards, run.schedule)
+        self._spans_done()  # which checks the position
+        counts, n_blocks = corpus.vocabulary.counts, n_blocks_for(len(tasks.workers.addresses))
+        self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
+        self._job_there = tasks.submit_data(self._job)
+        self._costs = RoundCosts()
         self._n_losses = 0
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
         self._dealt_to: list[str] = []
-        self._place()
+        self._fetched = _Model([], [], run.position)  # what `run.matrices` is
+        self._newest = self._fetched  # its position is the run's, which also moves on to the next epoch
+        self._before: _Model | None = None  # the one before, as long as the newest has no spares
 
-    @property
-    def here(self) -> Position:
-        return self._state.here
+    def _spans_done(self) -> NDArray[np.bool_]:
+        """Which spans of the epoch are trained."""
+        return spans_from_text(self._run.position.spans_done, self._spans.n)
+
+    def train_epoch(self) -> None:
+        """Train what is left of the run's epoch. If rows are lost, the run goes back, even to an earlier epoch."""
+        self._deal = None
+        while not (is_done := self._spans_done()).all():
+            try:
+                if not self._newest.blocks:
+                    self._place()
+                self._workers.update()
+                self._train_round(self._deal_out(is_done))
+                self._n_losses = 0
+                self._run.offer_checkpoint(self)
+            except DataLost:
+                self._recover()
 
     def _place(self) -> None:
-        """Put the rows of `model` on the workers."""
-        rows = self._job.by_frequency(self._model)
+        """Put the rows of `run.matrices` on the workers, and go back to where the run stood with them."""
+        rows = self._job.by_frequency(self._run.matrices)
         blocks: list[Any] = []
-        while len(blocks) < self._job.n_blocks:
-            block = Rows(*(np.ascontiguousarray(matrix) for matrix in self._job.block(rows, len(blocks))))
+        while (number := len(blocks)) < self._job.n_blocks:
+            worker = self._workers.addresses[number % len(self._workers.addresses)]
             try:
-                blocks.append(self._cluster.scatter(block, at=self._worker(len(blocks))))
-            except Lost:
-                self._cluster.look()
-        self._state = replace(self._kept, blocks=blocks, spares=[])
-        self._kept = self._state
-        self._before: _State | None = None  # as long as `_state` has no spares
+                blocks.append(self._tasks.scatter(self._job.copy_of_block(rows, number), at=worker))
+            except DataLost:
+                self._workers.update()
+        self._go_to(self._fetched._replace(blocks=blocks))
+        self._fetched = self._newest
 
-    def _worker(self, number: int) -> str:
-        return self._cluster.workers[number % len(self._cluster.workers)]
-
-    def train_epoch(self) -> bool:
-        """Train what is left of the epoch. Returns whether to stop."""
-        while not self._state.is_done.all():
-            try:
-                self._cluster.look()
-                if self._deal is None or self._dealt_to != self._cluster.workers:
-                    self._dealt_to = self._cluster.workers
-                    homes = self._cluster.homes(self._corpus.shards)
-                    self._deal = Deal.of(self._spans, self._state.is_done, homes, len(self._dealt_to),
-                                         self._config.seed, self.here.epoch)  # fmt: skip
-                if self._train_round(self._deal):
-                    return True
-                self._n_losses = 0
-                self.offer_checkpoint()
-            except Lost:
-                self._recover()
-        return False
+    def _go_to(self, model: _Model) -> None:
+        self._newest, self._before = model._replace(spares=[]), None
+        self._run.position = model.position
 
     def _recover(self) -> None:
-        """Go on from the newest model that is still there."""
+        """Continue from the newest model that workers still have."""
         self._deal = None
         while True:
             self._n_losses += 1
             if self._n_losses > MOST_LOSSES:
                 raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
             try:
-                self._cluster.look()
+                self._workers.update()
                 self._go_back()
                 break
-            except Lost:
+            except DataLost:
                 continue
-        self._cluster.tell(f"data was lost with a worker: going on after {self.here.n_words:,} words")
+        n_words = self._run.position.n_words
+        self._workers.tell_change(f"data was lost with a worker: going on after {n_words:,} words")
 
     def _go_back(self) -> None:
-        for state in (self._state, self._before):
-            if state and state.here.n_words >= self._kept.here.n_words and (blocks := self._left_of(state)):
-                self._state, self._before = replace(state, blocks=blocks, spares=[]), None
+        for model in (self._newest_here(), self._before):
+            if model and model.position.n_words >= self._fetched.position.n_words and (blocks := self._left_of(model)):
+                self._go_to(model._replace(blocks=blocks))
                 return
         self._place()
 
-    def _left_of(self, state: _State) -> list[Any]:
-        """A future of each block that a worker still has, itself or its spare; none if one is lost."""
-        pairs = zip(*filter(None, (state.blocks, state.spares)), strict=True)
-        blocks = [next((one for one in pair if self._cluster.has([one])), None) for pair in pairs]
+    def _newest_here(self) -> _Model:
+        return self._newest._replace(position=self._run.position)
+
+    def _left_of(self, model: _Model) -> list[Any]:
+        """A future of each block that a worker still has, or has a spare of. Empty if one is lost."""
+        copies = zip(*filter(None, (model.blocks, model.spares)), strict=True)
+        blocks = [next(filter(self._tasks.has_data, futures), None) for futures in copies]
         return blocks if all(blocks) else []
 
-    def begin_next_epoch(self) -> int:
-        """Returns its number, from 0."""
-        here = replace(self.here, epoch=self.here.epoch + 1, n_spans=0, epoch_total=[0.0] * STATISTICS, spans_done="")
-        self._state = replace(self._state, here=here, is_done=np.zeros(self._spans.n, np.bool_))
-        self._deal = None
-        return here.epoch
-
     def fetch(self) -> None:
-        """Bring the rows here, into `model`."""
-        if self._kept.blocks is self._state.blocks:
-            self._kept = self._state
-            return
-        while True:
-            try:
-                blocks = self._cluster.gather(self._state.blocks)
-                break
-            except Lost:
-                self._recover()
-        rows = self._job.by_frequency(self._model)
-        for number, block in enumerate(blocks):
-            replica.put(self._job.block(rows, number), block)
-        self._kept = self._state
+        """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
+        if self._newest.blocks is not self._fetched.blocks:
+            while True:
+                try:
+                    blocks = self._tasks.gather(self._newest.blocks)
+                    break
+                except DataLost:
+                    self._recover()
+            rows = self._job.by_frequency(self._run.matrices)
+            for number, block in enumerate(blocks):
+                put(self._job.block(rows, number), block)
+        self._fetched = self._newest_here()
 
     def fetch_what_is_left(self) -> None:
-        """`fetch` of a run that is stopped: it waits for nothing, and keeps to what `model` is if the rows are gone."""
+        """`fetch` for a run that was stopped: where the rows are gone, the run goes back to what `run.matrices` is."""
         try:
             self.fetch()
-        except (Lost, StopAsked):
-            self._state = self._kept
+        except (DataLost, StopRequested):
+            self._run.position = self._fetched.position
 
-    def offer_checkpoint(self, is_epochs_end: bool = False) -> None:
-        if self._checkpointer and self._checkpointer.is_due(is_epochs_end):
-            self.fetch()
-            self._checkpointer.offer(self.here, is_epochs_end)
+    def _deal_out(self, is_done: NDArray[np.bool_]) -> Deal:
+        """The deal of the spans that are not done: a new one if the workers have changed."""
+        workers, run = self._workers.addresses, self._run
+        if self._deal is None or self._dealt_to != workers:
+            holders = self._tasks.holders(self._corpus.shards)
+            seed = (run.config.seed, run.position.epoch)
+            self._deal = Deal.of(self._spans, is_done, holders, len(workers), seed)
+            self._dealt_to = workers
+        return self._deal
 
-    def _train_round(self, deal: Deal) -> bool:
-        """Returns whether to stop, then without the round."""
-        workers = self._cluster.workers
-        start = time.perf_counter()
-        n_beats, n_spans = length_of_round(self._pace.costs(), self._spans.n / len(workers))
+    def _train_round(self, deal: Deal) -> None:
+        """Train a round, and make its model the newest. A round that an exception ends counts for nothing."""
+        run, tasks, workers = self._run, self._tasks, self._workers.addresses
+        n_beats, n_spans = length_of_round(self._costs.costs(), self._spans.n / len(workers))
         if len(workers) == 1:  # which has nobody to exchange rows with
             n_beats, n_spans = 1, n_beats * n_spans
-        n_rounds = max(1, round(deal.n_left / (n_beats * n_spans)))  # of about equal length, without a rest
-        n_spans = -(-deal.n_left // (n_rounds * n_beats))
-        n_beats = min(n_beats, -(-deal.n_left // n_spans))
-        taken = [deal.take(n_spans) for _ in range(n_beats)]
-        beats, blocks = self._submit_round(workers, taken)
-        spares, old = [], self._state.blocks
-        if not self._state.spares and len(workers) > 1:
-            spares = [self._cluster.copy(block, at=workers[(home + 1) % len(workers)])
-                      for block, home in zip(old, self._cluster.homes(old), strict=True)]  # fmt: skip
-        total, n_trained = np.zeros(STATISTICS), 0
-        ends, in_kernel = [start], []
-        for beat, spans in zip(beats, taken, strict=True):
-            if self._cluster.watch(beat):
-                return True
+        this = _Round(deal.take_round(n_beats, n_spans))
+        shares = self._shares(this.beats)
+        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, shares)
+        spares = [] if self._newest.spares else self._copy_blocks()
+        for statistics in futures.statistics:
+            tasks.wait_for(statistics)
             if spares:
-                if self._cluster.watch(spares):
-                    return True
-                self._state, spares = replace(self._state, spares=self._cluster.adopt(spares)), []
-                if self._cluster.homes(old) != self._cluster.homes(self._state.spares):
-                    self._before = None
-            found = self._cluster.gather(beat)
-            of_beat = np.sum([statistics_of_one for statistics_of_one, _ in found], axis=0)
-            if not np.isfinite(of_beat[LOGIT_SUM]):
-                raise diverged(self._config, self.here, self._checkpointer)
-            total += of_beat
-            ends.append(time.perf_counter())
-            in_kernel.append(max(seconds for _, seconds in found))
-            n_trained += sum(map(len, spans))
-            waited = 1 - sum(in_kernel) / (ends[-1] - start)
-            if self._tell_progress(total, of_beat, n_trained, len(workers), ends, waited):
-                return True
-        if self._cluster.watch(blocks):
-            return True
-        blocks = self._cluster.adopt(blocks)
-        seconds = time.perf_counter() - start
-        self._pace.measure(ends, in_kernel, seconds, [max(map(len, spans)) for spans in taken])
-        is_done = self._state.is_done.copy()
-        for spans in taken:
-            is_done[np.concatenate(spans)] = True
-        here = self.here
-        here = Position(
-            here.epoch, int(is_done.sum()), here.n_words + int(total[N_TOKENS]),
-            here.n_predictions + int(total[N_PREDICTIONS]), here.seconds + seconds,
-            (np.array(here.epoch_total) + total).tolist(), spans_to_text(is_done),
-        )  # fmt: skip
-        self._before, self._state = self._state, _State(blocks, [], here, is_done)
-        n_rows = self._job.n_words + (n_beats - 1) * self._job.n_frequent
-        n_bytes = exchange_bytes(len(workers), n_rows, self._config.dim)
-        self._on_event(RoundEnded(len(workers), n_beats, n_bytes, seconds, 1 - sum(in_kernel) / seconds))
-        return False
+                self._keep_spares(spares)
+                spares = []
+            self._end_beat(this, tasks.gather(statistics))
+        tasks.wait_for(futures.blocks)
+        blocks = tasks.detach(futures.blocks)
+        seconds = time.perf_counter() - this.start
+        self._costs.measure(this.times, seconds)
+        is_done = self._spans_done()
+        is_done[np.concatenate([spans for beat in this.beats for spans in beat])] = True
+        position = run.position.after(this.total, this.n_spans, seconds, spans_to_text(is_done))
+        self._before, self._newest = self._newest_here(), _Model(blocks, [], position)
+        run.position = position
+        n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(this.beats))
+        run.tell(RoundEnded(len(workers), len(this.beats), n_bytes, seconds, this.waited(seconds)))
 
-    def _submit_round(
-        self, workers: list[str], taken: list[list[NDArray[np.int64]]]
-    ) -> tuple[list[list[Any]], list[Any]]:
-        """Submit all tasks of a round: futures of each beat's statistics and seconds, and of the blocks after it."""
-        submit, n_blocks, job = self._cluster.submit, self._job.n_blocks, self._job_there
-        old = self._state.blocks
-        n_done = self.here.n_spans
-        earlier: list[Any] = [None] * len(workers)
-        frequent: list[Any] = []
-        told = []
-        for beat, spans in enumerate(taken):
-            is_last = beat == len(taken) - 1
-            blocks = old if is_last or beat == 0 else []
-            for i, worker in enumerate(workers):
-                rates = self._learning_rates(n_done + len(workers) * np.arange(len(spans[i])), len(workers))
-                pieces = self._spans.pieces(spans[i], rates)
-                shards = [self._corpus.shards[piece.shard] for piece in pieces]
-                work = Work(self.here.epoch, [piece._replace(shard=place) for place, piece in enumerate(pieces)])
-                earlier[i] = submit(replica.train_beat, job, self._cluster.threads_of(worker), work, is_last, shards,
-                                    blocks, earlier[i], frequent, at=worker)  # fmt: skip
-            told.append([submit(replica.take_statistics, one, at=at) for one, at in zip(earlier, workers, strict=True)])
-            if not frequent and not is_last:
-                frequent = [submit(replica.take_frequent, job, block, number, at=self._worker(number))
-                            for number, block in enumerate(old)]  # fmt: skip
-            made = []
-            for number in range(n_blocks):
-                changes = [submit(replica.take_changes, one, number, at=at)
-                           for one, at in zip(earlier, workers, strict=True)]  # fmt: skip
-                made.append(submit(replica.combine_block, old[number : number + 1] if is_last else [],
-                                   frequent[number : number + 1], changes, at=self._worker(number)))  # fmt: skip
-            frequent = made
-            n_done += sum(map(len, spans))
-        return told, frequent
+    def _shares(self, beats: list[list[NDArray[np.int64]]]) -> list[list[Share]]:
+        """The work of each beat and replica. beats: their spans."""
+        workers, epoch, n_done = self._workers.addresses, self._run.position.epoch, self._run.position.n_spans
+        shares = []
+        for beat in beats:
+            shares.append([])
+            for worker, spans in zip(workers, beat, strict=True):
+                rates = self._learning_rates(n_done + len(workers) * np.arange(len(spans)), len(workers))
+                pieces = self._spans.pieces(spans, rates)
+                work = Work(epoch, self._workers.threads_of(worker), [p._replace(shard=i) for i, p in enumerate(pieces)])
+                shares[-1].append(Share(work, [self._corpus.shards[piece.shard] for piece in pieces]))
+            n_done += sum(map(len, beat))
+        return shares
 
     def _learning_rates(self, n_done: NDArray[np.int64], n_replicas: int) -> NDArray[np.float32]:
-        """After so many spans of the epoch. Shards end with short spans, so they are more than on one machine."""
-        on_one_machine = (self.here.epoch * self._spans.n + n_done) * (self._schedule.n_spans / self._spans.n)
-        return np.float32(rate_of_replicas(n_replicas)) * self._schedule.learning_rates(on_one_machine)
+        """The rates after `n_done` spans of the epoch."""
+        n_spans, schedule = self._spans.n, self._run.schedule
+        # Shards end with short spans, so there are more spans than on one machine.
+        on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
+        return np.float32(rate_of_replicas(n_replicas)) * schedule.learning_rates(on_one_machine)
 
-    def _tell_progress(
-        self, total: NDArray[np.float64], of_beat: NDArray[np.float64], n_trained: int, n_replicas: int,
-        ends: list[float], waited: float,
-    ) -> bool:  # fmt: skip
-        loss, loss_error = mean_loss(of_beat)
-        [rate] = self._learning_rates(np.array([self.here.n_spans + n_trained]), n_replicas)
-        return bool(
-            self._on_event(
-                Progress(
-                    epoch=self.here.epoch + 1,
-                    epochs=self._config.epochs,
-                    n_words=self.here.n_words + int(total[N_TOKENS]),
-                    n_words_total=self._config.epochs * self._corpus.n_tokens,
-                    n_predictions=int(of_beat[N_PREDICTIONS]),
-                    loss=loss,
-                    loss_error=loss_error,
-                    learning_rate=float(rate),
-                    seconds=self.here.seconds + ends[-1] - ends[0],
-                    words_per_second=of_beat[N_TOKENS] / (ends[-1] - ends[-2]),
-                    n_workers=n_replicas,
-                    waited=waited,
-                )
-            )
-        )
+    def _copy_blocks(self) -> list[Any]:
+        """Futures of copies of the newest blocks, each on another worker. Empty where there is one worker."""
+        workers, blocks = self._workers.addresses, self._newest.blocks
+        if len(workers) == 1:
+            return []
+        places = [(holder + 1) % len(workers) for holder in self._tasks.holders(blocks)]
+        return [self._tasks.copy(block, at=workers[place]) for block, place in zip(blocks, places, strict=True)]
+
+    def _keep_spares(self, spares: list[Any]) -> None:
+        """Wait for the spares of the newest blocks. With them, the model before is not needed any more."""
+        self._tasks.wait_for(spares)
+        self._newest = self._newest._replace(spares=self._tasks.detach(spares))
+        if self._tasks.holders(self._newest.blocks) != self._tasks.holders(self._newest.spares):
+            self._before = None
+
+    def _end_beat(self, this: _Round, replicas: list[BeatStatistics]) -> None:
+        """Count a beat that has ended, and tell the progress."""
+        run = self._run
+        total = np.sum([replica.total for replica in replicas], axis=0)
+        run.check_finite(total)
+        this.end_beat(replicas, total)
+        n_done = np.array([run.position.n_spans + this.n_spans])
+        [rate] = self._learning_rates(n_done, len(replicas))
+        position = run.position.after(this.total, this.n_spans, this.seconds)
+        last = Slice(total, this.times[-1].seconds, float(rate))
+        run.tell_progress(position, last, len(replicas), this.waited(this.seconds))

@@ -3,33 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from .distributed import MOST_BLOCKS
+from .protocol import bytes_of_round, exchange_bytes, tasks_of_exchange
 from .replica import FREQUENT_SHARE
-from .rounds import MOST_WAITING, Costs, exchange_bytes, length_of_round
+from .rounds import MOST_WAITING, Costs, length_of_round
 
 # Measured by benchmarks/distributed.py on cores with AVX-512; other machines differ by a factor of two or so.
 WORDS_PER_SECOND = 4.2e6
-"""Of a worker of one thread, at dim 100."""
+"""The speed of a worker of one thread, at dim 100."""
 
 THREAD_SHARE = 0.83
-"""Of that, of each further thread."""
+"""What each further thread adds, as a share of that speed."""
 
 SECONDS_OF_AN_EXCHANGE, SECONDS_OF_A_TASK = 0.024, 0.0018
-"""Before the first byte moves; and the scheduler's for each of its tasks."""
+"""The time of an exchange before its first byte moves, and what the scheduler takes for each of its tasks."""
 
 SECONDS_OF_A_BYTE = 4.3e-9
-"""Of the model: to take it apart, combine it and put it together again."""
-
+"""The time for each byte of the model, to take it apart, combine it and put it together again."""
 
 MODELS_OF_A_WORKER = 5
-"""What a worker's memory holds at most: its replica, what that was, changes, blocks, copies."""
+"""How many models the memory of a worker holds at most: its replica, what that was, changes, blocks, copies."""
 
 
-def tasks_of_exchange(n_nodes: int) -> int:
-    """To train, to tell, to take the changes of each block, and to combine each."""
-    n_blocks = min(n_nodes, MOST_BLOCKS)
-    return n_nodes * (2 + n_blocks) + n_blocks
+class PlannedRun(NamedTuple):
+    """A run of skip-gram with 5 negatives.
+
+    n_words: of the vocabulary. n_tokens: of the corpus. threads: of each node. bandwidth: bytes/s between nodes.
+    words_per_second: of one node, as a short run on it tells; by default it is estimated from `threads` and `dim`.
+    """
+
+    n_words: int
+    dim: int
+    n_tokens: int
+    epochs: int
+    threads: int
+    bandwidth: float
+    words_per_second: float | None = None
+
+    @property
+    def speed(self) -> float:
+        """The words/s of one node, without exchanges."""
+        return self.words_per_second or WORDS_PER_SECOND * 100 / self.dim * (1 + (self.threads - 1) * THREAD_SHARE)
+
+    @property
+    def model_bytes(self) -> int:
+        """The size of the model."""
+        return 2 * 4 * self.n_words * self.dim
 
 
 @dataclass(frozen=True)
@@ -47,31 +67,31 @@ class Plan:
     corpus: int  # ids that each node holds
 
 
-def plan_run(
-    n_nodes: int, n_words: int, dim: int, n_tokens: int, epochs: int, threads: int, bandwidth: float,
-    words_per_second: float | None = None,
-) -> Plan:  # fmt: skip
-    """Predict skip-gram with 5 negatives. n_tokens: words of the corpus. bandwidth: bytes/s between nodes.
-
-    words_per_second: of one node, as a short run there tells; else estimated from `threads` and `dim`.
-    """
-    speed = words_per_second or WORDS_PER_SECOND * 100 / dim * (1 + (threads - 1) * THREAD_SHARE)
-    model = 2 * 4 * n_words * dim
+def plan_run(run: PlannedRun, n_nodes: int) -> Plan:
+    """Predict a run on some nodes."""
+    of_tasks = SECONDS_OF_A_TASK * tasks_of_exchange(n_nodes)
 
     def seconds_of(share: float) -> float:
-        sent = exchange_bytes(n_nodes, int(share * n_words), dim)
-        of_tasks = SECONDS_OF_A_TASK * tasks_of_exchange(n_nodes)
-        return SECONDS_OF_AN_EXCHANGE + of_tasks + SECONDS_OF_A_BYTE * share * model + sent / bandwidth
+        n_bytes = exchange_bytes(n_nodes, int(share * run.n_words), run.dim)
+        return (
+            SECONDS_OF_AN_EXCHANGE + of_tasks + SECONDS_OF_A_BYTE * share * run.model_bytes + n_bytes / run.bandwidth
+        )
 
     frequent, full = seconds_of(FREQUENT_SHARE), seconds_of(1.0)
-    of_epoch = n_tokens / n_nodes / speed
-    n_beats, _ = length_of_round(Costs(full, frequent, 1.0), of_epoch)
+    epoch = run.n_tokens / n_nodes / run.speed
+    n_beats, _ = length_of_round(Costs(full, frequent, span=1.0), epoch)
     exchanges = full + (n_beats - 1) * frequent
-    wanted = exchanges * (1 / MOST_WAITING - 1)
-    of_round = of_epoch / max(1, round(of_epoch / wanted))
-    waiting = exchanges / (exchanges + of_round)
-    sent = exchange_bytes(n_nodes, n_words + (n_beats - 1) * int(FREQUENT_SHARE * n_words), dim)
+    round_wanted = exchanges * (1 / MOST_WAITING - 1)
+    training = epoch / max(1, round(epoch / round_wanted))
+    waiting = exchanges / (exchanges + training)
     return Plan(
-        n_nodes, speed * n_nodes * (1 - waiting), epochs * of_epoch / (1 - waiting), waiting, full,
-        of_round + exchanges, sent, MODELS_OF_A_WORKER * model, 4 * n_tokens // n_nodes,
-    )  # fmt: skip
+        n_nodes=n_nodes,
+        words_per_second=run.speed * n_nodes * (1 - waiting),
+        seconds=run.epochs * epoch / (1 - waiting),
+        waiting=waiting,
+        exchange=full,
+        round=training + exchanges,
+        bytes_of_round=bytes_of_round(n_nodes, run.n_words, run.dim, n_beats),
+        memory=MODELS_OF_A_WORKER * run.model_bytes,
+        corpus=4 * run.n_tokens // n_nodes,
+    )

@@ -1,4 +1,4 @@
-"""Training by replicas that meet: what each trains in a round, and how long a round is."""
+"""What each replica trains in a round, and how long a round is."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .schedule import Schedule
+from ..training.schedule import Schedule
 
 
 class Piece(NamedTuple):
-    """Spans of one shard, in the order of their visit."""
+    """Spans of one shard, in the order in which they are trained, and the learning rate of each."""
 
     shard: int
     numbers: NDArray[np.int64]
@@ -28,23 +28,24 @@ class Piece(NamedTuple):
 
 
 class ShardedSpans(NamedTuple):
-    """All spans of a corpus in shards: those of shard s are starts[s], ..., starts[s + 1] - 1."""
+    """All spans of a corpus that is cut into shards: those of shard s are starts[s], ..., starts[s + 1] - 1."""
 
     starts: NDArray[np.int64]
 
     @classmethod
     def of(cls, n_ids: list[int], schedule: Schedule) -> ShardedSpans:
-        """n_ids: those of each shard."""
+        """The spans of shards that have `n_ids` ids each."""
         lengths = [-(-n // schedule.span_length) for n in n_ids]
         return cls(np.concatenate([[0], np.cumsum(lengths)]))
 
     @property
     def n(self) -> int:
+        """How many spans there are in all shards."""
         return int(self.starts[-1])
 
     def pieces(self, spans: NDArray[np.int64], learning_rates: NDArray[np.float32]) -> list[Piece]:
-        """The spans as runs of one shard each."""
-        shards = np.searchsorted(self.starts, spans, side="right") - 1
+        """Cut a sequence of spans where the shard changes. The pieces number the spans within their shard."""
+        shards = self.shards_of(spans)
         cuts = [0, *(np.flatnonzero(np.diff(shards)) + 1).tolist(), len(spans)]
         return [
             Piece(int(shards[a]), spans[a:b] - self.starts[shards[a]], learning_rates[a:b])
@@ -52,60 +53,82 @@ class ShardedSpans(NamedTuple):
             if a < b
         ]
 
+    def shards_of(self, spans: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The shard of each span."""
+        return np.searchsorted(self.starts, spans, side="right") - 1
+
 
 MIXED_SHARDS = 64
-"""Of a replica are visited together. With one after the other 2 replicas solve 36.7 % of the analogies of wiki8 instead
-of 37.3, as with a corpus that is not shuffled; all of a large corpus would have to be in memory at once."""
+"""How many of its shards a replica mixes, so that it visits their spans in a random order.
+
+Where it takes one shard after the other, 2 replicas solve 36.7 % of the analogies of wiki8 instead of 37.3, as with a
+corpus that is not shuffled. To mix all shards of a large corpus, all of them would have to be in memory at once.
+"""
 
 
 @dataclass
 class Deal:
-    """The spans of an epoch that are not done yet, dealt out to the replicas in equal parts, of shards they have.
+    """The spans of an epoch that are not trained yet, dealt out to the replicas in equal parts.
 
-    A replica visits its shards a group after the other, and the spans of a group in a random order. The order depends
-    on the seed, the epoch, what is left and who has it.
+    A replica gets spans of shards that it has, as far as possible. It visits its shards group by group, and the spans
+    of a group in a random order, which depends on the seed, the epoch, what is left and who has it. parts: the spans
+    of each replica. n_taken: how many spans of each part `take` has returned.
     """
 
     parts: list[NDArray[np.int64]]
-    taken: int = 0
+    n_taken: int = 0
 
     @classmethod
     def of(
-        cls, spans: ShardedSpans, is_done: NDArray[np.bool_], homes: Sequence[int], n_replicas: int, seed: int,
-        epoch: int,
-    ) -> Deal:  # fmt: skip
-        """homes: the replica that has each shard at hand."""
+        cls,
+        spans: ShardedSpans,
+        is_done: NDArray[np.bool_],
+        holders: Sequence[int],
+        n_replicas: int,
+        seed: tuple[int, int],
+    ) -> Deal:
+        """Deal out the spans that are not done. holders: the replica that has each shard. seed: and the epoch."""
         left = np.flatnonzero(~is_done)
-        home_of_span = np.repeat(homes, np.diff(spans.starts))
-        left = left[np.argsort(home_of_span[left], kind="stable")]
-        rng = np.random.default_rng([seed, epoch])
+        holder_of_span = np.repeat(holders, np.diff(spans.starts))
+        left = left[np.argsort(holder_of_span[left], kind="stable")]
+        rng = np.random.default_rng(seed)
         parts = []
         for part in np.array_split(left, n_replicas):
-            shards = np.searchsorted(spans.starts, part, side="right") - 1
-            own, place = np.unique(shards, return_inverse=True)
-            group = rng.permutation(len(own)) // MIXED_SHARDS
+            shards, place = np.unique(spans.shards_of(part), return_inverse=True)
+            group = rng.permutation(len(shards)) // MIXED_SHARDS
             parts.append(part[np.lexsort((rng.random(len(part)), group[place]))])
         return cls(parts)
 
     @property
     def n_left(self) -> int:
-        """Spans of the longest part."""
-        return max(map(len, self.parts)) - self.taken
+        """How many spans the longest part still has."""
+        return max(map(len, self.parts)) - self.n_taken
 
     def take(self, n_spans: int) -> list[NDArray[np.int64]]:
-        """The next spans of each replica."""
-        taken = [part[self.taken : self.taken + n_spans] for part in self.parts]
-        self.taken += n_spans
+        """Take the next spans of each replica, at most `n_spans`."""
+        taken = [part[self.n_taken : self.n_taken + n_spans] for part in self.parts]
+        self.n_taken += n_spans
         return taken
+
+    def take_round(self, n_beats: int, n_spans: int) -> list[list[NDArray[np.int64]]]:
+        """Take the spans of each beat and replica of a round.
+
+        There are about `n_beats` beats of `n_spans` spans of a replica, such that the rounds that are left of the
+        epoch are about equally long and none is a short remainder.
+        """
+        n_rounds = max(1, round(self.n_left / (n_beats * n_spans)))
+        n_spans = -(-self.n_left // (n_rounds * n_beats))
+        n_beats = min(n_beats, -(-self.n_left // n_spans))
+        return [self.take(n_spans) for _ in range(n_beats)]
 
 
 def spans_to_text(is_done: NDArray[np.bool_]) -> str:
-    """Which spans are done, for a checkpoint's header."""
+    """Write which spans are done as text for the header of a checkpoint."""
     return base64.b64encode(zlib.compress(np.packbits(is_done).tobytes())).decode()
 
 
 def spans_from_text(text: str, n_spans: int) -> NDArray[np.bool_]:
-    """What `spans_to_text` wrote; none are done if that is empty. Raises InputError."""
+    """Read what `spans_to_text` wrote; an empty text says that none is done. Raises InputError if it is damaged."""
     if not text:
         return np.zeros(n_spans, np.bool_)
     try:
@@ -118,7 +141,7 @@ def spans_from_text(text: str, n_spans: int) -> NDArray[np.bool_]:
 
 
 class Costs(NamedTuple):
-    """Seconds: of an exchange of all rows, of one of the frequent rows, and of a span on one replica."""
+    """How many seconds an exchange of all rows, an exchange of the frequent rows, and a span of one replica take."""
 
     full: float
     frequent: float
@@ -126,60 +149,66 @@ class Costs(NamedTuple):
 
 
 MOST_WAITING = 0.08
-"""The share of the time that replicas may spend on their exchanges."""
+"""The largest share of the time that the replicas may spend on their exchanges."""
 
 MOST_BEATS = 16
+"""The most beats that a round has."""
 
 LEAST_BEATS = 4
-"""Of an epoch, which has a round at least: on wiki8 with 2 replicas one exchange in an epoch loses 2 % of the
-analogies, three more of the frequent rows bring them back."""
+"""The beats of the one round of a short epoch. On wiki8 with 2 replicas one exchange in an epoch loses 2 % of the
+analogies; three more exchanges of the frequent rows bring them back."""
 
 
-def length_of_round(costs: Costs, n_epoch: float) -> tuple[int, int]:
-    """(beats of a round, spans of a replica in a beat): as short as `MOST_WAITING` allows.
+def length_of_round(costs: Costs, n_spans_of_epoch: float) -> tuple[int, int]:
+    """How many beats a round has, and how many spans each replica trains in a beat.
 
-    About half of that goes to the exchanges of frequent rows. n_epoch: spans of a replica in an epoch; where that is so
-    short that `LEAST_BEATS` takes more of the time, it does: a corpus that small needs no cluster.
+    A round is as short as `MOST_WAITING` allows. About half of that share goes to the exchanges of frequent rows.
+    n_spans_of_epoch: of one replica. Where they are too few for such a round, the epoch is one round of `LEAST_BEATS`
+    beats, which may wait longer than that: a corpus that small needs no cluster.
     """
     n_beats = int(np.clip(1 + costs.full / costs.frequent, 2, MOST_BEATS))
     exchanges = costs.full + (n_beats - 1) * costs.frequent
     n_spans = exchanges * (1 / MOST_WAITING - 1) / costs.span
-    if n_spans > n_epoch:
-        n_spans, n_beats = n_epoch, LEAST_BEATS
+    if n_spans > n_spans_of_epoch:
+        n_spans, n_beats = n_spans_of_epoch, LEAST_BEATS
     return n_beats, max(1, math.ceil(n_spans / n_beats))
 
 
+class BeatTimes(NamedTuple):
+    """What one beat took. seconds: with its exchange. in_kernel: seconds of the slowest replica in the kernels.
+
+    n_spans: of the replica that had the most.
+    """
+
+    seconds: float
+    in_kernel: float
+    n_spans: int
+
+
 FIRST_COSTS = Costs(full=0.3, frequent=0.1, span=0.005)
-"""Seconds, until they are measured."""
+"""What a round is assumed to cost until one has been measured."""
 
 MEASURED_ROUNDS = 3
+"""The costs are medians over so many rounds, the last ones."""
 
 
-class Pace:
+class RoundCosts:
     """What the last rounds cost."""
 
     def __init__(self) -> None:
         self._measured: deque[Costs] = deque(maxlen=MEASURED_ROUNDS)
 
     def costs(self) -> Costs:
+        """The median costs of the last rounds, or `FIRST_COSTS`."""
         if not self._measured:
             return FIRST_COSTS
         return Costs(*(statistics.median(values) for values in zip(*self._measured, strict=True)))
 
-    def measure(self, ends: list[float], in_kernel: list[float], seconds: float, n_spans: list[int]) -> None:
-        """Of a round of `seconds`. ends: its start and the ends of its beats; in_kernel: seconds of the slowest replica
-        in each beat; n_spans: of the longest part of each.
-        """
-        frequent = [b - a - kernel for a, b, kernel in zip(ends[1:], ends[2:], in_kernel[1:], strict=False)]
-        of_frequent = statistics.median(frequent) if frequent else self.costs().frequent
-        of_full = seconds - sum(in_kernel) - len(frequent) * of_frequent
-        self._measured.append(Costs(max(of_full, of_frequent, 1e-3), max(of_frequent, 1e-3),
-                                    sum(in_kernel) / sum(n_spans)))  # fmt: skip
-
-
-def exchange_bytes(n_workers: int, n_rows: int, dim: int) -> int:
-    """What each worker sends when rows of both matrices are exchanged: changes to those who combine them, and back.
-
-    2 (n - 1) / n of the rows' bytes, however many workers there are.
-    """
-    return round(2 * (n_workers - 1) / n_workers * 2 * 4 * n_rows * dim)
+    def measure(self, beats: list[BeatTimes], seconds: float) -> None:
+        """Learn from a round that took `seconds`. The exchange of its last beat is that of all rows."""
+        exchanges = [beat.seconds - beat.in_kernel for beat in beats[1:]]
+        frequent = statistics.median(exchanges) if exchanges else self.costs().frequent
+        in_kernel = sum(beat.in_kernel for beat in beats)
+        full = seconds - in_kernel - len(exchanges) * frequent
+        span = in_kernel / sum(beat.n_spans for beat in beats)
+        self._measured.append(Costs(max(full, frequent, 1e-3), max(frequent, 1e-3), span))
