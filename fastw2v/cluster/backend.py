@@ -48,21 +48,17 @@ class ClusterBackend:
         compile_here(self._config, self.threads, self._callback)
         with phase("connect", self._callback):
             self._shards = self._workers.start(self.files)
-            compiled = [
-                self._tasks.submit(compile_on_worker, self._workers.threads_of(worker), self._config.loss, at=worker)
-                for worker in self._workers.addresses
-            ]
-            self._tasks.wait_for(compiled)
+            threads = {worker: self._workers.threads_of(worker) for worker in self._workers.addresses}
+            compile_there, loss = compile_on_worker, self._config.loss
+            self._tasks.wait_for([self._tasks.submit(compile_there, n, loss, at=w) for w, n in threads.items()])
 
     def read(self, pruning: Pruning) -> ClusterCorpus:
         """Have the workers read the corpus."""
-        return read_corpus(
-            self._tasks,
-            self._shards,
-            pruning,
-            self._config.invalid_utf8,
-            on_bytes=lambda n_bytes: self._callback(BytesRead(n_bytes)),
-        )
+
+        def on_bytes(n_bytes: int) -> None:
+            self._callback(BytesRead(n_bytes))
+
+        return read_corpus(self._tasks, self._shards, pruning, self._config.invalid_utf8, on_bytes)
 
     def train(self, run: TrainingRun) -> None:
         """Train in rounds. From now on the callback may end the training while this process waits."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..events import RoundEnded
-from ..kernels.statistics import STATISTICS
 from ..training.run import Slice, StopRequested, TrainingRun
 from ..training.schedule import Position
 from .combine import rate_of_replicas
@@ -18,7 +17,7 @@ from .connection import ClusterFailed, DataLost
 from .corpus import ClusterCorpus
 from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
 from .replica import BeatStatistics, Job, Work, put
-from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, length_of_round, spans_from_text, spans_to_text
+from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
 from .tasks import Tasks
 
 MOST_LOSSES = 3
@@ -34,35 +33,6 @@ class _Model(NamedTuple):
     blocks: list[Any]
     spares: list[Any]
     position: Position
-
-
-@dataclass
-class _Round:
-    """A round under way. beats: the spans of each beat and replica. total, times, n_spans: of the beats that ended."""
-
-    beats: list[list[NDArray[np.int64]]]
-    start: float = field(default_factory=time.perf_counter)
-    total: NDArray[np.float64] = field(default_factory=lambda: np.zeros(STATISTICS))
-    times: list[BeatTimes] = field(default_factory=list)
-    n_spans: int = 0
-
-    def end_beat(self, replicas: list[BeatStatistics], total: NDArray[np.float64]) -> None:
-        """Add what a beat gave. total: the statistics of its replicas together."""
-        shares = self.beats[len(self.times)]
-        seconds = time.perf_counter() - self.start - self.seconds
-        in_kernel = max(replica.seconds for replica in replicas)
-        self.times.append(BeatTimes(seconds, in_kernel, max(map(len, shares))))
-        self.total += total
-        self.n_spans += sum(map(len, shares))
-
-    @property
-    def seconds(self) -> float:
-        """The seconds until the end of the last beat that ended."""
-        return sum(beat.seconds for beat in self.times)
-
-    def waited(self, seconds: float) -> float:
-        """The share of so many seconds that was spent outside the kernels."""
-        return 1 - sum(beat.in_kernel for beat in self.times) / seconds
 
 
 class ClusterLoop:
@@ -149,7 +119,7 @@ class ClusterLoop:
         return self._newest._replace(position=self._run.position)
 
     def _left_of(self, model: _Model) -> list[Any]:
-        """A future of each block that a worker still has, or has a spare of. Empty if one is lost."""
+        """Futures of the blocks, or of their spares where only these are left. Empty if a block is lost."""
         copies = zip(*filter(None, (model.blocks, model.spares)), strict=True)
         blocks = [next(filter(self._tasks.has_data, futures), None) for futures in copies]
         return blocks if all(blocks) else []
@@ -188,42 +158,54 @@ class ClusterLoop:
     def _train_round(self, deal: Deal) -> None:
         """Train a round, and make its model the newest. A round that an exception ends counts for nothing."""
         run, tasks, workers = self._run, self._tasks, self._workers.addresses
-        n_beats, n_spans = length_of_round(self._costs.costs(), self._spans.n / len(workers))
+        n_beats, n_spans = self._costs.length_of_round(self._spans.n / len(workers))
         if len(workers) == 1:  # which has nobody to exchange rows with
             n_beats, n_spans = 1, n_beats * n_spans
-        this = _Round(deal.take_round(n_beats, n_spans))
-        shares = self._shares(this.beats)
-        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, shares)
+        start = end = time.perf_counter()
+        beats = deal.take_round(n_beats, n_spans)
+        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, self._shares(beats))
         spares = [] if self._newest.spares else self._copy_blocks()
-        for statistics in futures.statistics:
+        reached, times = run.position, []
+        for spans, statistics in zip(beats, futures.statistics, strict=True):
             tasks.wait_for(statistics)
             if spares:
                 self._keep_spares(spares)
                 spares = []
-            self._end_beat(this, tasks.gather(statistics))
+            replicas: list[BeatStatistics] = tasks.gather(statistics)
+            total = np.sum([replica.total for replica in replicas], axis=0)
+            run.check_finite(total)
+            start_of_beat, end = end, time.perf_counter()
+            in_kernel = max(replica.seconds for replica in replicas)
+            times.append(BeatTimes(end - start_of_beat, in_kernel, max(map(len, spans))))
+            reached = reached.after(total, sum(map(len, spans)), times[-1].seconds)
+            [rate] = self._learning_rates(np.array([reached.n_spans]), len(workers))
+            last = Slice(total, times[-1].seconds, float(rate))
+            run.tell_progress(reached, last, len(workers), share_waited(times, end - start))
         tasks.wait_for(futures.blocks)
         blocks = tasks.detach(futures.blocks)
-        seconds = time.perf_counter() - this.start
-        self._costs.measure(this.times, seconds)
+        seconds = time.perf_counter() - start
+        self._costs.measure(times, seconds)
         is_done = self._spans_done()
-        is_done[np.concatenate([spans for beat in this.beats for spans in beat])] = True
-        position = run.position.after(this.total, this.n_spans, seconds, spans_to_text(is_done))
-        self._before, self._newest = self._newest_here(), _Model(blocks, [], position)
-        run.position = position
-        n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(this.beats))
-        run.tell(RoundEnded(len(workers), len(this.beats), n_bytes, seconds, this.waited(seconds)))
+        is_done[np.concatenate([part for spans in beats for part in spans])] = True
+        seconds_before = run.position.seconds
+        self._before = self._newest_here()
+        run.position = replace(reached, seconds=seconds_before + seconds, spans_done=spans_to_text(is_done))
+        self._newest = _Model(blocks, [], run.position)
+        n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(beats))
+        run.tell(RoundEnded(len(workers), len(beats), n_bytes, seconds, share_waited(times, seconds)))
 
     def _shares(self, beats: list[list[NDArray[np.int64]]]) -> list[list[Share]]:
         """The work of each beat and replica. beats: their spans."""
         workers, epoch, n_done = self._workers.addresses, self._run.position.epoch, self._run.position.n_spans
-        shares = []
+        shares: list[list[Share]] = []
         for beat in beats:
             shares.append([])
             for worker, spans in zip(workers, beat, strict=True):
                 rates = self._learning_rates(n_done + len(workers) * np.arange(len(spans)), len(workers))
                 pieces = self._spans.pieces(spans, rates)
-                work = Work(epoch, self._workers.threads_of(worker), [p._replace(shard=i) for i, p in enumerate(pieces)])
-                shares[-1].append(Share(work, [self._corpus.shards[piece.shard] for piece in pieces]))
+                there = [self._corpus.shards[piece.shard] for piece in pieces]
+                pieces = [piece._replace(shard=place) for place, piece in enumerate(pieces)]
+                shares[-1].append(Share(Work(epoch, self._workers.threads_of(worker), pieces), there))
             n_done += sum(map(len, beat))
         return shares
 
@@ -248,15 +230,3 @@ class ClusterLoop:
         self._newest = self._newest._replace(spares=self._tasks.detach(spares))
         if self._tasks.holders(self._newest.blocks) != self._tasks.holders(self._newest.spares):
             self._before = None
-
-    def _end_beat(self, this: _Round, replicas: list[BeatStatistics]) -> None:
-        """Count a beat that has ended, and tell the progress."""
-        run = self._run
-        total = np.sum([replica.total for replica in replicas], axis=0)
-        run.check_finite(total)
-        this.end_beat(replicas, total)
-        n_done = np.array([run.position.n_spans + this.n_spans])
-        [rate] = self._learning_rates(n_done, len(replicas))
-        position = run.position.after(this.total, this.n_spans, this.seconds)
-        last = Slice(total, this.times[-1].seconds, float(rate))
-        run.tell_progress(position, last, len(replicas), this.waited(this.seconds))

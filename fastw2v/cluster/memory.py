@@ -1,4 +1,4 @@
-"""Large arrays in memory that was used before: on a virtual machine fresh pages cost more than what is put into them."""
+"""Large arrays in memory that was used before: on a virtual machine fresh pages cost more than filling them."""
 
 from __future__ import annotations
 

@@ -41,16 +41,6 @@ class PlannedRun(NamedTuple):
     bandwidth: float
     words_per_second: float | None = None
 
-    @property
-    def speed(self) -> float:
-        """The words/s of one node, without exchanges."""
-        return self.words_per_second or WORDS_PER_SECOND * 100 / self.dim * (1 + (self.threads - 1) * THREAD_SHARE)
-
-    @property
-    def model_bytes(self) -> int:
-        """The size of the model."""
-        return 2 * 4 * self.n_words * self.dim
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -69,16 +59,16 @@ class Plan:
 
 def plan_run(run: PlannedRun, n_nodes: int) -> Plan:
     """Predict a run on some nodes."""
-    of_tasks = SECONDS_OF_A_TASK * tasks_of_exchange(n_nodes)
+    speed = run.words_per_second or WORDS_PER_SECOND * 100 / run.dim * (1 + (run.threads - 1) * THREAD_SHARE)
+    model = 2 * 4 * run.n_words * run.dim  # in bytes
+    least = SECONDS_OF_AN_EXCHANGE + SECONDS_OF_A_TASK * tasks_of_exchange(n_nodes)
 
     def seconds_of(share: float) -> float:
         n_bytes = exchange_bytes(n_nodes, int(share * run.n_words), run.dim)
-        return (
-            SECONDS_OF_AN_EXCHANGE + of_tasks + SECONDS_OF_A_BYTE * share * run.model_bytes + n_bytes / run.bandwidth
-        )
+        return least + SECONDS_OF_A_BYTE * share * model + n_bytes / run.bandwidth
 
     frequent, full = seconds_of(FREQUENT_SHARE), seconds_of(1.0)
-    epoch = run.n_tokens / n_nodes / run.speed
+    epoch = run.n_tokens / n_nodes / speed
     n_beats, _ = length_of_round(Costs(full, frequent, span=1.0), epoch)
     exchanges = full + (n_beats - 1) * frequent
     round_wanted = exchanges * (1 / MOST_WAITING - 1)
@@ -86,12 +76,12 @@ def plan_run(run: PlannedRun, n_nodes: int) -> Plan:
     waiting = exchanges / (exchanges + training)
     return Plan(
         n_nodes=n_nodes,
-        words_per_second=run.speed * n_nodes * (1 - waiting),
+        words_per_second=speed * n_nodes * (1 - waiting),
         seconds=run.epochs * epoch / (1 - waiting),
         waiting=waiting,
         exchange=full,
         round=training + exchanges,
         bytes_of_round=bytes_of_round(n_nodes, run.n_words, run.dim, n_beats),
-        memory=MODELS_OF_A_WORKER * run.model_bytes,
+        memory=MODELS_OF_A_WORKER * model,
         corpus=4 * run.n_tokens // n_nodes,
     )

@@ -7,13 +7,12 @@ exchange what they changed in their most frequent rows, after the last beat what
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from .replica import Work, combine_block, n_frequent_rows, take_changes, take_frequent, take_statistics, train_beat
 
 MOST_BLOCKS = 16
-"""The model is cut into as many blocks as there are workers, but at most so many: an exchange has a task for each worker
-and block."""
+"""The most blocks that the model is cut into, else one for each worker: an exchange is workers x blocks tasks."""
 
 
 class Share(NamedTuple):
@@ -30,10 +29,8 @@ class Round(NamedTuple):
     blocks: list[Any]
 
 
-class Submit(Protocol):
-    """Submits a task to a worker, and returns a future of its result, which may be an argument of other tasks."""
-
-    def __call__(self, function: Callable[..., Any], *arguments: Any, at: str) -> Any: ...
+Submit = Callable[..., Any]
+"""submit(function, *arguments, at=worker) returns a future of the result, which may be an argument of other tasks."""
 
 
 def submit_round(submit: Submit, job: Any, blocks: list[Any], workers: list[str], beats: list[list[Share]]) -> Round:
@@ -72,13 +69,9 @@ def n_blocks_for(n_workers: int) -> int:
 
 def tasks_of_exchange(n_workers: int) -> int:
     """How many tasks a beat and its exchange are: those of a round of one beat, which are submitted to nobody."""
-    submitted = []
-
-    def submit(function: Callable[..., Any], *arguments: Any, at: str) -> None:
-        submitted.append(function)
-
-    no_share = Share(Work(0, 0, []), [])
-    submit_round(submit, None, [None] * n_blocks_for(n_workers), [""] * n_workers, [[no_share] * n_workers])
+    blocks, workers, no_share = [None] * n_blocks_for(n_workers), [""] * n_workers, Share(Work(0, 0, []), [])
+    submitted: list[Any] = []
+    submit_round(lambda task, *_, at: submitted.append(task), None, blocks, workers, [[no_share] * n_workers])
     return len(submitted)
 
 

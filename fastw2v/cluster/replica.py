@@ -1,6 +1,6 @@
 """What the workers compute in a round: pure functions of their arguments, which may be run again anywhere.
 
-The rows of the model are kept in blocks, so that all workers combine equal parts: in the order of their frequency, row i
+The rows of the model are kept in blocks, so that all workers combine equal parts: row i, the most frequent being row 0,
 is in block i % n_blocks.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..config import TrainConfig
 from ..corpus.shards import EncodedShard
 from ..corpus.vocabulary import Vocabulary
-from ..kernels.jit import MAX_THREADS
+from ..kernels.jit import MAX_THREADS, Float32s
 from ..kernels.statistics import STATISTICS
 from ..kernels.walk import Spans
 from ..training.matrices import Matrices, none_frozen
@@ -27,15 +27,19 @@ from .memory import uninitialized
 from .rounds import Piece
 
 FREQUENT_SHARE = 0.05
-"""The share of the rows that is exchanged after each beat, the most frequent: of wiki8 after subsampling they are 3 of 4
-words."""
+"""The share of the rows that is exchanged after each beat, the most frequent ones: 3 of 4 words of wiki8 after
+subsampling."""
 
 
 class Rows(NamedTuple):
     """Some rows of both matrices, or what is added to them: the most frequent first, each (n, dim) float32."""
 
-    inputs: NDArray[np.float32]
-    outputs: NDArray[np.float32]
+    inputs: Float32s
+    outputs: Float32s
+
+
+Blocks = list[Rows]
+"""All blocks of the model, or the frequent rows of each."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,10 @@ class Work(NamedTuple):
 
 
 class BeatStatistics(NamedTuple):
-    """What this process must know of a replica's beat. total: summed statistics, (STATISTICS,) float64.
-
-    seconds: in the kernels, and for the tables that they need.
-    """
+    """What is told of a replica's beat. total: its summed statistics, (STATISTICS,)."""
 
     total: NDArray[np.float64]
-    seconds: float
+    seconds: float  # in the kernels, and for the tables that they need
 
 
 class Beat(NamedTuple):
@@ -114,9 +115,9 @@ def train_beat(
     work: Work,
     is_last: bool,
     shards: list[EncodedShard],
-    blocks: list[Rows],
+    blocks: Blocks,
     earlier: Beat | None,
-    frequent: list[Rows],
+    frequent: Blocks,
 ) -> Beat:
     """Train a replica on its share of a beat, and take what it has changed.
 
@@ -168,19 +169,14 @@ def stream_of_shard(epoch: int, shard: int) -> int:
     return (shard + 1) << 32 | epoch
 
 
-def _start_of_block(block: list[Rows], frequent: list[Rows]) -> list[list[NDArray[np.float32]]]:
+def _start_of_block(block: list[Rows], frequent: list[Rows]) -> list[list[Float32s]]:
     """The rows of a block at the beginning of a beat, of each matrix: consecutive parts, as far as they are known."""
     if not frequent or not block:
         return [[matrix] for matrix in (block or frequent)[0]]
     return [[new, old[len(new) :]] for new, old in zip(frequent[0], block[0], strict=True)]
 
 
-def _by_parts(
-    operation: np.ufunc,
-    rows: NDArray[np.float32],
-    parts: list[NDArray[np.float32]],
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
+def _by_parts(operation: np.ufunc, rows: Float32s, parts: list[Float32s], out: Float32s | None = None) -> Float32s:
     """operation(rows, concatenate(parts)), as far as `rows` goes, without the concatenation."""
     out = uninitialized(rows.shape) if out is None else out
     row = 0

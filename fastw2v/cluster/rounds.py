@@ -8,7 +8,6 @@ import math
 import statistics
 import zlib
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -80,12 +79,7 @@ class Deal:
 
     @classmethod
     def of(
-        cls,
-        spans: ShardedSpans,
-        is_done: NDArray[np.bool_],
-        holders: Sequence[int],
-        n_replicas: int,
-        seed: tuple[int, int],
+        cls, spans: ShardedSpans, is_done: NDArray[np.bool_], holders: list[int], n_replicas: int, seed: tuple[int, int]
     ) -> Deal:
         """Deal out the spans that are not done. holders: the replica that has each shard. seed: and the epoch."""
         left = np.flatnonzero(~is_done)
@@ -111,10 +105,9 @@ class Deal:
         return taken
 
     def take_round(self, n_beats: int, n_spans: int) -> list[list[NDArray[np.int64]]]:
-        """Take the spans of each beat and replica of a round.
+        """Take the spans of each beat and replica of a round: about `n_beats` beats of `n_spans` spans of a replica.
 
-        There are about `n_beats` beats of `n_spans` spans of a replica, such that the rounds that are left of the
-        epoch are about equally long and none is a short remainder.
+        They are such that the rounds that are left of the epoch are about equally long, and none is a short remainder.
         """
         n_rounds = max(1, round(self.n_left / (n_beats * n_spans)))
         n_spans = -(-self.n_left // (n_rounds * n_beats))
@@ -160,11 +153,10 @@ analogies; three more exchanges of the frequent rows bring them back."""
 
 
 def length_of_round(costs: Costs, n_spans_of_epoch: float) -> tuple[int, int]:
-    """How many beats a round has, and how many spans each replica trains in a beat.
+    """How many beats a round has, and how many spans each replica trains in a beat: as few as `MOST_WAITING` allows.
 
-    A round is as short as `MOST_WAITING` allows. About half of that share goes to the exchanges of frequent rows.
-    n_spans_of_epoch: of one replica. Where they are too few for such a round, the epoch is one round of `LEAST_BEATS`
-    beats, which may wait longer than that: a corpus that small needs no cluster.
+    About half of that share goes to the exchanges of frequent rows. n_spans_of_epoch: of one replica. Where they are
+    too few for such a round, the epoch is one round of `LEAST_BEATS` beats: a corpus that small needs no cluster.
     """
     n_beats = int(np.clip(1 + costs.full / costs.frequent, 2, MOST_BEATS))
     exchanges = costs.full + (n_beats - 1) * costs.frequent
@@ -175,14 +167,16 @@ def length_of_round(costs: Costs, n_spans_of_epoch: float) -> tuple[int, int]:
 
 
 class BeatTimes(NamedTuple):
-    """What one beat took. seconds: with its exchange. in_kernel: seconds of the slowest replica in the kernels.
+    """What one beat took. in_kernel: the seconds of the slowest replica. n_spans: of the replica that had the most."""
 
-    n_spans: of the replica that had the most.
-    """
-
-    seconds: float
+    seconds: float  # with the exchange
     in_kernel: float
     n_spans: int
+
+
+def share_waited(beats: list[BeatTimes], seconds: float) -> float:
+    """The share of so many seconds that was not spent in the kernels."""
+    return 1 - sum(beat.in_kernel for beat in beats) / seconds
 
 
 FIRST_COSTS = Costs(full=0.3, frequent=0.1, span=0.005)
@@ -203,6 +197,10 @@ class RoundCosts:
         if not self._measured:
             return FIRST_COSTS
         return Costs(*(statistics.median(values) for values in zip(*self._measured, strict=True)))
+
+    def length_of_round(self, n_spans_of_epoch: float) -> tuple[int, int]:
+        """`length_of_round` at these costs."""
+        return length_of_round(self.costs(), n_spans_of_epoch)
 
     def measure(self, beats: list[BeatTimes], seconds: float) -> None:
         """Learn from a round that took `seconds`. The exchange of its last beat is that of all rows."""

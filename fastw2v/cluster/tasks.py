@@ -1,7 +1,4 @@
-"""Tasks on a Dask cluster: submitted, waited for, and their results, which stay on the workers until they are asked for.
-
-All tasks are pure functions of their arguments, so that Dask may run any of them again.
-"""
+"""Tasks on a Dask cluster: pure functions, which Dask may run again, and their results, which stay on the workers."""
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ class Tasks:
         """
         self._connection.check_scheduler()
         where: dict[str, Any] = {"workers": [at], "allow_other_workers": True} if at else {}
-        if self.workers.has_refused:  # else they might run it
+        if self.workers.refused:  # else they might run it
             where = {"workers": self.workers.addresses}
         key = self._new_key(function.__name__.replace("_", "-"))
         return self._client.submit(function, *arguments, key=key, retries=ATTEMPTS - 1, **where)

@@ -14,7 +14,7 @@ POLL_SECONDS = 0.25
 """The time between two events `Waiting`, at which signals are looked for, and between two questions to the cluster."""
 
 FIRST_PATIENCE, PATIENCE = 15.0, 300.0
-"""How many seconds a run waits for a worker before it gives up: for the first one, and for one after the last is gone."""
+"""How many seconds a run without workers waits: for the first one, and after the last one is gone."""
 
 
 class Workers:
@@ -22,7 +22,7 @@ class Workers:
 
     def __init__(self, connection: Connection, threads: int | None) -> None:
         self._connection, self._threads = connection, threads
-        self._refused: set[str] = set()
+        self.refused: set[str] = set()  # those that take no part
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order of their coming
         self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
 
@@ -30,11 +30,6 @@ class Workers:
     def addresses(self) -> list[str]:
         """The addresses of those that take part, in the order of their coming."""
         return list(self._threads_of_workers)
-
-    @property
-    def has_refused(self) -> bool:
-        """Whether the cluster has workers that take no part."""
-        return bool(self._refused)
 
     def threads_of(self, worker: str) -> int:
         """How many threads a worker computes with."""
@@ -91,7 +86,7 @@ class Workers:
         """
         address = self._connection.address
         start, is_told = time.monotonic(), False
-        while not (there := self._ask()):
+        while not (there := self._present()):
             waited = time.monotonic() - start
             if self._threads_of_workers and not is_told:
                 is_told = True
@@ -105,9 +100,9 @@ class Workers:
             time.sleep(POLL_SECONDS)
         return there
 
-    def _ask(self) -> dict[str, int]:
+    def _present(self) -> dict[str, int]:
         threads = self._connection.threads_of_workers()
-        return {worker: n for worker, n in threads.items() if worker not in self._refused}
+        return {worker: n for worker, n in threads.items() if worker not in self.refused}
 
     def update(self) -> None:
         """Take in workers that came, unless they are refused, and leave out those that are gone. Tells all of it."""
@@ -116,9 +111,9 @@ class Workers:
         came = [worker for worker in there if worker not in self._threads_of_workers]
         for worker in came:
             for problem in (self._problems_of_versions([worker]) or self._problems_of_sight([worker])).values():
-                self._refused.add(worker)
+                self.refused.add(worker)
                 self.tell_change(f"{problem}; it takes no part")
-        came = [worker for worker in came if worker not in self._refused]
+        came = [worker for worker in came if worker not in self.refused]
         self._threads_of_workers = {worker: there[worker] for worker in [*self.addresses, *came] if worker in there}
         if not self._threads_of_workers:
             self.update()
