@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import train as train
+    from .api import train_model as train_model
     from .config import TrainConfig as TrainConfig
     from .corpus.phrases import Phrases as Phrases
     from .corpus.vocabulary import Vocabulary as Vocabulary
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
     from .errors import MissingExtra as MissingExtra
     from .errors import RunError as RunError
     from .errors import UnknownWord as UnknownWord
-    from .training.run import train as train
-    from .training.trainer import EpochEnded as EpochEnded
-    from .training.trainer import Progress as Progress
+    from .events import EpochEnded as EpochEnded
+    from .events import Progress as Progress
+    from .training.model import TrainedModel as TrainedModel
     from .vectors.vectors import Vectors as Vectors
 
 __version__ = "0.1.0"
@@ -39,9 +41,11 @@ _HOMES = {
     "MissingExtra": "errors",
     "RunError": "errors",
     "UnknownWord": "errors",
-    "train": "training.run",
-    "EpochEnded": "training.trainer",
-    "Progress": "training.trainer",
+    "train": "api",
+    "train_model": "api",
+    "EpochEnded": "events",
+    "Progress": "events",
+    "TrainedModel": "training.model",
     "Vectors": "vectors.vectors",
 }
 

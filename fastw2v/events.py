@@ -155,7 +155,7 @@ class CheckpointFailed:
 
 @dataclass(frozen=True)
 class Waiting:
-    """While a cluster works, twice a second or more. A callback that returns True stops the run after the last round."""
+    """While a cluster works, twice a second or more. Returning True ends the training with the last whole round."""
 
 
 @dataclass(frozen=True)

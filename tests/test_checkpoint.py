@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import planted_text, share_of_planted_neighbours
+from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
 from fastw2v import InputError, RunError, Vectors

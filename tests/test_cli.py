@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import TRAIN, planted_text, share_of_planted_neighbours
+from planted import TRAIN, planted_text, share_of_planted_neighbours
 
 from fastw2v import Progress, Vectors, Vocabulary
 from fastw2v.progress import _bar

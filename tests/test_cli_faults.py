@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import TRAIN, planted_text
+from planted import TRAIN, planted_text
 
 from fastw2v import Vectors
 

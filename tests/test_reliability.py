@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from conftest import TRAIN, planted_text
+from planted import TRAIN, planted_text
 
 import fastw2v
 from fastw2v import InputError, RunError, TrainConfig, machine

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import reference
-from conftest import planted_text
+from planted import planted_text
 from test_train_kernel import EPOCH, N_WORDS, SEED, corpus, setting
 
 import fastw2v

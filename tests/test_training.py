@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import planted_text, share_of_planted_neighbours
+from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
 from fastw2v.corpus.corpus import Corpus

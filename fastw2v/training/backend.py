@@ -1,4 +1,4 @@
-"""Where a run reads its corpus and trains. The seam between this process and a cluster, and this process's side of it."""
+"""Where a run reads its corpus and trains: the seam between one process and a cluster, and the one process's side."""
 
 from __future__ import annotations
 

@@ -1,103 +1,95 @@
-"""The two matrices: made, sized, turned into Vectors."""
+"""TrainedModel: the options, the vocabulary and both matrices of a training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import modelfile
+from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..kernels.random import fill_uniform
-from ..vectors.formats import is_finite
+from ..files import PathLike, check_output
+from ..modelfile import ModelFile
+from ..vectors.names import format_of
 from ..vectors.vectors import Vectors
-from .recycled import uninitialized
-
-ROW_FLOATS = 16
-"""Rows are padded to whole cache lines of 64 bytes, so that no two rows share one. The padding stays zero: it starts
-so, and every update adds a multiple of another row's padding."""
-
-
-ROWS_AT_A_TIME = 100_000
-"""Filled without a look at signals: well under a second."""
-
-
-def none_frozen() -> NDArray[np.bool_]:
-    return np.zeros(0, np.bool_)
 
 
 @dataclass(frozen=True)
-class Model:
-    """input_vectors: a word as context; output_vectors: as centre. Both (n_words, stride) float32, C order, aligned to
-    64 bytes, with more rows behind for the threads; a vector is the first `dim` columns. Training changes them.
+class TrainedModel:
+    """What a training has made, to ask, to save and to train further: `train(more, continue_from=model, lr=...)`.
+
+    config: the options. vocabulary: the words and their counts. input_vectors: each word as a context, (n_words, dim)
+    float32. output_vectors: each word as a centre word, (n_words, dim) float32; with hierarchical softmax the nodes of
+    its tree, of which the last row is unused.
     """
 
+    config: TrainConfig
+    vocabulary: Vocabulary
     input_vectors: NDArray[np.float32]
     output_vectors: NDArray[np.float32]
-    dim: int
-    is_frozen: NDArray[np.bool_] = field(
-        default_factory=none_frozen
-    )  # (n_words,): input vectors that training must not change; or empty
 
-    @classmethod
-    def new(
-        cls, n_words: int, dim: int, seed: int | None, n_input_copies: int = 0, n_output_copies: int = 0
-    ) -> Model:  # fmt: skip
-        """Input U(-0.5, 0.5) / dim, a row from (seed, row); output zero. Without a seed anything, but for the padding.
+    def vectors(self, which: str | None = None, *, may_overwrite: bool = False) -> Vectors:
+        """The words with their vectors, which are those of this model and not a copy.
 
-        Raises InputError if memory is short.
-
-        n_input_copies, n_output_copies: rows behind each matrix for the threads' copies of hot rows.
+        which: `input`, `output`, or `average` for the mean of both; by default what the option `vectors` says.
+        may_overwrite: the average may take the place of the output vectors, for a model that is not needed any more.
         """
-        try:
-            new_matrix = _zeros if seed is not None else _uninitialized
-            input_vectors = new_matrix(n_words + n_input_copies, dim)
-            output_vectors = new_matrix(n_words + n_output_copies, dim)
-        except MemoryError as error:
-            raise InputError(
-                f"not enough memory for 2 matrices of {n_words} words x {dim}, {model_bytes(n_words, dim) / 1e9:.1f} "
-                "GB: lower --dim or --max-vocab, or raise --min-count"
-            ) from error
-        for first in range(0, n_words if seed is not None else 0, ROWS_AT_A_TIME):
-            stop = min(n_words, first + ROWS_AT_A_TIME)
-            fill_uniform(input_vectors[first:stop], first, dim, 0.5 / dim, np.uint64(seed or 0))
-        return cls(input_vectors, output_vectors, dim)
-
-    def is_finite(self) -> bool:
-        """Whether no number is NaN or infinite."""
-        return is_finite(self.input_vectors) and is_finite(self.output_vectors)
-
-    def vectors(self, vocabulary: Vocabulary, which: str) -> Vectors:
-        """The words with their `input` or `output` vectors, or the `average` of both (which overwrites the output).
-
-        The vectors are a view of the padded rows, not a copy.
-        """
+        which = which or self.config.vectors
         matrix = self.input_vectors if which == "input" else self.output_vectors
         if which == "average":
-            matrix[: len(vocabulary)] += self.input_vectors[: len(vocabulary)]
+            matrix = np.add(self.input_vectors, matrix, out=matrix if may_overwrite else None)
             matrix *= np.float32(0.5)
-        return Vectors(vocabulary.words, matrix[: len(vocabulary), : self.dim], vocabulary.counts)
+        return Vectors(self.vocabulary.words, matrix, self.vocabulary.counts)
+
+    def save(self, path: PathLike) -> None:
+        """Write all of the model to a file of suffix .fw2v, which is a file of vectors too.
+
+        Raises InputError for a name or a loss that does not do, RunError where the file cannot be written.
+        """
+        check_model_output(path, self.config)
+        about = {**training_kind(self.config), "config": asdict(self.config)}
+        words, counts = self.vocabulary.words, self.vocabulary.counts
+        content = ModelFile(words, self.input_vectors, counts, output_vectors=self.output_vectors, training=about)
+        modelfile.write(path, content)
+
+    @classmethod
+    def load(cls, path: PathLike) -> TrainedModel:
+        """Read what `save` wrote, or a checkpoint. The matrices are mapped, not read. Raises InputError."""
+        content = modelfile.read(path, verify=True)
+        if content.output_vectors is None or content.counts is None:
+            raise InputError(
+                f"{os.fspath(path)} holds vectors only: continue_from needs what save_model wrote; or start from the "
+                "vectors with init_vectors"
+            )
+        vocabulary = Vocabulary(list(content.words), content.counts)
+        return cls(_config_of(path, content), vocabulary, content.vectors, content.output_vectors)
 
 
-def model_bytes(n_words: int, dim: int) -> int:
-    """Memory of the matrices in bytes."""
-    return 2 * 4 * n_words * _stride(dim)
+def _config_of(path: PathLike, content: ModelFile) -> TrainConfig:
+    """The options that a file was trained with; those that it does not name are the defaults."""
+    about = content.training if isinstance(content.training, dict) else {}
+    options = about["config"] if isinstance(about.get("config"), dict) else {}
+    named = {name: about.get(name) for name in ("model", "loss")}
+    try:
+        return TrainConfig.from_options({**options, **named, "dim": content.vectors.shape[1]})
+    except InputError as error:
+        raise InputError(f"{os.fspath(path)} does not say how it was trained: {error}") from error
 
 
-def _stride(dim: int) -> int:
-    return -(-dim // ROW_FLOATS) * ROW_FLOATS
+def training_kind(config: TrainConfig) -> dict[str, str]:
+    """The options that give output vectors their meaning."""
+    return {"model": config.model, "loss": config.loss}
 
 
-def _zeros(n_words: int, dim: int) -> NDArray[np.float32]:
-    # np.zeros gives memory that the kernel backs by huge pages: fewer TLB misses than any mmap.
-    n = n_words * _stride(dim)
-    memory = np.zeros(n + ROW_FLOATS, np.float32)
-    start = -memory.ctypes.data // 4 % ROW_FLOATS
-    return memory[start : start + n].reshape(n_words, _stride(dim))
-
-
-def _uninitialized(n_words: int, dim: int) -> NDArray[np.float32]:
-    matrix = uninitialized((n_words, _stride(dim)), alignment=64)
-    matrix[:, dim:] = 0.0
-    return matrix
+def check_model_output(path: PathLike, config: TrainConfig, inputs: Sequence[PathLike] = ()) -> None:
+    """Raises InputError where `TrainedModel.save` could not make a file, or none that can be continued from."""
+    check_output(path, inputs)
+    if config.loss == "hs":
+        raise InputError("save_model needs loss ns or softmax: the nodes of a tree mean nothing to another vocabulary")
+    if format_of(path) != "native":
+        raise InputError(f"model {os.fspath(path)}: its name must end in .fw2v, the only format that holds a model")

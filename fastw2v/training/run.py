@@ -22,7 +22,7 @@ from ..corpus.vocabulary import Vocabulary
 from ..errors import DivergedError, InputError
 from ..events import Callback, EpochEnded, Evaluating, Event, Progress, Waiting
 from ..kernels.statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, mean_loss
-from .checkpoint import Checkpointer
+from .checkpointer import Checkpointer
 from .heldout import held_out_loss
 from .matrices import Matrices
 from .objective import SpanTrainer, span_trainer
@@ -176,9 +176,10 @@ class TrainingRun:
             raise self._diverged()
 
     def _diverged(self) -> DivergedError:
+        epoch, n_words = min(self.position.epoch + 1, self.config.epochs), self.position.n_words
         message = (
-            f"training diverged to NaN or infinity in epoch {min(self.position.epoch + 1, self.config.epochs)}, after "
-            f"{self.position.n_words} words, at lr = {self.config.first_lr:g}: use a lower --lr. No vectors were written"
+            f"training diverged to NaN or infinity in epoch {epoch}, after {n_words} words, at lr = "
+            f"{self.config.first_lr:g}: use a lower --lr. No vectors were written"
         )
         if self.checkpointer:
             message = f"{message}. {self.checkpointer.last_good('--continue-from takes it with another --lr')}"

@@ -1,11 +1,9 @@
-"""What training starts from, if not from random vectors: given vectors, or the model of an earlier run."""
+"""What training starts from, if not from random vectors: given vectors, or an earlier model."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +11,68 @@ from numpy.typing import NDArray
 from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..files import check_output
-from ..vectors import containers
-from ..vectors.names import format_of
+from ..files import PathLike
 from ..vectors.vectors import Vectors
-from .model import Model
+from .matrices import Matrices
+from .model import TrainedModel, training_kind
+from .request import Request
 
 
 @dataclass(frozen=True)
 class Start:
-    """vectors: the input rows of words. output_vectors: theirs as outputs, (n, dim) float32, or None: zero.
+    """Vectors that some words of the vocabulary start from.
 
-    vocabulary: the words and counts of an earlier run, which stay, or None. is_frozen: `vectors` do not change.
-    training: what the output vectors were made by.
+    vectors: the input vectors, with their words. output_vectors: the output vectors of the same words, (n, dim)
+    float32, or None for zeros. vocabulary: the words and counts of an earlier run, all of which stay, or None.
+    is_frozen: whether training must leave `vectors` as they are.
     """
 
     vectors: Vectors
     output_vectors: NDArray[np.float32] | None = None
     vocabulary: Vocabulary | None = None
     is_frozen: bool = False
-    training: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Start | None:
+        """What a request says to start from, None for random vectors. Raises InputError."""
+        init_vectors, continue_from, config = request.init_vectors, request.continue_from, request.config
+        if init_vectors is not None and continue_from is not None:
+            raise InputError("init_vectors and continue_from are two places to start from: give one")
+        if init_vectors is None and continue_from is None:
+            if request.freeze:
+                raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
+            return None
+        _check_options(config)
+        if init_vectors is not None:
+            start = cls(_loaded(init_vectors), is_frozen=request.freeze)
+        else:
+            start = cls._of_model(request)
+        dim = start.vectors.vector_size
+        if dim != config.dim:
+            raise InputError(f"the vectors to start from have {dim} numbers, dim is {config.dim}: give dim {dim}")
+        return start
+
+    @classmethod
+    def _of_model(cls, request: Request) -> Start:
+        """Start from both matrices, the words and the counts of an earlier run."""
+        model, config = request.continue_from, request.config
+        if config.loss == "hs":
+            raise InputError(
+                "continue_from needs loss ns or softmax: with hs a new vocabulary has a new tree, whose nodes are not "
+                "the old ones; start from the vectors with init_vectors"
+            )
+        if request.vocabulary is not None or config.max_vocab:
+            raise InputError("continue_from keeps all words of the earlier run: leave out the vocabulary and max_vocab")
+        name = "the model" if isinstance(model, TrainedModel) else os.fspath(model or "")
+        if not isinstance(model, TrainedModel):
+            model = TrainedModel.load(name)
+        before, now = training_kind(model.config), training_kind(config)
+        if before != now:
+            raise InputError(
+                f"{name} was trained with {before}, this run has {now}: its output vectors mean something else; give "
+                "the same, or init_vectors"
+            )
+        return cls(model.vectors("input"), model.output_vectors, model.vocabulary, request.freeze)
 
     def rows(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
         """The row of each word of the vocabulary in `vectors`, or -1, (n_words,). Raises InputError if all are -1."""
@@ -47,59 +87,17 @@ class Start:
             raise InputError("freeze leaves nothing to learn: all words of the vocabulary have vectors to start from")
         return rows
 
-    def fill(self, model: Model, rows: NDArray[np.int64]) -> None:
-        """Put the rows into a new model."""
+    def fill(self, matrices: Matrices, rows: NDArray[np.int64]) -> None:
+        """Put the vectors into new matrices, where `rows` of the words say so. Raises InputError for NaN."""
         words = np.flatnonzero(rows >= 0)
-        model.input_vectors[words, : model.dim] = self.vectors.vectors[rows[words]]
+        matrices.word_inputs[words] = self.vectors.vectors[rows[words]]
         if self.output_vectors is not None:
-            model.output_vectors[words, : model.dim] = self.output_vectors[rows[words]]
-        if not model.is_finite():
+            matrices.word_outputs[words] = self.output_vectors[rows[words]]
+        if not matrices.is_finite():
             raise InputError("the vectors to start from hold NaN or infinite numbers")
 
 
-def start_of(
-    config: TrainConfig,
-    init_vectors: Vectors | str | os.PathLike[str] | None,
-    continue_from: str | os.PathLike[str] | None,
-    freeze: bool,
-    has_vocabulary: bool,
-) -> Start | None:
-    """What the options say to start from; None: random vectors. Raises InputError."""
-    if init_vectors is not None and continue_from is not None:
-        raise InputError("init_vectors and continue_from are two places to start from: give one")
-    if init_vectors is not None:
-        _check(config)
-        if isinstance(init_vectors, (str, os.PathLike)):
-            init_vectors = Vectors.load(init_vectors)
-        if not isinstance(init_vectors, Vectors):
-            raise InputError(f"init_vectors is a {type(init_vectors).__name__}: it must be Vectors or a file's name; "
-                             "gensim's become Vectors(kv.index_to_key, kv.vectors)")  # fmt: skip
-        start = Start(init_vectors, is_frozen=freeze)
-    elif continue_from is not None:
-        _check(config)
-        if config.loss == "hs":
-            raise InputError("continue_from needs loss ns or softmax: with hs a new vocabulary has a new tree, whose "
-                             "nodes are not the old ones; start from the vectors with init_vectors")  # fmt: skip
-        if has_vocabulary or config.max_vocab:
-            raise InputError("continue_from keeps all words of the earlier run: leave out the vocabulary and max_vocab")
-        start = load_model(continue_from, freeze)
-        now = made_by(config)
-        known = start.training if isinstance(start.training, dict) else {}
-        before = {name: known.get(name) for name in now}
-        if before != now:
-            raise InputError(f"{os.fspath(continue_from)} was trained with {before}, this run has {now}: "
-                             "its output vectors mean something else; give the same, or init_vectors")  # fmt: skip
-    elif freeze:
-        raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
-    else:
-        return None
-    dim = start.vectors.vector_size
-    if dim != config.dim:
-        raise InputError(f"the vectors to start from have {dim} numbers, dim is {config.dim}: give dim {dim}")
-    return start
-
-
-def _check(config: TrainConfig) -> None:
+def _check_options(config: TrainConfig) -> None:
     if config.lr is None:
         raise InputError(
             f"starting from trained vectors needs an explicit lr: {config.first_lr:g}, that of a new run, moves them "
@@ -109,38 +107,12 @@ def _check(config: TrainConfig) -> None:
         raise InputError(f"vectors is {config.vectors!r}: what is started from are input vectors, which must be kept")
 
 
-def made_by(config: TrainConfig) -> dict[str, Any]:
-    """What gives output vectors their meaning."""
-    return {"model": config.model, "loss": config.loss}
-
-
-def check_model(path: str | os.PathLike[str], config: TrainConfig, inputs: Sequence[str | os.PathLike[str]]) -> None:
-    """Raises InputError where `write_model` could not make a file, or none that can be continued from."""
-    check_output(path, inputs)
-    if config.loss == "hs":
-        raise InputError("save_model needs loss ns or softmax: the nodes of a tree mean nothing to another vocabulary")
-    if format_of(path) != "native":
-        raise InputError(f"model {os.fspath(path)}: its name must end in .fw2v, the only format that holds a model")
-
-
-def write_model(path: str | os.PathLike[str], model: Model, vocabulary: Vocabulary, config: TrainConfig) -> None:
-    """Write both matrices, the words and counts: a file of vectors in the native format, and `continue_from`'s."""
-    shape = slice(0, len(vocabulary)), slice(0, model.dim)
-    containers.save_native(
-        path,
-        containers.Content(
-            vocabulary.words, model.input_vectors[shape], vocabulary.counts,
-            output_vectors=model.output_vectors[shape], training=made_by(config),
-        ),
-    )  # fmt: skip
-
-
-def load_model(path: str | os.PathLike[str], freeze: bool = False) -> Start:
-    """Read what `write_model` wrote. Raises InputError."""
-    content = containers.load_native(path, verify=True)
-    if content.output_vectors is None or content.counts is None:
-        raise InputError(f"{os.fspath(path)} holds vectors only: continue_from needs what save_model wrote; or start "
-                         "from the vectors with init_vectors")  # fmt: skip
-    vectors = Vectors(content.words, content.vectors, content.counts)
-    vocabulary = Vocabulary(vectors.index_to_key, content.counts)
-    return Start(vectors, content.output_vectors, vocabulary, freeze, content.training)
+def _loaded(vectors: Vectors | PathLike) -> Vectors:
+    if isinstance(vectors, str | os.PathLike):
+        return Vectors.load(vectors)
+    if not isinstance(vectors, Vectors):
+        raise InputError(
+            f"init_vectors is a {type(vectors).__name__}: it must be Vectors or a file's name; gensim's become "
+            "Vectors(kv.index_to_key, kv.vectors)"
+        )
+    return vectors

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import planted_text
+from planted import planted_text
 
 import fastw2v
 from fastw2v import InputError, RunError, Vectors

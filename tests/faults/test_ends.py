@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import planted_text
+from planted import planted_text
 from figures import amount, report
 
 import fastw2v

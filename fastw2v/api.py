@@ -1,0 +1,91 @@
+"""The Python call: `train`, in this process or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from .config import TrainConfig
+from .corpus.paths import PathLike, Texts
+from .corpus.sequences import Walks
+from .corpus.vocabulary import Vocabulary
+from .events import Callback, warn_of_failures
+from .training import train as training
+from .training.backend import Backend, LocalBackend
+from .training.model import TrainedModel
+from .training.request import Request, Source
+from .vectors.vectors import Vectors
+
+
+def train(
+    corpus: Texts | None = None,
+    *,
+    sentences: Iterable[Sequence[str]] | None = None,
+    lines: Iterable[str] | None = None,
+    walks: Walks | None = None,
+    vocabulary: Vocabulary | None = None,
+    init_vectors: Vectors | PathLike | None = None,
+    continue_from: TrainedModel | PathLike | None = None,
+    freeze: bool = False,
+    save_model: PathLike | None = None,
+    checkpoint: PathLike | None = None,
+    checkpoint_every: float = 10.0,
+    resume: bool = False,
+    held_out: Texts | None = None,
+    loss_plot: PathLike | None = None,
+    client: Any = None,
+    callback: Callback = warn_of_failures,
+    **options: Any,
+) -> Vectors:
+    """Train word vectors on text files, or on one of sentences, lines and walks.
+
+    corpus: a path, glob or directory, or several; plain text or gz, bz2, xz, zst; `-` is stdin. A line is a sentence.
+    sentences: lists of words, from any iterable, also a generator: it is iterated over once.
+    lines: strings of words between white space, from any iterable.
+    walks: sequences of integers as an array, (n, length), in which a negative number ends a walk, or as a tuple
+    (labels, offsets), walk i being labels[offsets[i] : offsets[i + 1]]. The words are the decimals, "17" for 17.
+    vocabulary: use these words and counts instead of those of the corpus.
+    init_vectors: Vectors, or a file of them, to start from; words without one start from random vectors as usual.
+    continue_from: a `TrainedModel`, or a file that save_model wrote: start from its input and output vectors, keep all
+    of its words, and add the words and counts of this corpus. This and init_vectors need an explicit lr.
+    freeze: do not change the vectors that training starts from.
+    save_model: a file, of suffix .fw2v, for both matrices, the words and their counts; it is a file of vectors too.
+    checkpoint: a directory for the state of the run. It is written every `checkpoint_every` minutes, after long epochs,
+    at the end, and when the callback stops the run; the previous one is kept.
+    resume: continue from the checkpoint, with the same corpus and options (but for threads, temp_dir, force, vectors),
+    or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several the same schedule.
+    held_out: text of the same kind that is not trained on. After each epoch, and before the first, the mean loss of its
+    predictions is told; they are made as those of the corpus are (subsampled, with drawn windows), the same each time.
+    loss_plot: a .png, .svg or .pdf file for the loss curve, which is drawn again and again while training.
+    client: a `distributed.Client`. The workers of its Dask cluster read the corpus, which all must see under the same
+    paths or URLs, and train replicas of the model, each with its own number of threads or with `threads`.
+    callback: called with each event of `fastw2v.events` (`Progress` after each slice, twice a second or more). If it
+    returns True at a `Progress`, the training ends there, and the vectors are those reached so far.
+    options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
+
+    Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it; where
+    only the model could not be written, the error has the `vectors`.
+    """
+    arguments = {name: value for name, value in locals().items() if name != "options"}  # each by its name
+    return train_model(**arguments, **options).vectors(may_overwrite=True)
+
+
+def train_model(corpus: Texts | None = None, **arguments: Any) -> TrainedModel:
+    """Train as `train` does, with the same arguments, and return the model: both matrices, the words and the options.
+
+    It can be saved, turned into `Vectors`, and trained further: `train_model(more, continue_from=model, lr=...)`.
+    """
+    client = arguments.pop("client", None)
+    source = Source(corpus, **{name: arguments.pop(name, None) for name in ("sentences", "lines", "walks")})
+    of_request = {item.name for item in fields(Request)} - {"source", "config"}
+    request_fields = {name: arguments.pop(name) for name in of_request & arguments.keys()}
+    request = Request(source, TrainConfig.from_options(arguments), **request_fields)
+    backend: Backend
+    if client is None:
+        backend = LocalBackend(request.config, source, request.callback)
+    else:
+        from .cluster.backend import ClusterBackend  # which most runs do without
+
+        backend = ClusterBackend(client, request.config, source, request.callback)
+    return training.train_model(request, backend)

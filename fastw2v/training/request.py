@@ -1,0 +1,51 @@
+"""What `train` was asked to do: its arguments as values, checked before any work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..config import TrainConfig
+from ..corpus.paths import PathLike, Texts
+from ..corpus.sequences import Walks
+from ..corpus.vocabulary import Vocabulary
+from ..errors import InputError
+from ..events import Callback, warn_of_failures
+from ..vectors.vectors import Vectors
+from .model import TrainedModel
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the text comes from: exactly one of files, sentences, lines and walks. Raises InputError otherwise."""
+
+    corpus: Texts | None = None
+    sentences: Iterable[Sequence[str]] | None = None
+    lines: Iterable[str] | None = None
+    walks: Walks | None = None
+
+    def __post_init__(self) -> None:
+        named = [name for name, value in vars(self).items() if value is not None]
+        if len(named) != 1:
+            raise InputError(
+                f"train needs one of corpus, sentences, lines and walks, found {', '.join(named) or 'none'}"
+            )
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `train`, which documents them; `config` has the options."""
+
+    source: Source
+    config: TrainConfig
+    vocabulary: Vocabulary | None = None
+    init_vectors: Vectors | PathLike | None = None
+    continue_from: TrainedModel | PathLike | None = None
+    freeze: bool = False
+    save_model: PathLike | None = None
+    checkpoint: PathLike | None = None
+    checkpoint_every: float = 10.0
+    resume: bool = False
+    held_out: Texts | None = None
+    loss_plot: PathLike | None = None
+    callback: Callback = warn_of_failures

@@ -1,0 +1,47 @@
+"""Kernels compiled ahead of the work, or loaded from the cache."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import numpy as np
+
+from ..config import TrainConfig
+from ..corpus.corpus import Corpus
+from ..corpus.reading import Reading
+from ..corpus.tokenizer import Tokenizer
+from ..corpus.vocabulary import Vocabulary
+from ..kernels.tokenize import end_of_last_separator, renumber
+from ..vectors.vectors import Vectors
+from .loop import LocalLoop
+from .objective import new_matrices
+from .run import TrainingRun
+
+
+def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = False) -> None:
+    """Compile everything that `train` needs for a loss, or load it from the cache, by running it once on a few words.
+
+    Done before the work, so that a failure shows at once and no time is counted twice. include_readers: also compile
+    what reads and writes files of vectors.
+    """
+    text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
+    end_of_last_separator(text)
+    tokenizer, other = Tokenizer(n_words=1), Tokenizer()
+    ids = tokenizer.encode(text)
+    other.encode(text)
+    tokenizer.absorb(other)
+    renumber(ids, np.arange(2, dtype=np.int32))
+    ids.flags.writeable = False
+    vocabulary = Vocabulary(["a", "b"], np.array([4, 2]))
+    corpus = Corpus(vocabulary, ids, n_tokens=3, reading=Reading(6, 3, 2, 0, 0, 0))
+    config = TrainConfig(dim=1, epochs=1, min_count=1, sample=0, loss=loss)
+    run = TrainingRun(config, corpus, new_matrices(2, config, threads), threads)
+    run.train(LocalLoop(run, corpus))
+    vectors = Vectors(vocabulary.words, run.matrices.word_inputs)
+    vectors.save(os.devnull)
+    if include_readers:
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("v.txt", "v.bin"):
+                vectors.save(os.path.join(directory, name))
+                Vectors.load(os.path.join(directory, name))
