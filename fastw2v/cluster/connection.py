@@ -71,7 +71,7 @@ class Connection:
     def run(self, function: Callable[..., Any], *arguments: Any, workers: list[str]) -> dict[str, Any]:
         """Call a function on workers, beside their tasks, and return what it returned on each.
 
-        Raises what it raised there if that is one of our errors, DataLost for an OSError, as where a worker is gone, and
+        Raises what it raised there if that is one of our errors, DataLost for an OSError (the worker is gone), and
         ClusterFailed for other exceptions.
         """
         with self.translated_errors():
