@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import kernel
+from .jit import Float32s, Int32s, Int64s, kernel
+
+
+class Paths(NamedTuple):
+    """The path of each word: the nodes above it, from its leaf up to the root, and their labels."""
+
+    starts: Int64s  # (n_words + 1,): the path of word w is at starts[w] : starts[w + 1]
+    nodes: Int32s
+    labels: Float32s
+    longest: int
 
 
 @kernel

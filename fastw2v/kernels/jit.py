@@ -13,9 +13,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
 from numba.core import config
+from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+# The arrays that kernels take; their docstrings give the shapes.
+Float32s, Float64s, Bools = NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]
+Int32s, Int64s, UInt64s, Bytes = NDArray[np.int32], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]
 
 OPTIONS: dict[str, Any] = {
     # Other Python threads (progress, reading) run while a kernel does.

@@ -22,9 +22,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .jit import inlined
+from .jit import Float32s, Int64s, inlined
 from .simd import (
     HAS_32_REGISTERS,
     LANES,
@@ -56,14 +55,23 @@ class Scratch(NamedTuple):
     The output rows come in sets of whole tiles: one for each draw of negatives.
     """
 
-    contexts: NDArray[np.int64]  # element offsets of the input rows, (capacity + 1,)
-    outputs: NDArray[np.int64]  # element offsets of the output rows by (tile, TILE_OUTPUTS)
-    labels: NDArray[np.float32]  # y by (tile, SLOTS)
-    rates: NDArray[np.float32]  # lr * m by (tile, SLOTS); 0 where a tile has no row
-    coefficients: NDArray[np.float32]  # logits, then c, by (tile of the set, context, SLOTS)
-    before: NDArray[np.float32]  # of the contexts, as they were before the step
-    logit_sums: NDArray[np.float32]  # (LANES,): finite as long as every logit was
-    mean: NDArray[np.float32]  # CBOW's input row, (1, stride)
+    contexts: Int64s  # element offsets of the input rows, (capacity + 1,)
+    outputs: Int64s  # element offsets of the output rows by (tile, TILE_OUTPUTS)
+    labels: Float32s  # y by (tile, SLOTS)
+    rates: Float32s  # lr * m by (tile, SLOTS); 0 where a tile has no row
+    coefficients: Float32s  # logits, then c, by (tile of the set, context, SLOTS)
+    before: Float32s  # of the contexts, as they were before the step
+    logit_sums: Float32s  # (LANES,): finite as long as every logit was
+    mean: Float32s  # CBOW's input row, (1, stride)
+
+
+class Operands(NamedTuple):
+    """What a step works on: contexts first to first + n_contexts - 1 of the scratch, and n_tiles of its tiles."""
+
+    first: int
+    n_contexts: int
+    first_tile: int
+    n_tiles: int
 
 
 @inlined
@@ -121,142 +129,115 @@ def _tile_rows(scratch: Scratch, tile: int) -> tuple[int, int, int, int, int, in
 
 
 @inlined
+def _coefficients_of(operands: Operands, tile: int, context: int) -> int:
+    """Where the coefficients of a context, counted from `first`, with a tile, counted from `first_tile`, stand."""
+    return (tile * (operands.n_contexts + 1) + context) * SLOTS
+
+
+@inlined
+def take_logits(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
+    """Write u.v of each context and output row to `scratch.coefficients`."""
+    rows, first, n = scratch.contexts, operands.first, operands.n_contexts
+    n_in_fours = n // 4 * 4 if HAS_32_REGISTERS else 0
+    for tile in range(operands.n_tiles):
+        output_rows = _tile_rows(scratch, operands.first_tile + tile)
+        place = _coefficients_of(operands, tile, 0)
+        for i in range(0, n_in_fours, 4):
+            four = (rows[first + i], rows[first + i + 1], rows[first + i + 2], rows[first + i + 3])
+            _take_logits_of_tile(scratch, inputs, four, outputs, output_rows, place + i * SLOTS)
+        for i in range(n_in_fours, n - 1, 2):
+            pair = (rows[first + i], rows[first + i + 1])
+            _take_logits_of_tile(scratch, inputs, pair, outputs, output_rows, place + i * SLOTS)
+        if n % 2 == 1:
+            last = (rows[first + n - 1],)
+            _take_logits_of_tile(scratch, inputs, last, outputs, output_rows, place + (n - 1) * SLOTS)
+
+
+@inlined
 def _take_logits_of_tile(
-    scratch: Scratch,
-    inputs: NDArray[np.float32],
-    context_rows: tuple[int, ...],
-    outputs: NDArray[np.float32],
-    output_rows: tuple[int, ...],
+    scratch: Scratch, inputs: Float32s, rows: tuple[int, ...], outputs: Float32s, output_rows: tuple[int, ...],
     place: int,
 ) -> None:
-    sums = zero_sums(context_rows, output_rows)
+    sums = zero_sums(rows, output_rows)
     for column in range(0, outputs.shape[1], LANES):
-        sums = multiply_add_rows(sums, inputs, context_rows, outputs, output_rows, column)
+        sums = multiply_add_rows(sums, inputs, rows, outputs, output_rows, column)
     store_totals(scratch.coefficients, place, sums)
 
 
 @inlined
-def take_logits(
-    scratch: Scratch,
-    inputs: NDArray[np.float32],
-    first: int,
-    n_contexts: int,
-    outputs: NDArray[np.float32],
-    first_tile: int,
-    n_tiles: int,
-) -> None:
-    """Write u.v of each context `scratch.contexts[first:first+n_contexts]` and output to `scratch.coefficients`."""
-    rows = scratch.contexts
-    end = first + n_contexts
-    end_of_fours = first + n_contexts // 4 * 4 if HAS_32_REGISTERS else first
-    for tile in range(n_tiles):
-        output_rows = _tile_rows(scratch, first_tile + tile)
-        start = (tile * (n_contexts + 1) - first) * SLOTS
-        for context in range(first, end_of_fours, 4):
-            four = (rows[context], rows[context + 1], rows[context + 2], rows[context + 3])
-            _take_logits_of_tile(scratch, inputs, four, outputs, output_rows, start + context * SLOTS)
-        for context in range(end_of_fours, end - 1, 2):
-            pair = (rows[context], rows[context + 1])
-            _take_logits_of_tile(scratch, inputs, pair, outputs, output_rows, start + context * SLOTS)
-        if n_contexts % 2 == 1:
-            last = (rows[end - 1],)
-            _take_logits_of_tile(scratch, inputs, last, outputs, output_rows, start + (end - 1) * SLOTS)
-
-
-@inlined
-def step(
-    scratch: Scratch,
-    inputs: NDArray[np.float32],
-    first: int,
-    n_contexts: int,
-    outputs: NDArray[np.float32],
-    first_tile: int,
-    n_tiles: int,
-) -> None:
+def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
     """Move the rows, after `take_logits` with the same arguments.
 
-    inputs, outputs: (n_words, stride) float32, rows padded with zeros to whole vectors, changed in place.
+    inputs, outputs: (n_rows, stride) float32, rows padded with zeros to whole vectors, changed in place.
     """
     stride = outputs.shape[1]
-    tile_size = (n_contexts + 1) * SLOTS
-    for tile in range(n_tiles):
-        for place in range(0, n_contexts * SLOTS, LANES):
-            logits = load(scratch.coefficients, tile * tile_size + place)
+    for tile in range(operands.n_tiles):
+        first_place = _coefficients_of(operands, tile, 0)
+        for place in range(0, operands.n_contexts * SLOTS, LANES):
+            logits = load(scratch.coefficients, first_place + place)
             store(scratch.logit_sums, 0, add(load(scratch.logit_sums, 0), logits))
-            slot = (first_tile + tile) * SLOTS + place % SLOTS
+            slot = (operands.first_tile + tile) * SLOTS + place % SLOTS
             error = subtract(load_slots(scratch.labels, slot), sigmoid(logits))
-            store(scratch.coefficients, tile * tile_size + place, multiply(load_slots(scratch.rates, slot), error))
-    if n_contexts == 1:
-        _step_of_one(scratch, inputs, scratch.contexts[first], outputs, first_tile, n_tiles)
+            store(scratch.coefficients, first_place + place, multiply(load_slots(scratch.rates, slot), error))
+    if operands.n_contexts == 1:
+        _step_of_one(scratch, inputs, outputs, operands)
     else:
         end_of_pairs = stride // (2 * LANES) * (2 * LANES) if HAS_32_REGISTERS else 0
         for column in range(0, end_of_pairs, 2 * LANES):
-            _step_of_columns(scratch, inputs, first, n_contexts, outputs, first_tile, n_tiles, column, (0, LANES))
+            _step_of_columns(scratch, inputs, outputs, operands, column, (0, LANES))
         for column in range(end_of_pairs, stride, LANES):
-            _step_of_columns(scratch, inputs, first, n_contexts, outputs, first_tile, n_tiles, column, (0,))
+            _step_of_columns(scratch, inputs, outputs, operands, column, (0,))
 
 
 @inlined
 def _step_of_columns(
-    scratch: Scratch,
-    inputs: NDArray[np.float32],
-    first: int,
-    n_contexts: int,
-    outputs: NDArray[np.float32],
-    first_tile: int,
-    n_tiles: int,
-    column: int,
-    parts: tuple[int, ...],
+    scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands, column: int, parts: tuple[int, ...]
 ) -> None:
+    """Move LANES * len(parts) columns of all rows; with several tiles, `scratch.before` keeps what the inputs were."""
     size = LANES * len(parts)
-    if n_tiles > 1:
-        for context in range(n_contexts):
-            row = (scratch.contexts[first + context],)
+    if operands.n_tiles > 1:
+        for context in range(operands.n_contexts):
+            row = (scratch.contexts[operands.first + context],)
             store_rows(scratch.before, (context * size,), 0, parts, load_rows(inputs, row, column, parts))
-    for tile in range(n_tiles):
-        output_rows = _tile_rows(scratch, first_tile + tile)
+    for tile in range(operands.n_tiles):
+        output_rows = _tile_rows(scratch, operands.first_tile + tile)
         old = load_rows(outputs, output_rows, column, parts)
         new = old
-        for context in range(n_contexts):
-            row = (scratch.contexts[first + context],)
+        for context in range(operands.n_contexts):
+            row = (scratch.contexts[operands.first + context],)
             moved = fixed = load_rows(inputs, row, column, parts)
-            if n_tiles > 1:
+            if operands.n_tiles > 1:
                 fixed = load_rows(scratch.before, (context * size,), 0, parts)
-            coefficients = splat_slots(scratch.coefficients, (tile * (n_contexts + 1) + context) * SLOTS)
+            coefficients = splat_slots(scratch.coefficients, _coefficients_of(operands, tile, context))
             moved, new = exchange(coefficients, moved, fixed, old, new)
             store_rows(inputs, row, column, parts, moved)
         store_rows(outputs, output_rows, column, parts, new)
 
 
 @inlined
-def _step_of_one(
-    scratch: Scratch,
-    inputs: NDArray[np.float32],
-    row: int,
-    outputs: NDArray[np.float32],
-    first_tile: int,
-    n_tiles: int,
-) -> None:
-    """With one input row, its coefficients stay in registers; `scratch.before` gets what it was."""
+def _step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
+    """Move one input row, whose coefficients stay in registers, and the outputs; `scratch.before` keeps what it was."""
     stride = outputs.shape[1]
+    row = (scratch.contexts[operands.first],)
     for column in range(0, stride, LANES):
-        store(scratch.before, column, load(inputs, row + column))
-    for tile in range(n_tiles):
-        output_rows = _tile_rows(scratch, first_tile + tile)
-        coefficients = splat_slots(scratch.coefficients, tile * 2 * SLOTS)
+        store_rows(scratch.before, (column,), 0, (0,), load_rows(inputs, row, column, (0,)))
+    for tile in range(operands.n_tiles):
+        output_rows = _tile_rows(scratch, operands.first_tile + tile)
+        coefficients = splat_slots(scratch.coefficients, _coefficients_of(operands, tile, 0))
         for column in range(0, stride, LANES):
             old = load_rows(outputs, output_rows, column, (0,))
-            moved = load_rows(inputs, (row,), column, (0,))
+            moved = load_rows(inputs, row, column, (0,))
             fixed = load_rows(scratch.before, (0,), column, (0,))
             moved, new = exchange(coefficients, moved, fixed, old, old)
-            store_rows(inputs, (row,), column, (0,), moved)
+            store_rows(inputs, row, column, (0,), moved)
             store_rows(outputs, output_rows, column, (0,), new)
 
 
 @inlined
-def take_mean(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int) -> None:
-    """Write the mean of the context rows to `scratch.mean`: the input row of CBOW."""
+def take_mean(scratch: Scratch, inputs: Float32s, n_contexts: int) -> None:
+    """Write the mean of the context rows, CBOW's input row, to `scratch.mean`, and its offset behind the contexts."""
     stride = inputs.shape[1]
+    scratch.contexts[n_contexts] = 0
     share = splat(np.float32(1.0) / np.float32(n_contexts))
     for column in range(0, stride, LANES):
         total = load(inputs, scratch.contexts[0] + column)
@@ -266,7 +247,7 @@ def take_mean(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int) ->
 
 
 @inlined
-def spread_step(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int, share: float) -> None:
+def spread_step(scratch: Scratch, inputs: Float32s, n_contexts: int, share: float) -> None:
     """Add `share` of what the mean moved by to each context row; share = 1 is word2vec.c's, 1 / n_contexts exact."""
     stride = inputs.shape[1]
     factor = splat(np.float32(share))
@@ -278,15 +259,16 @@ def spread_step(scratch: Scratch, inputs: NDArray[np.float32], n_contexts: int, 
 
 
 @inlined
-def loss_of_logits(scratch: Scratch, n_contexts: int, first_tile: int, n_outputs: int, learning_rate: float) -> float:
+def loss_of_logits(scratch: Scratch, operands: Operands, n_outputs: int, learning_rate: float) -> float:
     """The summed loss of the step, after `take_logits` and before `step` (which overwrites the logits)."""
     loss = 0.0
     for place in range(n_outputs):
-        tile, slot = place // TILE_OUTPUTS, place % TILE_OUTPUTS
-        multiplicity = scratch.rates[(first_tile + tile) * SLOTS + slot] / learning_rate
-        sign = 1.0 - 2.0 * scratch.labels[(first_tile + tile) * SLOTS + slot]
-        for context in range(n_contexts):
-            x = sign * scratch.coefficients[(tile * (n_contexts + 1) + context) * SLOTS + slot]
+        slot = operands.first_tile * SLOTS + slot_of(place)
+        multiplicity = scratch.rates[slot] / learning_rate
+        sign = 1.0 - 2.0 * scratch.labels[slot]
+        for context in range(operands.n_contexts):
+            logit = _coefficients_of(operands, place // TILE_OUTPUTS, context) + place % TILE_OUTPUTS
+            x = sign * scratch.coefficients[logit]
             # -log s(-x) = log(1 + exp(x)), without overflow
             loss += multiplicity * (max(x, 0.0) + math.log1p(math.exp(-abs(x))))
     return loss

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,13 @@ from numpy.typing import NDArray
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..errors import InputError, MissingExtra
-from ..kernels.softmax import BLOCK, train_spans_softmax
-from ..kernels.train import Spans, Windows
-from .model import Model, model_bytes
+from ..kernels.softmax import Groups, Predictions, add_steps, gather_predictions, take_exponentials, take_means
+from ..kernels.statistics import LOGIT_SUM, LOSS, LOSS_LOSS, LOSS_SIZE, N_PREDICTIONS, N_SAMPLES, N_TOKENS, SIZE, SIZE_SIZE
+from ..kernels.walk import MAX_SHIFT, Spans, Windows
+from .matrices import Matrices, matrix_bytes, none_frozen
+
+BLOCK = 2048
+"""The words of a block: with a batch of 256 their logits are 2 MB. 1024 and 4096 are as fast."""
 
 BATCH = 256
 """Predictions trained at the same parameters. 64 gave the same quality on wiki8 at 0.6 of the speed; 1024 diverged on a
@@ -32,29 +38,147 @@ SHARE_OF_PRODUCTS = 0.6
 
 
 class SoftmaxTrainer:
-    """A `SpanTrainer` for full softmax.
+    """A `SpanTrainer` for full softmax: trains one span after the other, in batches.
 
     Raises MissingExtra where a number of threads is asked for that cannot be kept to: NumPy's BLAS is told to use one,
     as the threads are ours, by the package threadpoolctl or the environment; else BLAS uses as many as it likes.
     """
 
-    def __init__(self, model: Model, windows: Windows, config: TrainConfig, threads: int) -> None:
-        self._model, self._windows, self._config, self._threads = model, windows, config, threads
+    def __init__(self, matrices: Matrices, windows: Windows, config: TrainConfig, threads: int) -> None:
+        self._matrices, self._windows, self._config, self._threads = matrices, windows, config, threads
         if not _can_limit_blas():
             if config.threads is not None:
                 raise MissingExtra("threads with loss softmax, from Python,", "threadpoolctl")
             self._threads = 1
-        self._batch = BATCH_OF_WHOLE_STEPS if windows.by_mean and not windows.exact_mean else BATCH
+        self._batch_size = BATCH_OF_WHOLE_STEPS if windows.by_mean and not windows.exact_mean else BATCH
 
     def __call__(
         self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
     ) -> None:
-        """Train on the spans, or with `learn` False take their loss."""
-        with one_blas_thread():
-            train_spans_softmax(
-                ids, spans, self._model.input_vectors, self._model.output_vectors, self._model.dim, self._windows,
-                self._batch, self._threads, learn, self._config.seed, epoch, statistics,
-            )  # fmt: skip
+        """Train on the spans, or with `learn` False take their loss.
+
+        The windows are those of the other trainers. The loss is that of every prediction, and LOGIT_SUM the sum of the
+        losses.
+        """
+        predictions = _room_for_predictions(spans.length, self._windows)
+        seed = np.uint64(self._config.seed)
+        with _pool(self._threads) as pool:
+            blocks = _Blocks(self._matrices.word_outputs, self._batch_size, self._threads, pool)
+            for number, rate, totals in zip(spans.numbers, spans.learning_rates, statistics, strict=True):
+                n, totals[N_TOKENS] = gather_predictions(
+                    ids, number, spans.length, self._windows, seed, np.uint64(epoch), predictions
+                )
+                losses = np.empty(n)
+                n_batches = -(-n // self._batch_size)
+                for first in range(n_batches):
+                    batch = slice(first, n, n_batches)
+                    losses[batch] = self._train_batch(predictions, batch, blocks, rate if learn else np.float32(0))
+                _add_losses(totals, losses, predictions.windows[:n])
+
+    def _train_batch(
+        self, predictions: Predictions, batch: slice, blocks: _Blocks, learning_rate: np.float32
+    ) -> NDArray[np.float64]:
+        """Move the rows by the gradients of a batch, not at all with a learning rate of 0; return its losses, (n,)."""
+        inputs, outputs, dim = self._matrices.input_vectors, self._matrices.output_vectors, self._matrices.dim
+        contexts = Groups(predictions.contexts, predictions.starts, batch.start, batch.step)
+        centres = predictions.centres[batch].copy()
+        n = len(centres)
+        means = np.empty((n, inputs.shape[1]), np.float32)
+        take_means(inputs, contexts, means)
+        centre_rows = outputs[centres]
+        losses = blocks.take_log_sums(means[:, :dim]) - np.einsum("ij,ij->i", means, centre_rows)
+        if learning_rate:
+            steps = centre_rows * learning_rate
+            for pull in blocks.step(means[:, :dim], learning_rate):
+                steps[:, :dim] -= pull
+            add_steps(inputs, contexts, steps, self._windows.exact_mean, self._windows.is_frozen)
+            each_centre = Groups(centres, np.arange(n + 1), 0, 1)
+            add_steps(outputs, each_centre, means * learning_rate, False, none_frozen())
+        return losses
+
+
+class _Blocks:
+    """The output vectors in blocks whose logits stay in the cache. The threads of the pool share the blocks of a batch.
+
+    The exponentials of a block are taken against its own largest logit. The factor that puts this right is known when
+    all blocks have been seen, and goes to the small matrices: nothing of size batch x words is touched again but by
+    BLAS. BLAS itself should use one thread: where another process takes a core, BLAS's own threads wait for each other
+    by spinning, and a product takes 20 times as long instead of twice.
+    """
+
+    def __init__(self, outputs: NDArray[np.float32], batch_size: int, threads: int, pool: Executor) -> None:
+        length = min(BLOCK, -(-len(outputs) // threads))
+        self._blocks = [outputs[first : first + length] for first in range(0, len(outputs), length)]
+        self._memory = np.empty((len(self._blocks), batch_size * length), np.float32)
+        self._threads, self._pool = threads, pool
+
+    def take_log_sums(self, hidden: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log sum_w exp(u_w.v) for each row v of `hidden`, (n, dim)."""
+        n = len(hidden)
+        self._powers = [
+            memory[: n * len(block)].reshape(n, -1) for memory, block in zip(self._memory, self._blocks, strict=True)
+        ]
+        largest, sums = np.empty((2, len(self._blocks), n), np.float32)
+
+        def take_powers(thread: int) -> None:
+            for k in range(thread, len(self._blocks), self._threads):
+                np.matmul(hidden, self._blocks[k].T, out=self._powers[k])
+                take_exponentials(self._powers[k], largest[k], sums[k])
+
+        list(self._pool.map(take_powers, range(self._threads)))
+        top = largest.max(axis=0)
+        shares = np.exp(largest - top)
+        total = (shares * sums).sum(axis=0)
+        self._shares, self._total = shares, total
+        log_sums: NDArray[np.float64] = np.log(total, dtype=np.float64) + top
+        return log_sums
+
+    def step(self, hidden: NDArray[np.float32], learning_rate: np.float32) -> Iterator[NDArray[np.float32]]:
+        """Move the output vectors by -lr p_w v, after `take_log_sums`; return lr sum_w p_w u_w, a part from each thread."""
+        n = len(hidden)
+        shares = self._shares * (learning_rate / self._total)
+
+        def move_blocks(thread: int) -> NDArray[np.float32]:
+            pull = np.zeros(hidden.shape, np.float32)
+            for k in range(thread, len(self._blocks), self._threads):
+                block, powers, share = self._blocks[k], self._powers[k], shares[k, :, None]
+                pull += (powers @ block) * share
+                np.subtract(block, powers.T @ (hidden * share), out=block)
+            return pull
+
+        return self._pool.map(move_blocks, range(self._threads))
+
+
+def _room_for_predictions(span_length: int, windows: Windows) -> Predictions:
+    """Return arrays for the predictions of the longest span."""
+    longest = span_length + MAX_SHIFT
+    most_contexts = 2 * windows.window * longest
+    most = longest if windows.by_mean else most_contexts
+    return Predictions(
+        contexts=np.empty(most_contexts, np.int32),
+        starts=np.empty(most + 1, np.int64),
+        centres=np.empty(most, np.int32),
+        windows=np.empty(most, np.int32),
+    )
+
+
+def _add_losses(totals: NDArray[np.float64], losses: NDArray[np.float64], windows: NDArray[np.int32]) -> None:
+    """Fill the statistics of a span: each window is a sample. windows: (n,), the window of each prediction."""
+    window_sizes, window_losses = np.bincount(windows), np.bincount(windows, losses)
+    totals[[N_PREDICTIONS, SIZE]] = len(losses)
+    totals[N_SAMPLES] = len(window_sizes)
+    totals[[LOSS, LOGIT_SUM]] = losses.sum()
+    totals[LOSS_LOSS] = window_losses @ window_losses
+    totals[LOSS_SIZE] = window_losses @ window_sizes
+    totals[SIZE_SIZE] = window_sizes @ window_sizes
+
+
+@contextmanager
+def _pool(threads: int) -> Iterator[Executor]:
+    """Threads for blocks, with one thread of BLAS each. A run that diverges overflows in silence; its losses tell."""
+    ignoring = partial(np.seterr, all="ignore")  # NumPy keeps this setting for each thread
+    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=ignoring) as pool, np.errstate(all="ignore"):
+        yield pool
 
 
 def _can_limit_blas() -> bool:
@@ -90,7 +214,7 @@ def refuse_absurd(text: Corpus, held_out: Corpus | None, windows: Windows, confi
     with one_blas_thread():
         seconds = n_predictions * n_words * _seconds_of_logit(config.dim) / SHARE_OF_PRODUCTS / threads
     if seconds > MOST_HOURS * 3600 and not config.force:
-        memory = 4 * BATCH * n_words + model_bytes(n_words, config.dim)
+        memory = 4 * BATCH * n_words + 2 * matrix_bytes(n_words, config.dim)
         raise InputError(
             f"full softmax would take about {seconds / 3600:,.0f} hours here and {memory / 1e9:.1f} GB: "
             f"{n_predictions:.2g} predictions, each against all {n_words:,} words. Use --loss ns or hs, or lower "

@@ -1,0 +1,141 @@
+"""The walk over the corpus: spans, subsampling, and the window around each centre word."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jit import Bools, Float32s, Int32s, Int64s, inlined
+from .layout import ThreadRows, copy_row, word_of_row
+from .random import advance, below, mix, stream
+from .update import Scratch
+
+MAX_SHIFT = 500
+"""The most ids by which a span may start later than planned; it is below the length of any span."""
+
+
+class Windows(NamedTuple):
+    """What is predicted from what: a centre word from each of its contexts (skip-gram), or from their mean (CBOW)."""
+
+    keep: NDArray[np.uint32]  # a token of word w is kept where 32 random bits are <= keep[w]
+    window: int
+    fixed_window: bool
+    by_window: bool  # one step for all pairs of a window, or one for each pair
+    by_mean: bool
+    exact_mean: bool  # each context gets 1 / n of the mean's step, its gradient; word2vec.c gives it the whole step
+    # (n_words,): the words whose input vectors must not change, or empty. As context words they are copied to spare
+    # rows: steps move the copies, which are then thrown away.
+    is_frozen: Bools
+
+
+class Spans(NamedTuple):
+    """Spans of the corpus, in the order of their visit."""
+
+    numbers: Int64s  # span i is ids[i * length : (i + 1) * length], and draws from stream i
+    learning_rates: Float32s
+    length: int
+
+
+class Window(NamedTuple):
+    """A centre word and the words around it, as positions of the kept tokens."""
+
+    centre: int
+    first: int  # the window is kept[first:stop], the centre word included
+    stop: int
+    sentence: int  # the sentence is kept[sentence:sentence_end]
+    sentence_end: int
+
+
+@inlined
+def start_of_span(ids: Int32s, span: int, length: int) -> int:
+    """Where a span starts: at the start of a sentence if one is near, so that no window is cut."""
+    start = min(span * length, ids.shape[0])
+    if start == 0:
+        return 0
+    for position in range(start, min(start + MAX_SHIFT, ids.shape[0])):
+        if ids[position - 1] < 0:
+            return position
+    return start
+
+
+@inlined
+def state_of_span(seed: np.uint64, epoch: np.uint64, span: int) -> np.uint64:
+    """The state of the random stream at the start of a span: its draws depend on nothing else."""
+    return stream(stream(seed, epoch), np.uint64(span))
+
+
+@inlined
+def subsample(
+    ids: Int32s, span: int, length: int, windows: Windows, state: np.uint64
+) -> tuple[Int32s, int, int, np.uint64]:
+    """Copy the kept tokens of a span, and its sentence ends, -1.
+
+    Returns the copy, with more of -1 behind for windows that look ahead; how many tokens were kept, and how many read;
+    and the state of the random stream.
+    """
+    start, stop = start_of_span(ids, span, length), start_of_span(ids, span + 1, length)
+    kept = np.full(stop - start + windows.window + 3, -1, np.int32)
+    end = n_kept = n_tokens = 0
+    for position in range(start, stop):
+        word = ids[position]
+        if word < 0:
+            end += 1
+        else:
+            n_tokens += 1
+            state = advance(state)
+            if np.uint32(mix(state) >> np.uint64(32)) <= windows.keep[word]:
+                kept[end] = word
+                end += 1
+                n_kept += 1
+    return kept, n_kept, n_tokens, state
+
+
+@inlined
+def before_first_window() -> Window:
+    """The place from which `next_window` goes to the first window of a span."""
+    return Window(-2, 0, 0, 0, -1)
+
+
+@inlined
+def next_window(kept: Int32s, last: Window, windows: Windows, state: np.uint64) -> tuple[Window, np.uint64]:
+    """Return the window of the next kept token, which there must be, and the state of the random stream.
+
+    A window reaches over b words to each side, b uniform on 1 to `windows.window`, or just that; never beyond the
+    sentence.
+    """
+    centre, sentence, sentence_end = last.centre + 1, last.sentence, last.sentence_end
+    while centre == sentence_end:
+        centre = sentence = sentence_end + 1
+        sentence_end = sentence
+        while kept[sentence_end] >= 0:
+            sentence_end += 1
+    reach = windows.window
+    if not windows.fixed_window:
+        state = advance(state)
+        reach = 1 + below(mix(state), np.uint64(windows.window))
+    first, stop = max(sentence, centre - reach), min(sentence_end, centre + reach + 1)
+    return Window(centre, first, stop, sentence, sentence_end), state
+
+
+@inlined
+def gather_contexts(
+    scratch: Scratch, kept: Int32s, window: Window, inputs: Float32s, is_frozen: Bools, own: ThreadRows
+) -> int:
+    """Make the words around the centre the contexts of the step, frozen ones as copies; return their number.
+
+    kept: rows, as `use_copies` gives them.
+    """
+    stride = inputs.shape[1]
+    n_contexts = 0
+    for position in range(window.first, window.stop):
+        if position != window.centre:
+            row = np.int64(kept[position])
+            if is_frozen.shape[0] > 0 and is_frozen[word_of_row(own, row)]:
+                spare = own.first_spare + n_contexts
+                copy_row(inputs, row, spare)
+                row = spare
+            scratch.contexts[n_contexts] = row * stride
+            n_contexts += 1
+    return n_contexts
