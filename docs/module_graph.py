@@ -22,21 +22,21 @@ Graph = dict[str, set[str]]
 """For each module, by its name without `fastw2v.`, the modules that it imports; the package's own file is `""`."""
 
 
-def name_of(path: Path) -> str:
+def name_of(path: Path, package: Path) -> str:
     """`training.run` for fastw2v/training/run.py; a folder's own file has the folder's name."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    parts = path.relative_to(package).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def module_graph(package: Path = PACKAGE) -> Graph:
     """All imports between the modules, wherever they stand: late ones and those for types included."""
-    paths = {name_of(path): path for path in sorted(package.rglob("*.py"))}
-    return {name: {other for other in imports_of(path, set(paths)) if other != name} for name, path in paths.items()}
+    paths = {name_of(path, package): path for path in sorted(package.rglob("*.py"))}
+    return {name: set(imports_of(path, package, set(paths))) - {name} for name, path in paths.items()}
 
 
-def imports_of(path: Path, known: set[str]) -> Iterator[str]:
-    """The modules among `known` that a file imports."""
-    folder = ["fastw2v", *path.relative_to(PACKAGE).parts[:-1]]
+def imports_of(path: Path, package: Path, known: set[str]) -> Iterator[str]:
+    """The modules of the package, among `known`, that a file imports."""
+    folder = [package.name, *path.relative_to(package).parts[:-1]]
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -47,8 +47,8 @@ def imports_of(path: Path, known: set[str]) -> Iterator[str]:
         else:
             continue
         for name in names:
-            if name.split(".")[0] == "fastw2v":
-                inner = name.removeprefix("fastw2v").removeprefix(".")
+            if name.split(".")[0] == package.name:
+                inner = name.removeprefix(package.name).removeprefix(".")
                 yield from [module for module in (inner, inner.rpartition(".")[0]) if module in known][:1]
 
 
@@ -79,7 +79,7 @@ def reduced(graph: Graph) -> Graph:
 
 def room_of(name: str) -> str:
     """The folder of a module, or the module itself where it stands in none."""
-    return name.split(".")[0]
+    return name.partition(".")[0]
 
 
 def graph_of_rooms(graph: Graph) -> Graph:

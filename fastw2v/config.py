@@ -1,7 +1,4 @@
-"""TrainConfig: every option of training once: its default, its range, its meaning.
-
-The command line and the Python call read it here.
-"""
+"""TrainConfig: the default, the range and the help of every option of training, for Python and the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +11,9 @@ from typing import Any
 from .errors import InputError
 
 MOST_WORK = 10_000_000
-"""dim * outputs * window: with it the shortest span keeps a slow core busy for some seconds, which no signal ends."""
+"""The largest dim * outputs * window. At it the shortest span takes a slow core some seconds, which no signal ends."""
+
+_LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Allowed:
     low_excluded: bool = False
 
     def __contains__(self, value: Any) -> bool:
-        if self.choices:
-            return value in self.choices
+        if isinstance(value, str):
+            return value in self.choices or not self.choices
         return bool((self.low < value if self.low_excluded else self.low <= value) and value <= self.high)
 
     def __str__(self) -> str:
@@ -38,54 +37,54 @@ class Allowed:
         return lower if self.high == math.inf else f"{lower} and at most {self.high:g}"
 
 
-def option(default: Any, meaning: str, *choices: str, **limits: Any) -> Any:
-    """A dataclass field with its help text and allowed values."""
-    return field(default=default, metadata={"help": meaning, "allowed": Allowed(choices=choices, **limits)})
+def _field(default: Any, meaning: str, *limits: Any, **allowed: Any) -> Any:
+    """A dataclass field with its help text and allowed values. limits: the lowest and the highest number."""
+    return field(default=default, metadata={"help": meaning, "allowed": Allowed(*limits, **allowed)})
+
+
+def _choice(words: str, meaning: str) -> Any:
+    """A dataclass field that takes one of some words. The first one is the default."""
+    choices = tuple(words.split())
+    return _field(choices[0], meaning, choices=choices)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The options of a training run, checked when made. Raises InputError for a value out of range."""
+    """The options of a training run, checked when it is created. Raises InputError for a value out of range."""
 
-    model: str = option("skipgram", "Predict a word from each context word, or from their mean (cbow: faster).",
-                        "skipgram", "cbow")  # fmt: skip
-    loss: str = option(
-        "ns",
-        "Negative sampling (fastest), hierarchical softmax over a Huffman tree, or the full "
-        "softmax (exact and very slow).",
-        "ns",
-        "hs",
-        "softmax",
+    model: str = _choice("skipgram cbow", "Predict a word from each context word, or from their mean (cbow: faster).")
+    loss: str = _choice(
+        "ns hs softmax",
+        "Negative sampling (fastest), hierarchical softmax over a Huffman tree, or the full softmax "
+        "(exact and very slow).",
     )
-    dim: int = option(100, "Numbers in a vector.", low=1, high=10_000)
-    window: int = option(5, "Words to each side that count as context; each word draws 1..window.", low=1, high=1_000)
-    fixed_window: bool = option(False, "Always use the whole window instead of drawing its size.")
-    negative: int = option(
-        5, "With ns: negative samples for a pair (5 to 20; fewer for a large corpus).", low=1, high=1_000
+    dim: int = _field(100, "Numbers in a vector.", 1, 10_000)
+    window: int = _field(5, "Words to each side that count as context; each word draws 1..window.", 1, 1_000)
+    fixed_window: bool = _field(False, "Always use the whole window instead of drawing its size.")
+    negative: int = _field(5, "With ns: negative samples for a pair (5 to 20; fewer for a large corpus).", 1, 1_000)
+    ns_exponent: float = _field(0.75, "With ns: negatives are drawn in proportion to count ** exponent.", -10, 10)
+    sample: float = _field(1e-3, "Drop words above about this share of the text at random; 0: keep all.", 0, 1)
+    sample_formula: str = _choice("word2vec paper", "Keep with sqrt(t/f)+t/f (word2vec) or sqrt(t/f) (paper).")
+    min_count: int = _field(5, "Ignore words seen less often.", 1)
+    max_vocab: int | None = _field(None, "Keep only this many of the most frequent words.", 2)
+    epochs: int = _field(5, "Passes over the corpus.", 1, 1_000_000)
+    lr: float | None = _field(None, _LR, 0, 100, low_excluded=True)
+    update: str = _choice(
+        "window pair", "Skip-gram: share negatives and step once in a window, or for each pair (slower)."
     )
-    ns_exponent: float = option(
-        0.75, "With ns: negatives are drawn in proportion to count ** exponent.", low=-10, high=10
+    cbow_gradient: str = _choice(
+        "word2vec exact", "CBOW: give each context word the whole step of the mean, or its share."
     )
-    sample: float = option(1e-3, "Drop words above about this share of the text at random; 0: keep all.", low=0, high=1)
-    sample_formula: str = option("word2vec", "Keep with sqrt(t/f)+t/f (word2vec) or sqrt(t/f) (paper).",
-                                 "word2vec", "paper")  # fmt: skip
-    min_count: int = option(5, "Ignore words seen less often.", low=1)
-    max_vocab: int | None = option(None, "Keep only this many of the most frequent words.", low=2)
-    epochs: int = option(5, "Passes over the corpus.", low=1, high=1_000_000)
-    lr: float | None = option(None, "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to "
-                              "lr / 10,000.", low=0, low_excluded=True, high=100)  # fmt: skip
-    update: str = option("window", "Skip-gram: share negatives and step once in a window, or for each pair (slower).",
-                         "window", "pair")  # fmt: skip
-    cbow_gradient: str = option("word2vec", "CBOW: give each context word the whole step of the mean, or its share.",
-                                "word2vec", "exact")  # fmt: skip
-    vectors: str = option("input", "Which vectors to keep: of words as context (usual), as centre, or the mean.",
-                          "input", "output", "average")  # fmt: skip
-    threads: int | None = option(None, "Threads; default: the cores this process may use.", low=1, high=4096)
-    seed: int = option(1, "Seed of all random numbers.", low=0, high=2**63 - 1)
-    invalid_utf8: str = option("replace", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse.",
-                               "replace", "keep", "refuse")  # fmt: skip
-    force: bool = option(False, "Train with the full softmax even where that takes days.")
-    temp_dir: str | None = option(None, "Directory for the encoded corpus, 4 bytes a word (default: the system's).")
+    vectors: str = _choice(
+        "input output average", "Which vectors to keep: of words as context (usual), as centre, or the mean."
+    )
+    threads: int | None = _field(None, "Threads; default: the cores this process may use.", 1, 4096)
+    seed: int = _field(1, "Seed of all random numbers.", 0, 2**63 - 1)
+    invalid_utf8: str = _choice(
+        "replace keep refuse", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse."
+    )
+    force: bool = _field(False, "Train with the full softmax even where that takes days.")
+    temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes a word (default: the system's).")
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -98,10 +97,8 @@ class TrainConfig:
                 object.__setattr__(self, item.name, value)
             if type(value) is not expected:
                 raise InputError(f"{item.name} is {value!r}: it must be of type {expected.__name__}")
-            allowed: Allowed = item.metadata["allowed"]
-            is_limited = allowed.choices or expected in (int, float)
-            if is_limited and value not in allowed:
-                raise InputError(f"{item.name} is {value!r}: it must be {allowed}")
+            if value not in item.metadata["allowed"]:
+                raise InputError(f"{item.name} is {value!r}: it must be {item.metadata['allowed']}")
 
         n_outputs = 1 + self.negative if self.loss == "ns" else 1
         if self.dim * n_outputs * (self.window + 1) > MOST_WORK:
@@ -110,8 +107,10 @@ class TrainConfig:
                 "multiplications a word: nothing could interrupt the kernel for seconds; lower one of them"
             )
         if self.loss == "hs" and self.vectors != "input":
-            raise InputError(f"vectors is {self.vectors!r}: with hierarchical softmax the output rows are those of the "
-                             "tree's nodes, no word has one; use input, or loss ns")  # fmt: skip
+            raise InputError(
+                f"vectors is {self.vectors!r}: with hierarchical softmax the output rows are those of the tree's "
+                "nodes, no word has one; use input, or loss ns"
+            )
         if self.loss == "softmax" and self.update == "pair":
             raise InputError("update is 'pair': with softmax predictions are trained in batches; use window")
         if self.model == "cbow" and self.update == "pair":
@@ -119,12 +118,12 @@ class TrainConfig:
 
     @property
     def first_lr(self) -> float:
-        """`lr`, or what it is by default."""
+        """The learning rate at the start: `lr`, or its default."""
         return self.lr or (0.025 if self.model == "skipgram" else 0.05)
 
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> TrainConfig:
-        """A configuration from keyword arguments. Raises InputError, with a close name, for an unknown one."""
+        """Make a configuration of keyword arguments. Raises InputError, with a close name, for an unknown one."""
         import difflib
 
         known = [item.name for item in fields(cls)]
@@ -136,15 +135,15 @@ class TrainConfig:
         return cls(**options)
 
 
-_PEERS_NAMES = {
-    "vector_size": "dim", "size": "dim", "workers": "threads", "alpha": "lr", "iter": "epochs",
-    "max_final_vocab": "max_vocab", "minCount": "min_count", "neg": "negative", "ws": "window", "epoch": "epochs",
-}  # fmt: skip
-"""What gensim, word2vec.c and fastText call our options, to suggest ours."""
+_GENSIM = {"vector_size": "dim", "workers": "threads", "alpha": "lr", "max_final_vocab": "max_vocab"}
+_WORD2VEC_C = {"size": "dim", "iter": "epochs"}
+_FASTTEXT = {"minCount": "min_count", "neg": "negative", "ws": "window", "epoch": "epochs"}
+_PEERS_NAMES = _GENSIM | _WORD2VEC_C | _FASTTEXT
+"""What other trainers call our options, by which an error suggests ours."""
 
 
 def base_type(name: str) -> type:
-    """The type of an option, `int` for `int | None`."""
+    """Return the type of an option, `int` for `int | None`."""
     kind = typing.get_type_hints(TrainConfig)[name]
     if isinstance(kind, types.UnionType):
         (kind,) = set(typing.get_args(kind)) - {type(None)}

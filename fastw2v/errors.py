@@ -1,4 +1,4 @@
-"""The exceptions a user can meet.
+"""The exceptions that fastw2v raises on purpose.
 
 Fastw2vError
  ├── InputError          refused before the work: the message says what was found, what is allowed, what to do
@@ -12,15 +12,15 @@ from typing import Any
 
 
 class Fastw2vError(Exception):
-    """Base of all exceptions that fastw2v raises on purpose; the text is one line for the user."""
+    """The base of all exceptions that fastw2v raises on purpose. Its text is one line for the user."""
 
 
 class InputError(Fastw2vError, ValueError):
-    """What was asked for cannot be done; nothing was started or written."""
+    """What was asked for cannot be done. Nothing has been started or written."""
 
 
 class MissingExtra(InputError):
-    """An optional package is needed."""
+    """An optional package is needed and not installed. what: what needs it. package: its name for pip."""
 
     def __init__(self, what: str, package: str) -> None:
         super().__init__(f"{what} needs the package {package}: pip install {package!r}")
@@ -31,7 +31,7 @@ class MissingExtra(InputError):
 
 
 class UnknownWord(InputError, KeyError):
-    """A word has no vector. Looking for words of like spelling is slow, so it waits until the text is asked for."""
+    """A word has no vector. Words of similar spelling are searched only when the text is asked for, as that is slow."""
 
     def __init__(self, word: object, known: list[str]) -> None:
         super().__init__(word)
@@ -49,10 +49,11 @@ class UnknownWord(InputError, KeyError):
 
 
 class RunError(Fastw2vError, RuntimeError):
-    """The work failed on the way; existing files are untouched. vectors: the Vectors trained all the same, or None."""
+    """The work failed after it had begun. Existing files are untouched."""
 
     vectors: Any = None
+    """The Vectors that had been trained when something else failed, or None."""
 
 
 class DivergedError(RunError):
-    """Training reached NaN or infinity."""
+    """A parameter of the model became NaN or infinite."""

@@ -1,4 +1,4 @@
-"""Whole files or none: what is written appears under its name only when it is complete and on disk."""
+"""Whole files or none: a file appears under its name only when it is complete and on disk."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ try:
 except ImportError:  # Windows has no flock
     fcntl = None  # type: ignore[assignment]
 
-Path = str | os.PathLike[str]
-
+PathLike = str | os.PathLike[str]
 
 STANDARD_STREAMS = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/1": 1, "/dev/fd/2": 2}
-"""Names that are written to as they stand: opening them anew would cut off a file the shell has redirected them to."""
+"""The descriptors of names that are not opened: that would truncate a file the shell has redirected them to."""
+
+_SUFFIX = ".tmp"
+
+_locks: dict[str, int] = {}
+"""The locks that this process holds: the file descriptor of each lock's file."""
 
 
-def check_output(path: Path, inputs: Iterable[Path] = (), overwrite: bool = True) -> None:
-    """Raise InputError if `path` cannot become an output: found before the work, not after it.
+def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: bool = True) -> None:
+    """Raise InputError if `path` cannot become an output, so that this is known before the work and not after it.
 
-    `-` among the inputs is stdin. Whether a file can be made beside the output is found by making one.
+    `-` among the inputs is stdin. To see whether its directory is writable, a file is made there and removed.
     """
     name = os.fspath(path)
     if name in STANDARD_STREAMS:
@@ -58,30 +62,31 @@ def check_output(path: Path, inputs: Iterable[Path] = (), overwrite: bool = True
     except OSError as error:
         raise InputError(f"output {name} cannot be written in its directory: {error.strerror}") from error
     os.close(descriptor)
-    with contextlib.suppress(FileNotFoundError):  # another run took it for a leftover
+    with contextlib.suppress(FileNotFoundError):  # another run may have taken it for a leftover
         os.unlink(temporary)
 
 
-def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path], overwrite: bool) -> None:
-    """`check_output` of each that is not None, and `check_distinct`."""
-    named = [path for path in outputs if path is not None]
-    for path in named:
+def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike], overwrite: bool) -> None:
+    """Check each output that is not None by `check_output`, and all of them by `check_distinct`."""
+    paths = [path for path in outputs if path is not None]
+    for path in paths:
         check_output(path, inputs, overwrite)
-    check_distinct(named)
+    check_distinct(paths)
 
 
-def check_distinct(outputs: Iterable[Path | None]) -> None:
-    """Raise InputError for a file that is named twice."""
-    named: list[str] = []
+def check_distinct(outputs: Iterable[PathLike | None]) -> None:
+    """Raise InputError where two outputs are the same file. Outputs that are None are passed over."""
+    targets: set[str] = set()
     for path in outputs:
-        if path is not None and os.path.realpath(path) in named:
+        if path is None:
+            continue
+        if os.path.realpath(path) in targets:
             raise InputError(f"{os.fspath(path)} is named for two outputs: give each its own file")
-        if path is not None:
-            named.append(os.path.realpath(path))
+        targets.add(os.path.realpath(path))
 
 
 def check_words(words: Sequence[str], whose: str) -> None:
-    """Raise InputError for a word that cannot stand between blanks in a file of `whose` kind."""
+    """Raise InputError for a word that cannot stand between blanks in a file of the kind that `whose` names."""
     if "\n".join(words).split() != list(words):
         bad = next(word for word in words if word.split() != [word])
         raise InputError(f"the word {bad!r} is empty or holds white space: no {whose} file can hold it")
@@ -89,23 +94,23 @@ def check_words(words: Sequence[str], whose: str) -> None:
 
 
 def check_unicode(words: Sequence[str]) -> None:
-    """Raise InputError for a word with half a surrogate pair, which UTF-8 has no bytes for."""
+    """Raise InputError for a word with half a surrogate pair, for which UTF-8 has no bytes."""
     try:
         "\n".join(words).encode()
     except UnicodeEncodeError as error:
-        bad = next(word for word in words if any("\ud800" <= sign <= "\udfff" for sign in word))
+        bad = next(word for word in words if any("\ud800" <= letter <= "\udfff" for letter in word))
         raise InputError(f"the word {bad!r} is no valid Unicode: no file can hold it") from error
 
 
-def _is_same_file(target: str, source: Path) -> bool:
+def _is_same_file(target: str, source: PathLike) -> bool:
     try:
         return os.path.samestat(os.stat(target), os.fstat(0) if source == "-" else os.stat(source))
     except OSError:
         return False
 
 
-def is_device(path: Path) -> bool:
-    """Whether `path` is a pipe, terminal or device: written to directly, never renamed over."""
+def is_device(path: PathLike) -> bool:
+    """Whether `path` is a pipe, terminal or device, which is written to directly and never replaced."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -113,21 +118,18 @@ def is_device(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write; at the end it is on disk and takes the place of `path`, on any exception it is gone.
+def replacing(path: PathLike) -> Iterator[BinaryIO]:
+    """Open a new file that replaces `path` at the end of the block; after an exception `path` is as it was before.
 
-    A reader of `path` sees the complete old file or the complete new one: the new one is written beside it, synced and
-    renamed over it, then the directory is synced. A link is followed, permissions of an old file are kept. Pipes and
-    devices are written to directly, `-` is stdout; that a reader leaves early is no error.
-    Raises RunError where the disk is full or the path is not writable.
+    A reader of `path` sees the complete old file or the complete new one: the new file is written beside the old one,
+    synced and renamed, and the directory is synced. A link is followed, and the permissions of an old file are kept.
+    Pipes and devices are written to directly, `-` is stdout; it is no error if their reader leaves early. Raises
+    RunError where the disk is full or the path is not writable.
     """
     name = os.fspath(path)
     try:
-        if name in STANDARD_STREAMS:
-            with open(os.dup(STANDARD_STREAMS[name]), "wb") as stream:
-                yield stream
-        elif is_device(path):
-            with open(path, "wb") as stream:
+        if name in STANDARD_STREAMS or is_device(path):
+            with open(os.dup(STANDARD_STREAMS[name]) if name in STANDARD_STREAMS else path, "wb") as stream:
                 yield stream
         else:
             with _renamed_at_end(os.path.realpath(path)) as file:
@@ -147,14 +149,14 @@ def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(descriptor)
         mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~_umask()
-        with contextlib.suppress(OSError):  # some file systems have no permissions
+        with contextlib.suppress(OSError):  # of a file system without permissions
             os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    with contextlib.suppress(OSError):  # nor can every directory be synced; the file is there
+    with contextlib.suppress(OSError):  # not every directory can be synced; the file is there
         directory = os.open(os.path.dirname(target), os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -163,23 +165,22 @@ def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
 
 
 def _new_file_beside(target: str) -> tuple[int, str]:
+    """A new temporary file: its descriptor, locked as long as this process lives, and its name."""
     directory, name = os.path.split(target)
     descriptor, temporary = tempfile.mkstemp(prefix=_prefix_of(name), suffix=_SUFFIX, dir=directory)
-    _lock(descriptor)  # as long as this process lives: else it is left from one that was killed
+    _lock(descriptor)
     return descriptor, temporary
 
 
-_SUFFIX = ".tmp"
-
-
 def _prefix_of(name: str) -> str:
-    if len(name) > 100:  # a name may be 255 bytes long at most
+    """How the names of the temporary files and the lock for a file begin."""
+    if len(name) > 100:  # file systems allow 255 bytes
         name = f"{name[:60]}{zlib.crc32(os.fsencode(name)):08x}"
     return f".{name}."
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock a file for this process: True if done, False if another one has it, None where there are no locks."""
+    """Lock a file for this process: True if done, False if another process has it, None where there are no locks."""
     if fcntl is None:
         return None
     try:
@@ -192,11 +193,11 @@ def _lock(descriptor: int) -> bool | None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other runs from `path` meanwhile, and remove the half-written files that killed ones left beside it.
+def locked(path: PathLike) -> Iterator[None]:
+    """Keep other runs from writing `path` during the block, and remove what killed runs left half-written beside it.
 
-    The lock is on a file beside it and ends with the process, however that ends. Streams and devices have none.
-    Raises InputError at once if another run has it.
+    A file beside `path` is locked. The lock ends with the process, however that ends. Streams and devices are not
+    locked. Raises InputError at once if another run has the lock.
     """
     target = os.path.realpath(path)
     if os.fspath(path) in STANDARD_STREAMS or is_device(target):
@@ -215,41 +216,38 @@ def locked(path: Path) -> Iterator[None]:
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
                 break
-        os.close(descriptor)  # the one who had it has just removed it
-    _held[lock] = descriptor
+        os.close(descriptor)  # the run that had the lock has just removed its file
+    _locks[lock] = descriptor
     try:
         _remove_leftovers(directory, name)
         yield
     finally:
-        if _held.pop(lock, None) is not None:  # else this is a forked child
+        if _locks.pop(lock, None) is not None:  # None in a forked child
             with contextlib.suppress(OSError):
                 os.unlink(lock)
             os.close(descriptor)
 
 
-_held: dict[str, int] = {}
-"""The descriptors of the locks of this process."""
-
-
 def remove_locks() -> None:
-    """For a process that is about to end without further ado."""
-    for lock in _held:
+    """Remove the files of all locks, for a process that is about to end at once, without leaving its blocks."""
+    for lock in _locks:
         with contextlib.suppress(OSError):
             os.unlink(lock)
 
 
-def _let_go_of_locks() -> None:
-    """In a forked child: the locks are its parent's, and end with that one."""
-    for descriptor in _held.values():
+def _close_locks() -> None:
+    """In a forked child, close the locks of its parent; otherwise they would not end with the parent."""
+    for descriptor in _locks.values():
         os.close(descriptor)
-    _held.clear()
+    _locks.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_of_locks)
+    os.register_at_fork(after_in_child=_close_locks)
 
 
 def _remove_leftovers(directory: str, name: str) -> None:
+    """Remove the temporary files for `name` that no living process has locked."""
     pattern = re.compile(re.escape(_prefix_of(name)) + "[a-z0-9_]{8}" + re.escape(_SUFFIX))  # as mkstemp makes them
     with contextlib.suppress(OSError):
         for entry in os.listdir(directory):

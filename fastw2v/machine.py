@@ -1,4 +1,4 @@
-"""What this machine gives the process."""
+"""What this machine gives the process: cores and memory, less where a container or a limit allows less."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 
+_MEMORY_FILES = (("memory.max", "memory.current", ""), ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
+"""For each version of cgroups, 2 and 1, the files of limit and use, and how fields of memory.stat begin."""
+
 
 def available_threads() -> int:
-    """Cores this process may use: its affinity, or its container's CPU quota if that is less."""
+    """How many cores this process may use: its affinity, or its container's CPU quota if that is less."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_cpus()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def _cgroup_cpus() -> float | None:
+    """The container's quota in cores, or None without one."""
     try:  # version 2: "quota period", quota "max" where there is no limit
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
@@ -30,69 +34,67 @@ def _cgroup_cpus() -> float | None:
 
 
 def available_memory() -> tuple[int | None, str]:
-    """Bytes that the process can still get, None if unknown, and what sets that: the machine, a cgroup, a limit."""
-    found = [
-        (free, limit) for free, limit in (_machines_memory(), _cgroups_memory(), _address_space()) if free is not None
-    ]
-    return min(found) if found else (None, "unknown")
+    """How many bytes the process can still get, None if unknown, and what sets that: the machine, a cgroup, a limit."""
+    limits = {"the machine": _machine_memory(), "the cgroup's limit": _cgroup_memory(), "ulimit -v": _address_space()}
+    known = [(free, limit) for limit, free in limits.items() if free is not None]
+    return min(known) if known else (None, "unknown")
 
 
-def _machines_memory() -> tuple[int | None, str]:
+def format_bytes(n_bytes: float) -> str:
+    """A size as it is told to users: 1.5 MB, 24.6 GB."""
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.{0 if n_bytes >= 1e7 else 1}f} MB"
+
+
+def _machine_memory() -> int | None:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
-        return 1024 * fields["MemAvailable"], "the machine"
+        return 1024 * fields["MemAvailable"]
     except (OSError, KeyError, ValueError, IndexError):
-        return None, ""
+        return None
 
 
-def _cgroups_memory() -> tuple[int | None, str]:
-    """The least of what is left in the process's cgroup and those above it; file pages that can go count as free."""
+def _cgroup_memory() -> int | None:
+    """The least that is left in the process's cgroup and those above it. Cached files, which can go, count as free."""
     left: list[int] = []
     for directory in _own_cgroups():
-        for limit_file, used_file, prefix in (
-            ("memory.max", "memory.current", ""),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
-        ):
+        for limit_file, usage_file, prefix in _MEMORY_FILES:
             try:
-                limit = int((directory / limit_file).read_text())  # "max" is none
-                used = int((directory / used_file).read_text())
+                limit = int((directory / limit_file).read_text())  # "max" where there is none
+                used = int((directory / usage_file).read_text())
                 statistics = (directory / "memory.stat").read_text().splitlines()
-                cached = {f"{prefix}inactive_file", f"{prefix}active_file"}
+                cached = f"{prefix}inactive_file", f"{prefix}active_file"
                 cache = sum(int(line.split()[1]) for line in statistics if line.split()[0] in cached)
                 left.append(max(0, limit - used + cache))
             except (OSError, ValueError, IndexError):
                 continue
-    return (min(left), "the cgroup's limit") if left else (None, "")
+    return min(left) if left else None
 
 
 def _own_cgroups() -> list[Path]:
+    """The directories of the process's cgroups and of all cgroups above them, for both versions."""
     roots = [_CGROUP, _CGROUP / "memory"]
     try:
         names = {line.split(":")[2].strip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()}
     except (OSError, IndexError):
         names = set()
-    found = list(roots)
+    directories = list(roots)
     for root in roots:
         for name in names:
             directory = root / name
             while directory != root and root in directory.parents:
-                found.append(directory)
+                directories.append(directory)
                 directory = directory.parent
-    return found
+    return directories
 
 
-def _address_space() -> tuple[int | None, str]:
+def _address_space() -> int | None:
+    """How much the process may still allocate under `ulimit -v`, or None without one."""
     try:
-        import resource
+        import resource  # which Windows lacks
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (ImportError, OSError, ValueError, IndexError):
-        return None, ""
-    return (None, "") if limit == resource.RLIM_INFINITY else (max(0, limit - used), "ulimit -v")
-
-
-def format_bytes(n_bytes: float) -> str:
-    """A size in words: 1.5 MB, 24.6 GB."""
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.{0 if n_bytes >= 1e7 else 1}f} MB"
+        return None
+    return None if limit == resource.RLIM_INFINITY else max(0, limit - used)

@@ -1,12 +1,13 @@
 """Every option once, checked when made."""
 
+from dataclasses import fields
+
 import pytest
 
 from fastw2v import InputError, TrainConfig
-from fastw2v.config import base_type
+from fastw2v.config import Allowed, base_type
 
-
-@pytest.mark.parametrize(("options", "message"), [
+REFUSED = [
     ({"dim": 0}, "dim is 0: it must be at least 1 and at most 10000"),
     ({"dim": "100"}, "dim is '100': it must be of type int"),
     ({"dim": 10.5}, "dim is 10.5: it must be of type int"),
@@ -32,7 +33,10 @@ from fastw2v.config import base_type
     ({"workers": 2}, "there is no option workers: did you mean threads"),
     ({"widow": 2}, "there is no option widow: did you mean window"),
     ({"qqqq": 2}, "there is no option qqqq: known are model, loss"),
-])  # fmt: skip
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED)
 def test_refused(options, message):
     with pytest.raises(InputError, match=message.replace("(", r"\(")):
         TrainConfig.from_options(options)
@@ -46,3 +50,20 @@ def test_base_type():
     assert base_type("threads") is int
     assert base_type("temp_dir") is str
     assert base_type("lr") is float
+
+
+def test_a_range_without_its_low_end():
+    allowed = Allowed(0, 1, low_excluded=True)
+    assert [number in allowed for number in (0, 0.5, 1, 1.5)] == [False, True, True, False]
+    assert str(allowed) == "above 0 and at most 1"
+
+
+def test_the_first_choice_is_the_default():
+    for item in fields(TrainConfig):
+        choices = item.metadata["allowed"].choices
+        assert not choices or item.default == choices[0]
+
+
+def test_the_learning_rate_by_default():
+    assert [TrainConfig(model=model).first_lr for model in ("skipgram", "cbow")] == [0.025, 0.05]
+    assert TrainConfig(lr=0.01).first_lr == 0.01

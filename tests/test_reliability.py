@@ -1,20 +1,18 @@
 """Locks, leftovers, what a run will need, corpora that change, processes that fork."""
 
-import errno
 import gzip
 import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from planted import TRAIN, planted_text
 
 import fastw2v
-from fastw2v import InputError, RunError, TrainConfig, machine
+from fastw2v import InputError, RunError, TrainConfig
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.files import check_outputs, locked, replacing
+from fastw2v.files import locked
 from fastw2v.training import resources
 from fastw2v.training.resources import Estimated
 
@@ -36,33 +34,6 @@ def test_a_second_run_in_the_same_checkpoint_directory(planted, tmp_path):
     (tmp_path / "c").mkdir()
     with locked(tmp_path / "c" / "checkpoint.fw2v"), pytest.raises(InputError, match="written by another run"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", min_count=1)
-
-
-def test_a_lock_ends_with_its_process(tmp_path):
-    code = f"import os; from fastw2v.files import locked\nwith locked({str(tmp_path / 'o')!r}): os._exit(9)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
-    assert (tmp_path / ".o.lock").exists()
-    with locked(tmp_path / "o"):
-        pass
-    assert not (tmp_path / ".o.lock").exists()
-
-
-def test_leftovers_of_a_killed_run_are_removed_but_not_those_of_a_living_one(tmp_path):
-    code = f"import os; from fastw2v.files import replacing\nwith replacing({str(tmp_path / 'o')!r}) as f: os._exit(9)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
-    (tmp_path / ".o.mine.tmp").touch()
-    assert len(list(tmp_path.glob(".o.*.tmp"))) == 2
-    with replacing(tmp_path / "o") as file:
-        with locked(tmp_path / "o"):
-            assert len(list(tmp_path.glob(".o.*.tmp"))) == 2, "its own process has it open"
-        file.write(b"whole")
-    assert (tmp_path / "o").read_bytes() == b"whole"
-    assert sorted(os.listdir(tmp_path)) == [".o.mine.tmp", "o"]
-
-
-def test_one_name_for_two_outputs(tmp_path):
-    with pytest.raises(InputError, match="is named for two outputs"):
-        check_outputs([tmp_path / "a", None, tmp_path / "a"], [], True)
 
 
 ESTIMATE = """
@@ -105,19 +76,6 @@ def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypa
     assert "not enough memory for training 0.4 MB of 0.1 MB free (the cgroup's limit): 2 matrices 0.1 MB" in err
     assert "a checkpoint 0.1 MB. Lower --dim or --max-vocab" in err
     assert not (tmp_path / "o").exists()
-
-
-def test_available_memory(tmp_path, monkeypatch):
-    free, _ = machine.available_memory()
-    assert free is None or free > 1e6
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    monkeypatch.setattr(machine, "_own_cgroups", lambda: [tmp_path])
-    (tmp_path / "memory.max").write_text("3000000\n")
-    (tmp_path / "memory.current").write_text("2500000\n")
-    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 300000\nactive_file 100000\n")
-    assert machine.available_memory() == (900_000, "the cgroup's limit")
-    (tmp_path / "memory.max").write_text("max\n")
-    assert machine.available_memory()[1] != "the cgroup's limit"
 
 
 def test_room_for_the_ids(tmp_path, monkeypatch):
@@ -188,41 +146,9 @@ def test_estimates_say_what_they_are():
     assert resources.estimate_memory(10, TrainConfig(dim=4), 1, False).memory["a checkpoint"] == 0
 
 
-def test_without_locks_nothing_of_the_living_is_removed(tmp_path, monkeypatch):
-    from fastw2v import files
-
-    def no_locks(descriptor, operation):
-        raise OSError(errno.ENOLCK, "no locks")
-
-    monkeypatch.setattr(files.fcntl, "flock", no_locks)
-    with replacing(tmp_path / "o") as file:
-        with locked(tmp_path / "o"):
-            pass
-        file.write(b"whole")
-    assert (tmp_path / "o").read_bytes() == b"whole"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_does_not_keep_the_lock(tmp_path):
-    with locked(tmp_path / "o"):
-        child = os.fork()
-        if not child:
-            time.sleep(1)
-            os._exit(0)
-    with locked(tmp_path / "o"):
-        pass
-    os.waitpid(child, 0)
-
-
 def test_blank_lines_need_no_room(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("\n" * 500_000 + "a b\n" * 100)
     assert resources.check_room_for_ids([str(path)], str(tmp_path)) == 4 * 300
     path.write_bytes(gzip.compress(b"a b\n" * 100))
     assert resources.check_room_for_ids([str(path)], str(tmp_path)) is None
-
-
-def test_long_names_have_locks_of_their_own(tmp_path):
-    with locked(tmp_path / ("a" * 200)), locked(tmp_path / ("a" * 200 + "b")):
-        pass
-    assert not list(tmp_path.iterdir())

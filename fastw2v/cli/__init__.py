@@ -17,8 +17,6 @@ from .stopping import Stopped, say, say_stopped, signals
 from .train import train, warmup
 from .vectors import analogy, convert, evaluate, info, plot, similar
 
-__all__ = ["cli", "main"]
-
 
 def main() -> NoReturn:
     """Run a command. Exit codes: 0 done, 1 failed in the work, 2 refused before it, 130 or 143 by a signal."""
@@ -30,12 +28,9 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except InputError as error:
-        say(str(error))
-        code = 2
     except (Fastw2vError, OSError, MemoryError) as error:
         say(str(error) or "out of memory")
-        code = 1
+        code = 2 if isinstance(error, InputError) else 1
     except Stopped as stopped:
         say_stopped(stopped.number)
         code = 128 + stopped.number

@@ -1,4 +1,4 @@
-"""fastw2v vocab, phrases: what is done with text."""
+"""The commands that work on text: vocab and phrases."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click import Choice, IntRange
 
 from ..corpus.paths import find_files
 from ..errors import InputError
 from ..files import check_output, check_outputs
 from ..machine import available_threads
-from .options import config_option
+from .options import config_option, flag, option
 from .stopping import say, signals
 
 if TYPE_CHECKING:
-    from ..corpus.corpus import Reading
+    from ..corpus.reading import Reading
 
 DEFAULT_THRESHOLDS = {"default": 10.0, "word2phrase": 100.0, "npmi": 0.5}
+"""The threshold of each scoring of phrases, unless --threshold says another."""
+
+SCORING = Choice(list(DEFAULT_THRESHOLDS))
 
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
-@click.option("-o", "--output", default="-", show_default=True, metavar="FILE", help="Where it goes; - is stdout.")
-@click.option("--min-count", default=5, show_default=True, type=click.IntRange(0), help="Leave out rarer words.")
-@click.option("--max-vocab", type=click.IntRange(2), help="Keep only the most frequent words.")
-@click.option("--threads", type=click.IntRange(1), help="Default: all available cores.")
-@click.option("--temp-dir", metavar="DIR", help="Where token ids go, 4 bytes a token.")
+@option("-o --output FILE", "Where it goes; - is stdout.", default="-")
+@option("--min-count", "Leave out rarer words.", IntRange(0), default=5)
+@option("--max-vocab", "Keep only the most frequent words.", IntRange(2))
+@option("--threads", "Default: all available cores.", IntRange(1))
+@option("--temp-dir DIR", "Where token ids go, 4 bytes a token.")
 @config_option("invalid_utf8")
-@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
-def vocab(
-    corpus: tuple[str, ...], output: str, min_count: int, max_vocab: int | None, threads: int | None,
-    temp_dir: str | None, invalid_utf8: str, overwrite: bool,
-) -> None:  # fmt: skip
+@flag("--overwrite", "Replace a file that exists.")
+def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | None, **options: Any) -> None:
     """Count the words of CORPUS and write lines of 'word count', the most frequent first.
 
     `fastw2v train --read-vocab` reads such a file.
@@ -44,35 +45,35 @@ def vocab(
     check_output(output, files, overwrite)
 
     from ..corpus.corpus import Corpus
+    from ..corpus.pruning import Pruning
 
-    text = Corpus.from_text(
-        files, min_count=min_count, max_vocab=max_vocab, least_words=1, threads=threads or available_threads(),
-        temp_dir=temp_dir, invalid_utf8=invalid_utf8, on_bytes=signals.end_in_good_order,
-    )  # fmt: skip
-    _say_what_was_changed(text.reading)
+    pruning = Pruning(options.pop("min_count"), options.pop("max_vocab"), least_words=1)
+    options |= {"threads": threads or available_threads(), "on_bytes": signals.end_in_good_order}
+    text = Corpus.from_text(files, pruning, **options)
+    _say_changes(text.reading)
     text.vocabulary.save(output)
 
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where the text goes; - is stdout.")
-@click.option("--min-count", default=5, show_default=True, type=click.IntRange(1), help="A pair must come so often.")
-@click.option("--threshold", type=float, help="And score higher than this. Default: 10; word2phrase 100; npmi 0.5.")
-@click.option("--scoring", type=click.Choice(["default", "word2phrase", "npmi"]), default="default", show_default=True,
-              help="gensim's default, word2phrase's, or normalised pointwise mutual information.")  # fmt: skip
-@click.option("--passes", default=1, show_default=True, type=click.IntRange(1), help="Each finds longer phrases.")
-@click.option("--connector-words", metavar="FILE",
-              help="Words that may stand inside a phrase; 'english' for a built-in list.")  # fmt: skip
-@click.option("--delimiter", default="_", show_default=True, help="Joins the words of a phrase.")
-@click.option("--list", "list_file", metavar="FILE", help="Also write the phrases, each with its score.")
-@click.option("--threads", type=click.IntRange(1), help="Default: all available cores.")
-@click.option("--temp-dir", metavar="DIR", help="Where token ids go, 4 bytes a token.")
+@option("-o --output FILE", "Where the text goes; - is stdout.", required=True)
+@option("--min-count", "A pair must come so often.", IntRange(1), default=5)
+@option("--threshold", "And score higher than this. Default: 10; word2phrase 100; npmi 0.5.", float)
+@option(
+    "--scoring",
+    "gensim's default, word2phrase's, or normalised pointwise mutual information.",
+    SCORING,
+    default="default",
+)
+@option("--passes", "Each finds longer phrases.", IntRange(1), default=1)
+@option("--connector-words FILE", "Words that may stand inside a phrase; 'english' for a built-in list.")
+@option("--delimiter", "Joins the words of a phrase.", default="_")
+@option("--list list_file FILE", "Also write the phrases, each with its score.")
+@option("--threads", "Default: all available cores.", IntRange(1))
+@option("--temp-dir DIR", "Where token ids go, 4 bytes a token.")
 @config_option("invalid_utf8")
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-def phrases(
-    corpus: tuple[str, ...], output: str, threshold: float | None, scoring: str, connector_words: str | None,
-    list_file: str | None, threads: int | None, temp_dir: str | None, overwrite: bool, **options: Any,
-) -> None:  # fmt: skip
+@flag("--overwrite", "Replace files that exist.")
+def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwrite: bool, **options: Any) -> None:
     """Join words of CORPUS that come together more often than by chance: new york becomes new_york.
 
     \b
@@ -81,43 +82,44 @@ def phrases(
     """
     signals.consequence = ": the text was not written"
     files = find_files(corpus)
+    connector_words = options["connector_words"]
     inputs = [*files, *([connector_words] if connector_words not in (None, "english") else [])]
     check_outputs([output, list_file], inputs, overwrite)
 
-    from ..corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases, compile_kernels
+    from ..corpus.phrases import Phrases, compile_kernels
     from ..files import replacing
 
-    if connector_words == "english":
-        connectors = ENGLISH_CONNECTOR_WORDS
-    elif connector_words:
-        connectors = frozenset(_words_of(connector_words))
-    else:
-        connectors = frozenset()
+    options["connector_words"] = _connector_words(connector_words)
+    if options["threshold"] is None:
+        options["threshold"] = DEFAULT_THRESHOLDS[options["scoring"]]
     compile_kernels()
-    found = Phrases.learn(
-        files, output=output, threads=threads, temp_dir=temp_dir, on_bytes=signals.end_in_good_order, scoring=scoring,
-        connector_words=connectors, threshold=DEFAULT_THRESHOLDS[scoring] if threshold is None else threshold,
-        **options,
-    )  # fmt: skip
-    _say_what_was_changed(found.reading)
+    learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
+    _say_changes(learned.reading)
     if list_file:
         with replacing(list_file) as file:
-            listed = sorted(found.export_phrases().items(), key=lambda item: -item[1])
-            file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in listed).encode())
-    say(f"{len(found):,} phrases")
+            scores = sorted(learned.export_phrases().items(), key=lambda item: -item[1])
+            file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode())
+    say(f"{len(learned):,} phrases")
 
 
-def _say_what_was_changed(reading: Reading | None) -> None:
-    from ..progress import what_was_changed
+def _say_changes(reading: Reading | None) -> None:
+    from .progress import describe_changes
 
-    for text in what_was_changed(reading) if reading else []:
+    for text in describe_changes(reading) if reading else []:
         say(text)
 
 
-def _words_of(path: str) -> list[str]:
+def _connector_words(name: str | None) -> frozenset[str]:
+    """The words of a file, or those of the built-in list. Raises InputError if the file is not readable text."""
+    from ..corpus.phrases import ENGLISH_CONNECTOR_WORDS
+
+    if not name:
+        return frozenset()
+    if name == "english":
+        return ENGLISH_CONNECTOR_WORDS
     try:
-        return Path(path).read_text("utf8").split()
+        return frozenset(Path(name).read_text("utf8").split())
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
+        raise InputError(f"{name} is not UTF-8 at byte {error.start}") from error

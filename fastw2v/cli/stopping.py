@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, and what is said on stderr."""
+"""Ctrl-C and SIGTERM, and the messages on stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..files import remove_locks
 
 
 class Stopped(BaseException):
-    """A signal has come. Not KeyboardInterrupt, which Click would take for its own."""
+    """Raised by a signal. It is not KeyboardInterrupt, which Click would handle itself."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -19,23 +19,23 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Ctrl-C and SIGTERM: the first ends the work in good order, at the next safe point; a second one ends it at once.
+    """Ctrl-C and SIGTERM: the first one ends the work in good order, at the next safe point; a second one at once.
 
     Until the kernels are compiled there is nothing to put in order, and an exception inside the compiler could be lost
-    or crash it: there the first one ends the process at once.
+    or crash it: during that time the first signal ends the process at once.
     """
 
     ends_at_once = True
     waits = False  # for the end of a slice, where the state of a run can be saved
-    received = 0
-    consequence = ""  # of an early end, as the command says
+    received = 0  # the number of the first signal
+    consequence = ""  # what an early end means, appended to the message that reports it
 
     def catch(self) -> None:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
 
     def end_in_good_order(self, *_: object) -> None:
-        """The kernels are compiled: from now on there may be something to put in order."""
+        """Let the next signal raise Stopped: the kernels are compiled, and there may be something to put in order."""
         self.ends_at_once = False
 
     def _on_signal(self, number: int, frame: object) -> None:
@@ -54,10 +54,10 @@ def say_stopped(number: int) -> None:
 
 
 def say(message: str) -> None:
-    # A file name or word from outside may hold bytes that the terminal's encoding cannot.
     if sys.stderr is None:  # closed: its number may be another file's by now
         return
     with contextlib.suppress(OSError):
+        # A file name or a word may hold bytes that the terminal's encoding does not have.
         os.write(2, f"fastw2v: {message}\n".encode(errors="backslashreplace"))
 
 

@@ -1,10 +1,11 @@
-"""fastw2v train, warmup."""
+"""The commands that train: train and warmup."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable
+import time
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,63 +14,39 @@ from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError
 from ..files import check_distinct, check_outputs, locked
-from ..vectors.names import CHECKPOINT, FORMATS, PREVIOUS_CHECKPOINT, format_of, outputs_of
-from ..vectors.plots import check_plot
-from .options import config_options
+from ..machine import format_bytes
+from ..vectors.names import format_of, outputs_of
+from ..vectors.pictures import check_picture
+from .options import FORMAT, config_options, flag, option
 from .stopping import Stopped, signals
 
 if TYPE_CHECKING:
-    from ..corpus.vocabulary import Vocabulary
-    from ..progress import Reporter
-
-
-UNWRITTEN = "the vectors were not written"
+    from ..events import Callback, Event
+    from ..vectors.vectors import Vectors
+    from .progress import Reporter
 
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where the vectors go; - is stdout.")
-@click.option("--format", "kind", type=click.Choice(FORMATS),
-              help="Default: by the end of the name (.bin, .npz, .fw2v, .tsv), else text.")  # fmt: skip
+@option("-o --output FILE", "Where the vectors go; - is stdout.", required=True)
+@option("--format kind", "Default: by the end of the name (.bin, .npz, .fw2v, .tsv), else text.", FORMAT)
 @config_options
-@click.option("--save-vocab", metavar="FILE", help="Write the vocabulary as 'word count' lines.")
-@click.option("--read-vocab", metavar="FILE", help="Use this vocabulary and its counts; drop other words.")
-@click.option("--init-vectors", metavar="FILE", help="Start from these vectors; other words start at random.")
-@click.option("--save-model", metavar="FILE", help="Write all that --continue-from needs: a .fw2v file.")
-@click.option("--continue-from", metavar="FILE", help="Add CORPUS to the run that wrote this model; keep its words.")
-@click.option("--checkpoint", metavar="DIR", help="Keep the state of the run there, to resume from.")
-@click.option("--checkpoint-every", metavar="MINUTES", type=float, default=10.0, show_default=True,
-              help="Also after long epochs, at the end and at Ctrl-C.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint, with the same corpus and options.")
-@click.option("--freeze", is_flag=True, help="Do not change the vectors that are started from.")
-@click.option("--held-out", metavar="FILE", help="Text that is not trained on: tell its loss after each epoch.")
-@click.option("--loss-plot", metavar="FILE", help="Draw the loss curve, while training too: .png, .svg or .pdf.")
-@click.option("--dask", metavar="ADDRESS", help="Train on a Dask cluster: a scheduler's address, or local:N for N "
-              "processes here.")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--log-json", metavar="FILE", help="Write one JSON record a line, one for each slice and each epoch.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-def train(
-    corpus: tuple[str, ...],
-    output: str,
-    kind: str | None,
-    save_vocab: str | None,
-    read_vocab: str | None,
-    init_vectors: str | None,
-    save_model: str | None,
-    continue_from: str | None,
-    checkpoint: str | None,
-    checkpoint_every: float,
-    resume: bool,
-    freeze: bool,
-    held_out: str | None,
-    loss_plot: str | None,
-    dask: str | None,
-    overwrite: bool,
-    log_json: str | None,
-    quiet: bool,
-    **options: Any,
-) -> None:
+@option("--save-vocab FILE", "Write the vocabulary as 'word count' lines.")
+@option("--read-vocab FILE", "Use this vocabulary and its counts; drop other words.")
+@option("--init-vectors FILE", "Start from these vectors; other words start at random.")
+@option("--save-model FILE", "Write all that --continue-from needs: a .fw2v file.")
+@option("--continue-from FILE", "Add CORPUS to the run that wrote this model; keep its words.")
+@option("--checkpoint DIR", "Keep the state of the run there, to resume from.")
+@option("--checkpoint-every MINUTES", "Also after long epochs, at the end and at Ctrl-C.", float, default=10.0)
+@flag("--resume", "Go on from the checkpoint, with the same corpus and options.")
+@flag("--freeze", "Do not change the vectors that are started from.")
+@option("--held-out FILE", "Text that is not trained on: tell its loss after each epoch.")
+@option("--loss-plot FILE", "Draw the loss curve, while training too: .png, .svg or .pdf.")
+@option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
+@flag("--overwrite", "Replace files that exist.")
+@option("--log-json FILE", "Write one JSON record a line, one for each slice and each epoch.")
+@flag("--quiet", "Print nothing but errors.")
+def train(corpus: tuple[str, ...], **options: Any) -> None:
     """Train vectors on CORPUS: text files, globs, directories, or - for stdin.
 
     Plain text or gz, bz2, xz, zst. A line is a sentence, words are separated by white space.
@@ -79,112 +56,140 @@ def train(
     fastw2v train 'wiki/*.xz' -o vecs.bin --dim 300 --epochs 3 --threads 8
     zcat corpus.gz | fastw2v train - -o vecs.txt --min-count 10
     """
-    signals.consequence = f": {UNWRITTEN}"
-    options = {name: value for name, value in options.items() if value is not None}
-    config = TrainConfig.from_options(options)  # refused here, before Numba is loaded
+    signals.consequence = ": the vectors were not written"
+    config_options = {name: value for name, value in _take(TrainConfig, options).items() if value is not None}
+    config = TrainConfig(**config_options)  # refused here, before Numba is loaded
     if config.threads:
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
     if config.loss == "softmax":
-        limit_blas()
-    files = seen = names_for_workers(corpus) if dask is not None else find_files(corpus)
-    if dask is not None:
-        with contextlib.suppress(InputError):  # the workers see more, perhaps
-            seen = find_files(files)
-    if loss_plot:
-        check_plot(loss_plot)
-    given = [name for name in (read_vocab, init_vectors, continue_from) if name is not None]
-    inputs = [*seen, *given, *(find_held_out(held_out, files) if held_out else [])]
-    kind = kind or format_of(output)
-    outputs = outputs_of(output, kind)
-    by_the_way = [save_model, save_vocab, loss_plot, log_json]  # the run that is resumed may have made them
-    check_outputs(outputs, inputs, overwrite)
-    check_outputs(by_the_way, [*inputs, *outputs], overwrite or resume)
-    own = [os.path.join(checkpoint, name) for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)] if checkpoint else []
-    check_distinct([*outputs, *by_the_way, *own])
-
-    with locked(output):
-        _train(
-            files, output, kind, save_vocab, log_json, quiet, read_vocab=read_vocab, resume=resume,
-            init_vectors=init_vectors, continue_from=continue_from, freeze=freeze, save_model=save_model,
-            checkpoint=checkpoint, checkpoint_every=checkpoint_every, held_out=held_out, loss_plot=loss_plot, dask=dask,
-            **options,
-        )  # fmt: skip
+        _limit_blas()
+    is_on_cluster = options["dask"] is not None
+    files = visible = names_for_workers(corpus) if is_on_cluster else find_files(corpus)
+    if is_on_cluster:
+        with suppress(InputError):  # the workers may see files that this machine does not
+            visible = find_files(files)
+    options["kind"] = options["kind"] or format_of(options["output"])
+    command = TrainCommand(**_take(TrainCommand, options))
+    command.check_files(files, visible, options)
+    with locked(command.output):
+        command.run(files, {**options, **config_options})
 
 
-def _train(
-    files: list[str], output: str, kind: str, save_vocab: str | None, log_json: str | None, quiet: bool, *,
-    read_vocab: str | None, resume: bool, dask: str | None, **options: Any,
-) -> None:  # fmt: skip
-    from .. import train as train_vectors
-    from ..corpus.vocabulary import Vocabulary
-    from ..training.checkpoint import CheckpointSaved
-    from ..training.resources import check_disk, file_bytes, size_of
-    from ..training.run import CorpusRead, Event, PhaseEnded
-    from ..training.trainer import Evaluating, Progress
+def _take(kind: type, options: dict[str, Any]) -> dict[str, Any]:
+    """Remove the options that are fields of a dataclass, and return them."""
+    return {item.name: options.pop(item.name) for item in fields(kind)}
 
-    vocabulary = Vocabulary.load(read_vocab) if read_vocab else None
-    checkpoint, dim = options["checkpoint"], options["dim"]
-    with _reporter(quiet, log_json, resume) as report, contextlib.ExitStack() as closing:
-        if save_vocab:
-            report.on_vocabulary = _saver(save_vocab)
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """The options of `fastw2v train` that are not arguments of `fastw2v.train`, and what the command does with them."""
+
+    output: str
+    kind: str  # the format of the output
+    save_vocab: str | None
+    read_vocab: str | None
+    dask: str | None
+    overwrite: bool
+    log_json: str | None
+    quiet: bool
+
+    def check_files(self, files: list[str], visible: list[str], options: dict[str, Any]) -> None:
+        """Raise InputError for an output that cannot be written, or that is also an input or another output.
+
+        visible: the files of the corpus that this machine can see. options: arguments of `fastw2v.train`.
+        """
+        if options["loss_plot"]:
+            check_picture(options["loss_plot"])
+        held_out = find_held_out(options["held_out"], files) if options["held_out"] else []
+        sources = self.read_vocab, options["init_vectors"], options["continue_from"]
+        inputs = [*visible, *(path for path in sources if path is not None), *held_out]
+        outputs = outputs_of(self.output, self.kind)
+        others = [options["save_model"], self.save_vocab, options["loss_plot"], self.log_json]
+        check_outputs(outputs, inputs, self.overwrite)
+        # The run that is resumed may have written these.
+        check_outputs(others, [*inputs, *outputs], self.overwrite or options["resume"])
+        if options["checkpoint"]:
+            from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
+
+            others += [os.path.join(options["checkpoint"], name) for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)]
+        check_distinct([*outputs, *others])
+
+    def run(self, files: list[str], options: dict[str, Any]) -> None:
+        """Train and write the vectors. options: arguments of `fastw2v.train`."""
+        from ..api import train as train_vectors
+        from ..corpus.vocabulary import Vocabulary
+        from ..events import PhaseEnded
+        from .progress import Reporter
+
+        vocabulary = Vocabulary.load(self.read_vocab) if self.read_vocab else None
+        with ExitStack() as stack:
+            reporter = stack.enter_context(closing(Reporter(self.quiet, self.log_json, append=options["resume"])))
+            if self.dask is not None:
+                from ..cluster.connection import connected
+
+                options["client"] = stack.enter_context(connected(self.dask, options.get("threads")))
+            on_event = self._listener(reporter, options["dim"])
+            try:
+                vectors = train_vectors(files, vocabulary=vocabulary, callback=on_event, **options)
+            except RunError as error:
+                if error.vectors is not None:  # only the model could not be written
+                    error.vectors.save(self.output, self.kind)
+                raise
+            start = time.perf_counter()
+            self._write(vectors, options["checkpoint"])
+            reporter(PhaseEnded("write", time.perf_counter() - start))
+            reporter.summary(self.output, len(vectors))
+
+    def _listener(self, reporter: Reporter, dim: int) -> Callback:
+        """Make a callback of `fastw2v.train` that shows the events and keeps `signals` up to date."""
+        from ..events import CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress
+        from ..training.resources import check_disk, vector_file_bytes
 
         def on_event(event: Event) -> bool:
-            report(event)
+            reporter(event)
             match event:
-                case CorpusRead(vocabulary=words):
-                    check_disk(output, file_bytes(kind, len(words), dim), "the output", "choose another place")
+                case PhaseEnded("compile"):
+                    signals.end_in_good_order()
+                case CorpusRead(vocabulary):
+                    if self.save_vocab:
+                        vocabulary.save(self.save_vocab)
+                    needed = vector_file_bytes(self.kind, len(vocabulary), dim)
+                    check_disk(self.output, needed, "the output", "choose another place")
                 case Progress() | Evaluating():
                     signals.waits = True
                 case CheckpointSaved(n_words=n_words):
-                    signals.consequence = f": {UNWRITTEN}; --resume goes on after {n_words:,} words"
+                    signals.consequence = f": the vectors were not written; --resume goes on after {n_words:,} words"
                 case PhaseEnded("train"):
                     signals.waits = False
                     if signals.received:
                         raise Stopped(signals.received)
             return signals.received > 0
 
-        if dask is not None:
-            from ..training.connection import connected
+        return on_event
 
-            options["client"] = closing.enter_context(connected(dask, options.get("threads")))
+    def _write(self, vectors: Vectors, checkpoint: str | None) -> None:
+        from ..training.resources import vector_file_bytes
+
         try:
-            vectors = train_vectors(files, vocabulary=vocabulary, resume=resume, callback=on_event, **options)
+            vectors.save(self.output, self.kind)
         except RunError as error:
-            if error.vectors is not None:  # only the model could not be written
-                error.vectors.save(output, kind)
-            raise
-        with report.phase("write"):
-            try:
-                vectors.save(output, kind)
-            except RunError as error:
-                needed = size_of(file_bytes(kind, len(vectors), dim))
-                kept = f"; {checkpoint} has the run, --resume writes it again" if checkpoint else ""
-                raise RunError(f"{error}. It takes about {needed}{kept}") from error
-        report.summary(output)
+            needed = format_bytes(vector_file_bytes(self.kind, len(vectors), vectors.vector_size))
+            kept = f"; {checkpoint} has the run, --resume writes it again" if checkpoint else ""
+            raise RunError(f"{error}. It takes about {needed}{kept}") from error
 
 
-def limit_blas() -> None:
-    """The threads of full softmax are ours; NumPy's libraries read these once, when they are loaded."""
+def _limit_blas() -> None:
+    """Give NumPy's libraries one thread, as the threads of full softmax are ours. They read this when they load."""
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[name] = "1"
-
-
-def _saver(path: str) -> Callable[[Vocabulary], None]:
-    return lambda vocabulary: vocabulary.save(path)
-
-
-def _reporter(quiet: bool, log_json: str | None, append: bool) -> Reporter:
-    from ..progress import Reporter
-
-    return Reporter(quiet, log_json, on_compiled=signals.end_in_good_order, append=append)
 
 
 @click.command()
 def warmup() -> None:
     """Compile the kernels for this CPU now, for example when building a container image."""
-    limit_blas()
+    _limit_blas()
     from ..corpus.phrases import compile_kernels as compile_phrases
-    from ..training.run import compile_kernels
+    from ..training.warmup import compile_kernels
 
     compile_phrases()
     compile_kernels(include_readers=True)

@@ -1,4 +1,4 @@
-"""Which files a corpus is: paths, globs and directories, found before anything is opened."""
+"""The files that paths, globs, directories and URLs name, listed before any of them is opened."""
 
 from __future__ import annotations
 
@@ -13,28 +13,17 @@ from .remote import find_urls, is_url
 
 STDIN = "-"
 
+PathLike = str | os.PathLike[str]
+Texts = PathLike | Iterable[PathLike]
+"""A path, glob, directory or URL, `-` for stdin, or several of them."""
 
-def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
-    """The files that paths, globs, directories and URLs name, in order; a directory's sorted, hidden ones left out.
+
+def find_files(corpus: Texts) -> list[str]:
+    """Return the files that a corpus names, in order; those of a directory or glob are sorted, without hidden files.
 
     Raises InputError for what does not exist or cannot be read.
     """
-    names = _names(corpus)
-    files: list[str] = []
-    for name in names:
-        if is_url(name):
-            found = find_urls(name)
-        elif os.path.isdir(name):
-            found = _files_below(name)
-            if not found:
-                raise InputError(f"corpus directory {name} holds no files")
-        elif name == STDIN or os.path.exists(name):
-            found = [name]
-        else:
-            found = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
-            if not found:
-                raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
-        files += found
+    files = [file for name in _names(corpus) for file in _files_of(name)]
     if files.count(STDIN) > 1:
         raise InputError("stdin (-) can be read only once: name it once")
     if STDIN in files and sys.stdin is None:
@@ -45,7 +34,21 @@ def find_files(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     return files
 
 
-def _names(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
+def _files_of(name: str) -> list[str]:
+    if is_url(name):
+        return find_urls(name)
+    if os.path.isdir(name):
+        if files := _files_below(name):
+            return files
+        raise InputError(f"corpus directory {name} holds no files")
+    if name == STDIN or os.path.exists(name):
+        return [name]
+    if files := sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path)):
+        return files
+    raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
+
+
+def _names(corpus: Texts) -> list[str]:
     try:
         names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
     except TypeError as error:
@@ -55,16 +58,16 @@ def _names(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) ->
     return names
 
 
-def names_for_workers(corpus: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[str]:
-    """The names, which other machines will look for, as absolute paths."""
+def names_for_workers(corpus: Texts) -> list[str]:
+    """Return the names of a corpus as absolute paths and URLs, so that other machines can find its files."""
     names = _names(corpus)
     if STDIN in names:
         raise InputError("stdin (-) cannot be read by several machines: give files that all of them can see")
     return [name if is_url(name) else os.path.abspath(name) for name in names]
 
 
-def find_held_out(held_out: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], corpus: list[str]) -> list[str]:
-    """The files of held-out text, beside those of the corpus."""
+def find_held_out(held_out: Texts, corpus: list[str]) -> list[str]:
+    """Return the files of a held-out text. corpus: the files of the corpus, which may not be stdin as well."""
     with about_held_out_text():
         files = find_files(held_out)
         if STDIN in files and STDIN in corpus:
@@ -74,7 +77,7 @@ def find_held_out(held_out: str | os.PathLike[str] | Iterable[str | os.PathLike[
 
 @contextlib.contextmanager
 def about_held_out_text() -> Iterator[None]:
-    """Errors inside say that they are not about the corpus."""
+    """Make errors inside the `with` block say that they are about the held-out text."""
     try:
         yield
     except InputError as error:
@@ -85,14 +88,14 @@ def _files_below(directory: str) -> list[str]:
     def refuse(error: OSError) -> None:
         raise InputError(f"corpus directory {error.filename} cannot be read: {error.strerror}") from error
 
-    found = []
-    seen = set()
+    files = []
+    visited = set()
     for place, directories, names in os.walk(directory, onerror=refuse, followlinks=True):
         status = os.stat(place)
-        if (status.st_dev, status.st_ino) in seen:  # a link back up
+        if (status.st_dev, status.st_ino) in visited:  # a link to a directory above
             directories.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         directories[:] = [name for name in directories if not name.startswith(".")]
-        found += [os.path.join(place, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if os.path.isfile(path))
+        files += [os.path.join(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in files if os.path.isfile(path))

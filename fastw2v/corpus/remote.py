@@ -15,7 +15,7 @@ def is_url(name: str) -> bool:
 
 @contextlib.contextmanager
 def file_system(url: str) -> Iterator[tuple[Any, str]]:
-    """The file system of a URL and the path in it. Errors inside become InputError, whatever the storage raises."""
+    """Yield the file system of a URL and the path in it; what the storage raises meanwhile becomes an InputError."""
     try:
         from fsspec.core import url_to_fs
     except ImportError:
@@ -26,27 +26,27 @@ def file_system(url: str) -> Iterator[tuple[Any, str]]:
         raise
     except FileNotFoundError as error:
         raise InputError(f"{url} does not exist: check the spelling") from error
-    except Exception as error:  # each storage has its own, that of a package to install among them
+    except Exception as error:  # each storage raises its own exceptions; one is that a package is missing
         raise InputError(f"cannot read {url}: {type(error).__name__}: {error}") from error
 
 
 def find_urls(url: str) -> list[str]:
-    """The files that a URL names: itself, those of a glob, or those below a directory, sorted."""
+    """Return the files that a URL names, sorted: itself, those of a glob, or those below a directory."""
     if "::" in url:
         raise InputError(f"{url} is one URL in another, which is not supported: unpack it first")
     with file_system(url) as (files, path):
         if any(character in path for character in ("*[" if url.startswith("http") else "*?[")):
-            found = [name for name, about in files.glob(path, detail=True).items() if about["type"] == "file"]
+            names = [name for name, info in files.glob(path, detail=True).items() if info["type"] == "file"]
         elif files.isdir(path):
-            found = [name for name in files.find(path) if "/." not in name.removeprefix(path.rstrip("/"))]
+            names = [name for name in files.find(path) if "/." not in name.removeprefix(path.rstrip("/"))]
         else:
-            found = [files.info(path)["name"]]
-        if not found:
+            names = [files.info(path)["name"]]
+        if not names:
             raise InputError(f"{url} names no files")
-        return sorted(files.unstrip_protocol(name) for name in found)
+        return sorted(files.unstrip_protocol(name) for name in names)
 
 
-def size_of_url(url: str) -> int:
-    """In bytes."""
+def url_size(url: str) -> int:
+    """Return the size of the file behind a URL, in bytes."""
     with file_system(url) as (files, path):
         return int(files.info(path)["size"])

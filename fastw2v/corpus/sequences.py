@@ -1,4 +1,4 @@
-"""Corpora that are no files: sentences from Python, lines of text, walks and other sequences of integers."""
+"""Corpora from Python: sentences as lists of words, lines of text, walks and other sequences of integers."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .corpus import PIECE, Corpus
+from .corpus import Corpus
+from .idfile import IDS_OF_PIECE
+from .pruning import DEFAULT_PRUNING, Pruning
 from .source import blocks_of_lines
 
 Walks = NDArray[np.integer[Any]] | tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]
 
 ROWS_AT_A_TIME = 1 << 16
-"""Walks, or rows of a column."""
+"""The number of walks, or rows of an Arrow column, that are converted at a time."""
 
 MOST_LABEL = 1 << 24
-"""Labels up to this, or to four for each number there is, are counted in an array; larger ones are sorted."""
+"""Labels below this, or below four times their number, are looked up in an array; larger ones by binary search."""
 
 
-def from_sentences(sentences: Iterable[Sequence[str]], **options: Any) -> Corpus:
-    """Lists of words, from any iterable, which is gone through once. options: `Corpus.from_ids`'s.
-
-    Raises InputError for a sentence that is a str.
-    """
+def from_sentences(
+    sentences: Iterable[Sequence[str]], pruning: Pruning = DEFAULT_PRUNING, temp_dir: str | None = None
+) -> Corpus:
+    """Read lists of words from any iterable, once. Raises InputError for a sentence that is a str."""
     id_of: defaultdict[str, int] = defaultdict(count().__next__)
 
     def words() -> list[str]:
-        found = list(id_of)
-        wrong = next((word for word in found if not isinstance(word, str)), None)
+        wrong = next((word for word in id_of if not isinstance(word, str)), None)
         if wrong is not None:
             raise InputError(
                 f"the sentences hold {wrong!r}, a {type(wrong).__name__}: words are str. Convert them "
                 "([str(item) for item in sentence]), or give arrays of integers as walks"
             )
-        return found
+        return list(id_of)
 
-    return Corpus.from_ids(_ids_of_sentences(_iterated(sentences, "sentences"), id_of), words, **options)
+    pieces = _ids_of_sentences(_iterated(sentences, "sentences"), id_of)
+    return Corpus.from_ids(pieces, words, pruning, temp_dir)
 
 
-def _ids_of_sentences(
-    sentences: Iterator[Sequence[str]], id_of: defaultdict[str, int]
-) -> Iterator[NDArray[np.int32]]:  # fmt: skip
+def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int]) -> Iterator[NDArray[np.int32]]:
+    """Yield the ids of the sentences in pieces, -1 after each sentence. id_of: gives a new word the next id."""
     ids = array("i")
     to_id = id_of.__getitem__
     for number, sentence in enumerate(sentences, 1):
@@ -60,21 +60,21 @@ def _ids_of_sentences(
         except TypeError as error:
             raise InputError(f"sentence {number} is a {type(sentence).__name__}, not a list of words") from error
         ids.append(-1)
-        if len(ids) >= PIECE:
+        if len(ids) >= IDS_OF_PIECE:
             yield np.frombuffer(ids, np.int32)
             ids = array("i")
     yield np.frombuffer(ids, np.int32) if ids else np.empty(0, np.int32)
 
 
-def from_lines(lines: Iterable[str], **options: Any) -> Corpus:
-    """Strings of words between white space, from any iterable. options: `Corpus.from_text`'s."""
-    return Corpus.from_blocks(blocks_of_lines(_iterated(lines, "lines")), **options)
+def from_lines(lines: Iterable[str], pruning: Pruning = DEFAULT_PRUNING, **options: Any) -> Corpus:
+    """Read strings of words between white space from any iterable. The options are those of `Corpus.from_blocks`."""
+    return Corpus.from_blocks(blocks_of_lines(_iterated(lines, "lines")), pruning, **options)
 
 
 def _iterated(items: Any, what: str) -> Iterator[Any]:
     if isinstance(items, (str, bytes)):
         raise InputError(f"{what} is the string {items[:40]!r}: give a list or another iterable; a file is the corpus")
-    if hasattr(items, "to_pylist"):  # Arrow's columns give objects of their own, not str
+    if hasattr(items, "to_pylist"):  # the items of an Arrow column are Arrow's own objects, not str
         pieces = (items.slice(first, ROWS_AT_A_TIME).to_pylist() for first in range(0, len(items), ROWS_AT_A_TIME))
         return chain.from_iterable(pieces)
     try:
@@ -83,50 +83,51 @@ def _iterated(items: Any, what: str) -> Iterator[Any]:
         raise InputError(f"{what} is a {type(items).__name__}, which cannot be iterated over") from error
 
 
-def from_walks(walks: Walks, **options: Any) -> Corpus:
-    """Sequences of integers: nodes of a graph, items of a basket. The words are their decimals.
+def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str | None = None) -> Corpus:
+    """Read sequences of integers, such as nodes of a graph or items of a basket. The words are their decimals.
 
-    walks: (n, length) integers, where a negative one (padding) ends a walk; or (labels, offsets), walk i being
-    labels[offsets[i] : offsets[i + 1]]. options: `Corpus.from_ids`'s. Raises InputError.
+    walks: (n, length) integers, where a negative one (padding) ends a walk; or (labels, offsets), where walk i is
+    labels[offsets[i] : offsets[i + 1]]. Raises InputError.
     """
     labels, offsets = _checked(walks)
     largest = int(labels.max()) if labels.size else -1
     if largest < 0:
         raise InputError("the walks hold no label of 0 or more")
     if largest < max(MOST_LABEL, 4 * labels.size):
-        seen = np.zeros(largest + 1, bool)
+        occurs = np.zeros(largest + 1, bool)
         for piece in _closed_pieces(labels, offsets):
-            seen[piece[piece >= 0]] = True
-        distinct = np.flatnonzero(seen)
-        id_of_label = np.cumsum(seen, dtype=np.int32) - 1
+            occurs[piece[piece >= 0]] = True
+        distinct = np.flatnonzero(occurs)
+        id_of_label = np.cumsum(occurs, dtype=np.int32) - 1
     else:
         distinct = np.unique(labels[labels >= 0])
         id_of_label = None
 
-    def ids(piece: NDArray[np.int64]) -> NDArray[np.int32]:
-        found = np.searchsorted(distinct, piece) if id_of_label is None else id_of_label[piece]
-        return np.where(piece >= 0, found, -1).astype(np.int32)
+    def ids_of(piece: NDArray[np.int64]) -> NDArray[np.int32]:
+        ids = np.searchsorted(distinct, piece) if id_of_label is None else id_of_label[piece]
+        return np.where(piece >= 0, ids, -1).astype(np.int32)
 
     words = [str(label) for label in distinct.tolist()]
-    return Corpus.from_ids(map(ids, _closed_pieces(labels, offsets)), words, **options)
+    return Corpus.from_ids(map(ids_of, _closed_pieces(labels, offsets)), words, pruning, temp_dir)
 
 
 def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Return labels, (n, length), and None; or labels, (n,), and the offsets of the walks in them."""
     try:
         labels, offsets = map(np.asarray, walks) if isinstance(walks, tuple) else (walks, None)
     except ValueError as error:  # not two, or not arrays
         raise InputError(f"walks are a tuple that is not (labels, offsets): {error}") from error
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1 + (offsets is None):
-        found = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
+        kind = f"{labels.dtype} {labels.shape}" if isinstance(labels, np.ndarray) else type(labels).__name__
         raise InputError(
-            f"walks are {found}: they must be integers of shape (n, length), or (labels, offsets), both flat"
+            f"walks are {kind}: they must be integers of shape (n, length), or (labels, offsets), both flat"
         )
     if labels.size and labels.max() > np.iinfo(np.int64).max:
         raise InputError(f"the walks hold {labels.max()}: the largest label is {np.iinfo(np.int64).max}")
     if offsets is None:
         return labels, None
     if offsets.dtype.kind == "u":
-        offsets = offsets.astype(np.int64)  # else falling ones would wrap around
+        offsets = offsets.astype(np.int64)  # else the differences of falling offsets would wrap around
     is_rising = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) > 1 and (np.diff(offsets) >= 0).all()
     if not is_rising or offsets[0] < 0 or offsets[-1] > len(labels):
         raise InputError(f"the offsets of {len(labels)} labels must be rising integers from 0 to {len(labels)}")
@@ -134,10 +135,10 @@ def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
 
 
 def _closed_pieces(labels: NDArray[Any], offsets: NDArray[np.int64] | None) -> Iterator[NDArray[np.int64]]:
-    """Some walks after the other, -1 behind each."""
+    """Yield the labels in pieces of whole walks, -1 after each walk."""
     if offsets is None:
         n, length = labels.shape
-        n_rows = max(1, PIECE // (length + 1))
+        n_rows = max(1, IDS_OF_PIECE // (length + 1))
         for first in range(0, n, n_rows):
             rows = labels[first : first + n_rows]
             piece = np.full((len(rows), length + 1), -1, np.int64)

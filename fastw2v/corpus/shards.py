@@ -1,6 +1,6 @@
-"""The corpus in parts, for many machines: the words of each are counted where it is read, and merged.
+"""The corpus in shards, for many machines: each shard is counted where it is read, and the counts are merged.
 
-Pure functions of their arguments, which they leave as they are: whoever calls them may call them again elsewhere.
+The functions are pure and do not change their arguments, so a cluster may run any of them again, on any machine.
 """
 
 from __future__ import annotations
@@ -18,23 +18,25 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..kernels.tokenize import renumber
-from .corpus import Reading, check_known, given, prune, unite
 from .paths import find_files
-from .remote import is_url, size_of_url
-from .source import is_compressed, read_blocks, read_range
+from .pruning import Pruning, WordCounts
+from .reading import Reading
+from .remote import is_url, url_size
+from .source import Block, is_compressed, read_blocks, read_range
 from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary
+from .words import count_words
 
-SHARDS = 128
-"""Of a corpus of plain text, about: eight for each of 16 machines, so that they can be dealt out evenly."""
+N_SHARDS = 128
+"""The number of shards of plain text, about: eight for each of 16 machines, so that they are distributed evenly."""
 
 LEAST_BYTES, MOST_BYTES = 1 << 18, 1 << 26
-"""Of a shard, about: less is more to keep account of than to read, more does not fit a small worker several times."""
+"""The size of a shard, about: smaller ones cost more to track than to read, a small worker cannot hold larger ones."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes start to stop of a file of `size` bytes, moved on to the starts of lines."""
+    """The bytes from `start` to `stop` of a file of `size` bytes; both move on to the start of the next line."""
 
     file: str
     size: int
@@ -47,7 +49,7 @@ class Part:
 
 
 Shard = tuple[Part, ...]
-"""One part of a large file, or several small files."""
+"""A part of a large file, or several small files."""
 
 
 def bytes_of(shard: Shard) -> int:
@@ -55,64 +57,63 @@ def bytes_of(shard: Shard) -> int:
 
 
 def find_shards(names: Sequence[str]) -> list[Shard]:
-    """The files that the names stand for, cut into shards: by their names and sizes alone, whoever will read them."""
+    """Divide the files that the names stand for into shards, by their names and sizes alone."""
     files = find_files(names)
-    sizes = [size_of(file) for file in files]
-    n_bytes = min(max(sum(sizes) // SHARDS, LEAST_BYTES), MOST_BYTES)
+    sizes = [file_size(file) for file in files]
+    n_bytes = min(max(sum(sizes) // N_SHARDS, LEAST_BYTES), MOST_BYTES)
     shards: list[Shard] = []
     small: list[Part] = []
     n_small = 0
     for file, size in zip(files, sizes, strict=True):
-        n_parts = 1 if size < 2 * n_bytes or is_compressed(file) else size // n_bytes
-        cuts = [size * i // n_parts for i in range(n_parts + 1)]
-        parts = [Part(file, size, start, stop) for start, stop in itertools.pairwise(cuts)]
         if small and n_small + size > n_bytes:
             shards.append(tuple(small))
             small, n_small = [], 0
         if size < n_bytes:
-            small += parts
+            small.append(Part(file, size, 0, size))
             n_small += size
         else:
-            shards += [(part,) for part in parts]
+            n_parts = 1 if size < 2 * n_bytes or is_compressed(file) else size // n_bytes
+            cuts = [size * i // n_parts for i in range(n_parts + 1)]
+            shards += [(Part(file, size, start, stop),) for start, stop in itertools.pairwise(cuts)]
     return [*shards, tuple(small)] if small else shards
 
 
-def size_of(file: str) -> int:
-    """In bytes. Raises OSError or InputError."""
-    return size_of_url(file) if is_url(file) else os.path.getsize(file)
+def file_size(file: str) -> int:
+    """Return the size of a file or URL in bytes. Raises OSError or InputError."""
+    return url_size(file) if is_url(file) else os.path.getsize(file)
 
 
 def check_seen(files: dict[str, int]) -> str:
-    """What is wrong with these files and their sizes as this machine sees them, or nothing."""
+    """Return what this machine finds wrong with these files and their sizes in bytes, or an empty string."""
     for file, size in files.items():
         try:
-            found = size_of(file)
-            with_permission = is_url(file) or os.access(file, os.R_OK)
+            size_here = file_size(file)
+            is_readable = is_url(file) or os.access(file, os.R_OK)
         except (OSError, InputError) as error:
             return f"cannot read {file}: {getattr(error, 'strerror', None) or error}"
-        if found != size:
-            return f"sees {found:,} bytes in {file}, which has {size:,} elsewhere"
-        if not with_permission:
+        if size_here != size:
+            return f"sees {size_here:,} bytes in {file}, which has {size:,} elsewhere"
+        if not is_readable:
             return f"cannot read {file}: permission denied"
     return ""
 
 
-class Words(NamedTuple):
-    """What was found in some shards."""
+class ShardWords(NamedTuple):
+    """The words of some shards with their counts, and the size of the text in bytes."""
 
     dictionary: Tokenizer
     n_bytes: int
 
 
 class ReadShard(NamedTuple):
-    """ids: provisional ones, int32, -1 where a sentence ends."""
+    """The text of a shard as provisional ids, int32, -1 where a sentence ends; and its words."""
 
     ids: NDArray[np.int32]
-    words: Words
+    words: ShardWords
 
 
 def read_shard(shard: Shard) -> ReadShard:
-    """The text of a shard. Raises InputError if it cannot be read, or is not what it was."""
+    """Read the text of a shard. Raises InputError if a file cannot be read or has changed its size."""
     tokenizer = Tokenizer()
     pieces = []
     n_bytes = 0
@@ -123,63 +124,56 @@ def read_shard(shard: Shard) -> ReadShard:
         for n_read, text in _blocks(part):
             pieces.append(tokenizer.encode(text))
             n_bytes += n_read
-    return ReadShard(np.concatenate(pieces), Words(tokenizer, n_bytes))
+    return ReadShard(np.concatenate(pieces), ShardWords(tokenizer, n_bytes))
 
 
-def _blocks(part: Part) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _blocks(part: Part) -> Iterator[Block]:
     return read_blocks([part.file]) if part.is_whole else read_range(part.file, part.start, part.stop)
 
 
-def words_of(read: ReadShard) -> Words:
+def words_of(read: ReadShard) -> ShardWords:
     return read.words
 
 
-def merge_words(found: Iterable[Words]) -> Words:
-    """The words and counts of several."""
+def merge_words(words_of_shards: Iterable[ShardWords]) -> ShardWords:
+    """Add up the words and counts of several shards."""
     merged = Tokenizer()
-    n_bytes = n_overlong = 0
-    for words in found:
+    n_bytes = 0
+    for words in words_of_shards:
         merged.absorb(words.dictionary)
         n_bytes += words.n_bytes
-        n_overlong += words.dictionary.n_overlong
-    merged.add_overlong(n_overlong)
-    return Words(merged, n_bytes)
+    return ShardWords(merged, n_bytes)
 
 
 class Numbering(NamedTuple):
-    """How provisional ids become those of the vocabulary: ids[i] for word i of the dictionary, others are dropped."""
+    """The numbers of words in the vocabulary: word i of the dictionary has the id ids[i], all others are dropped."""
 
     dictionary: Tokenizer
     ids: NDArray[np.int32]
 
 
-def choose_vocabulary(
-    words: Words, min_count: int, max_vocab: int | None, vocabulary: Vocabulary | None, earlier: Vocabulary | None,
-    invalid_utf8: str,
-) -> tuple[Vocabulary, Reading, Numbering]:  # fmt: skip
-    """The vocabulary of all words, as `Corpus.from_blocks` would have it, and what was read. Raises InputError."""
+def choose_vocabulary(words: ShardWords, pruning: Pruning, invalid_utf8: str) -> tuple[Vocabulary, Reading, Numbering]:
+    """Return the vocabulary that `Corpus.from_blocks` would choose, what was read, and the ids. Raises InputError."""
     dictionary = words.dictionary
-    n_tokens = int(dictionary.counts.sum())
-    if vocabulary is not None:  # words are known by their bytes, as in Corpus.from_blocks
-        vocabulary = given(vocabulary, max_vocab)
-        known = Tokenizer()
-        known.learn(vocabulary.words)
-        all_words = copy.deepcopy(dictionary)
-        places = all_words.absorb(known)
-        n_known = int(dictionary.counts[places[places < dictionary.n_words]].sum())
-        check_known(n_known)
-        reading = Reading(words.n_bytes, n_tokens, len(vocabulary), dictionary.n_overlong, n_tokens - n_known, 0)
-        return vocabulary, reading, Numbering(known, np.arange(len(vocabulary), dtype=np.int32))
-    found = unite([copy.deepcopy(dictionary)], invalid_utf8)
-    reading = Reading(words.n_bytes, n_tokens, len(found.words), dictionary.n_overlong, 0, found.n_invalid)
-    vocabulary, numbers = prune(found, min_count, max_vocab, earlier)
-    ids = numbers[found.word_of_id]
+    merged = copy.deepcopy(dictionary)
+    if pruning.fixed is None:
+        counts = count_words([merged], invalid_utf8)
+    else:  # words are compared as bytes, as in Corpus.from_blocks
+        dictionary = Tokenizer()
+        dictionary.learn(pruning.fixed.words)
+        places = merged.absorb(dictionary)
+        counts = WordCounts(pruning.fixed.words, merged.counts[places], np.arange(len(places), dtype=np.int32))
+    vocabulary, id_of_word = pruning.choose(counts)
+    n_tokens, n_overlong = int(words.dictionary.counts.sum()), words.dictionary.n_overlong
+    n_unknown = n_tokens - counts.n_tokens
+    reading = Reading(words.n_bytes, n_tokens, len(counts.words), n_overlong, n_unknown, counts.n_invalid)
+    ids = id_of_word[counts.word_of_id]
     kept = np.flatnonzero(ids >= 0)
     return vocabulary, reading, Numbering(dictionary.subset(kept), ids[kept])
 
 
 class EncodedShard(NamedTuple):
-    """ids: int32, -1 where a sentence ends. checksum: their CRC-32."""
+    """The text of a shard as ids of the vocabulary, int32, -1 where a sentence ends. checksum: their CRC-32."""
 
     number: int
     ids: NDArray[np.int32]
@@ -188,7 +182,7 @@ class EncodedShard(NamedTuple):
 
 
 def number_shard(number: int, read: ReadShard, numbering: Numbering) -> EncodedShard:
-    """A shard in the ids of the vocabulary."""
+    """Replace the provisional ids of a shard by those of the vocabulary."""
     ids, words = read
     dictionary = copy.deepcopy(words.dictionary)
     n_words = dictionary.n_words
@@ -202,5 +196,5 @@ def number_shard(number: int, read: ReadShard, numbering: Numbering) -> EncodedS
 
 
 def describe(shard: EncodedShard) -> tuple[int, int, int]:
-    """(ids, words, checksum)"""
+    """Return the number of ids, the number of tokens, and the checksum of a shard."""
     return len(shard.ids), shard.n_tokens, shard.checksum

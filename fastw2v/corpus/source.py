@@ -1,4 +1,4 @@
-"""Open anything: files and stdin, compressed or not; give blocks that end between tokens."""
+"""Files, URLs and stdin, compressed or not, as blocks of text that end between tokens."""
 
 from __future__ import annotations
 
@@ -26,20 +26,23 @@ from .paths import STDIN
 from .remote import file_system, is_url
 
 BLOCK_BYTES = 1 << 20
-"""Large enough to hide the cost of a block (about 0.1 ms), small enough that Ctrl-C never waits."""
+"""The size of a block: its cost (about 0.1 ms) is hidden, and Ctrl-C never waits."""
 
 LINES_AT_A_TIME = 10_000
+
+Block = tuple[int, NDArray[np.uint8]]
+"""The number of bytes that were read for a block, and its text, uint8, which ends between tokens."""
 
 _COMPRESSED_BYTES = 1 << 18
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_HEAD_BYTES = 6  # of the longest magic number
+_HEAD_BYTES = 6  # the length of the longest magic number
 
 
 class _Source(io.RawIOBase):
-    """A stream whose first bytes can be looked at; waits where the stream would not. n_read: bytes taken from it.
+    """A stream that ends after `limit` bytes and whose reads block, even where those of `stream` do not.
 
-    It ends after `limit` bytes.
+    head: its first bytes, which are still to be read. n_read: the number of bytes taken from `stream`.
     """
 
     def __init__(self, stream: BinaryIO, limit: int = sys.maxsize) -> None:
@@ -47,13 +50,8 @@ class _Source(io.RawIOBase):
         self._limit = limit
         self._unread = b""
         self.n_read = 0
-        head = b""
-        while len(head) < _HEAD_BYTES and (more := self.read(_HEAD_BYTES - len(head))):
-            head += more
-        self.head = self._unread = head
-
-    def readable(self) -> bool:
-        return True
+        head = np.empty(_HEAD_BYTES, np.uint8)
+        self.head = self._unread = head[: fill(self, head)].tobytes()
 
     def readinto(self, buffer: Any) -> int:
         if self._unread:
@@ -68,18 +66,15 @@ class _Source(io.RawIOBase):
 
 
 class _Streams(io.RawIOBase):
-    """The text of one or more bz2 or xz streams; the classes of bz2 and lzma take damage behind the first for its end.
+    """The text of one or more bz2 or xz streams; zeros between and behind them, xz's padding, are skipped.
 
-    Zeros between and behind streams, xz's padding, are passed over.
+    The file classes of bz2 and lzma do not serve: they mistake damage behind the first stream for its end.
     """
 
     def __init__(self, new_decompressor: Callable[[], Any], source: _Source) -> None:
         self._new = new_decompressor
         self._source = source
         self._stream = new_decompressor()
-
-    def readable(self) -> bool:
-        return True
 
     def readinto(self, buffer: Any) -> int:
         while True:
@@ -103,7 +98,7 @@ class _Streams(io.RawIOBase):
 
 
 def _open_zstandard(source: _Source) -> Any:
-    # Not the package zstandard: its reader takes a cut-off file for a whole one.
+    # The package zstandard does not serve: its reader takes a truncated file for a whole one.
     try:
         zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     except ImportError:
@@ -121,16 +116,17 @@ _ARCHIVES = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf": "a 7z archive"}
 
 
 def is_compressed(file: str) -> bool:
-    """Whether the first bytes of a file or URL are those of a compressed one, or of an archive."""
+    """Return whether a file or URL begins like a compressed file or an archive."""
     with _open(file) as stream:
         head = stream.read(_HEAD_BYTES)
     return bool(head.startswith((*_DECOMPRESSORS, *_ARCHIVES)))
 
 
-def read_blocks(files: list[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """The text of the files, decompressed: bytes read, and uint8 arrays of whole tokens; a file's end ends a line.
+def read_blocks(files: list[str]) -> Iterator[Block]:
+    """Yield the text of the files, decompressed, in blocks; the end of a file ends a line.
 
-    A token over the limit may come shortened, but never below the limit: a line of any length takes the same memory.
+    A token over the limit may be shortened, though not to the limit, so that a line of any length takes the same
+    memory. Raises InputError for what cannot be read or is damaged, RunError for a file that changes meanwhile.
     """
     for file in files:
         with _opened(file) as raw:
@@ -139,10 +135,10 @@ def read_blocks(files: list[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
                 yield from _cut(_decompress(file, source), file)
 
 
-def read_range(file: str, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """The same for the bytes of a plain file from `start` to `stop`, both moved on to the next line's start.
+def read_range(file: str, start: int, stop: int) -> Iterator[Block]:
+    """Yield the bytes of a plain file from `start` to `stop` in blocks; both move on to the start of the next line.
 
-    So ranges that meet share the text out between them. In a line of more than 1 MB they are moved on to a blank.
+    So adjacent ranges divide the text between them. In a line of more than 1 MB they move on to a blank.
     """
     with _opened(file) as raw:
         first, end = (_line_start(raw, place) for place in (start, stop))
@@ -153,30 +149,24 @@ def read_range(file: str, start: int, stop: int) -> Iterator[tuple[int, NDArray[
 
 
 def _line_start(stream: Any, place: int) -> int:
-    """The first place from `place` on where a line begins, or the end of the file."""
+    """Return the first place from `place` on where a line begins, or the end of the file."""
     if place == 0:
         return 0
     stream.seek(place - 1)
-    here = place - 1
-    while text := _up_to(stream, BLOCK_BYTES):
+    block_start = place - 1
+    buffer = np.empty(BLOCK_BYTES, np.uint8)
+    while n := fill(stream, buffer):  # whole blocks: the place must not depend on how much one read returns
+        text = buffer[:n].tobytes()
         for separator in (b"\n", b" ", b"\t"):
-            found = text.find(separator)
-            if found >= 0:
-                return here + int(found) + 1
-        here += len(text)
-    return here
-
-
-def _up_to(stream: Any, n_bytes: int) -> bytes:
-    """So many bytes, fewer at the end: where a range is cut must not depend on how much one read brings."""
-    text = b""
-    while len(text) < n_bytes and (more := stream.read(n_bytes - len(text))):
-        text += more
-    return text
+            separator_place = text.find(separator)
+            if separator_place >= 0:
+                return block_start + separator_place + 1
+        block_start += n
+    return block_start
 
 
 def _open(file: str) -> Any:
-    """A stream of bytes, not buffered."""
+    """Open an unbuffered stream of bytes."""
     if is_url(file):
         with file_system(file) as (files, path):
             return files.open(path, "rb")
@@ -185,7 +175,7 @@ def _open(file: str) -> Any:
 
 @contextlib.contextmanager
 def _opened(file: str) -> Iterator[Any]:
-    """A stream of the file; one that cannot be read, or changes meanwhile, is an error."""
+    """Open a file; it is an error if it cannot be read, or if it changes inside the `with` block."""
     try:
         with _open(file) as raw:
             before = _state(file, raw)
@@ -199,30 +189,31 @@ def _opened(file: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _watched(file: str, source: _Source) -> Iterator[None]:
-    """Damage found inside becomes an error that says where."""
+    """Turn damage that is found inside the `with` block into an error that says where it is."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        # BadGzipFile is an OSError; others are of the disk, or of what is behind a URL.
-        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile) and (error.errno or is_url(file)):
-            raise
-        raise _damaged(file, source.n_read, error) from error
     except Exception as error:
-        if type(error).__name__ != "ZstdError":  # its class is known only where zstd is installed
-            if is_url(file) and not isinstance(error, Fastw2vError):  # each storage has errors of its own
-                raise InputError(f"cannot read {file}: {type(error).__name__}: {error}") from error
-            raise
-        raise _damaged(file, source.n_read, error) from error
+        # Other OSErrors come from the disk, or from the storage behind a URL. ZstdError exists only with zstd.
+        is_damage = isinstance(error, gzip.BadGzipFile | EOFError | zlib.error | lzma.LZMAError)
+        is_damage |= isinstance(error, OSError) and not error.errno and not is_url(file)
+        if is_damage or type(error).__name__ == "ZstdError":
+            raise InputError(
+                f"{_name(file)} is damaged or cut off near its byte {source.n_read}: {error}. Nothing was trained; "
+                "get a whole copy (gzip -t, bzip2 -t and xz -t check one)"
+            ) from error
+        if is_url(file) and not isinstance(error, OSError | Fastw2vError):  # each storage raises its own exceptions
+            raise InputError(f"cannot read {file}: {type(error).__name__}: {error}") from error
+        raise
 
 
-def blocks_of_lines(lines: Iterator[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """The same for strings; each is a line."""
+def blocks_of_lines(lines: Iterator[str]) -> Iterator[Block]:
+    """Yield strings, each of which is a line, in blocks."""
     while batch := list(islice(lines, LINES_AT_A_TIME)):
         try:
             joined = "\n".join(batch) + "\n"
             try:
                 text = joined.encode("utf-8", "surrogateescape")
-            except UnicodeEncodeError:  # half of a pair: bytes that are not UTF-8, like those escaped
+            except UnicodeEncodeError:  # half of a surrogate pair, which becomes bytes that are not UTF-8
                 text = joined.encode("utf-8", "surrogatepass")
         except TypeError as error:
             wrong = next(line for line in batch if not isinstance(line, str))
@@ -233,23 +224,16 @@ def blocks_of_lines(lines: Iterator[str]) -> Iterator[tuple[int, NDArray[np.uint
 
 
 def _state(file: str, stream: Any) -> object:
-    """What is another once a file has changed; None for what is no regular file."""
+    """Return a value that differs once a file has changed; None for what is not a regular file."""
     if is_url(file):
         with file_system(file) as (files, path):
             return files.ukey(path)
-    found = os.fstat(stream.fileno())
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+    status = os.fstat(stream.fileno())
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 def _name(file: str) -> str:
     return "stdin" if file == STDIN else file
-
-
-def _damaged(file: str, n_read: int, error: Exception) -> InputError:
-    return InputError(
-        f"{_name(file)} is damaged or cut off near its byte {n_read}: {error}. Nothing was trained; get a whole copy "
-        "(gzip -t, bzip2 -t and xz -t check one)"
-    )
 
 
 def _decompress(file: str, source: _Source) -> Any:
@@ -262,12 +246,12 @@ def _decompress(file: str, source: _Source) -> Any:
     return source
 
 
-def _cut(stream: Any, file: str, is_first: bool = True) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _cut(stream: Any, file: str, is_first: bool = True) -> Iterator[Block]:
     unfinished = np.empty(0, np.uint8)
     while True:
         text = np.empty(len(unfinished) + BLOCK_BYTES, np.uint8)
         text[: len(unfinished)] = unfinished
-        n_read = _fill(stream, text[len(unfinished) :])
+        n_read = fill(stream, text[len(unfinished) :])
         n = len(unfinished) + n_read
         is_last = n < len(text)
         text = text[:n]
@@ -280,24 +264,22 @@ def _cut(stream: Any, file: str, is_first: bool = True) -> Iterator[tuple[int, N
         cut = end_of_last_separator(text)
         unfinished = text[cut:]
         if len(unfinished) > MAX_TOKEN_BYTES + 2:
-            # It will be dropped whatever it says. Its last bytes may be the first of a separator.
+            # The token will be dropped, so its text does not matter. Its last bytes may begin a separator.
             unfinished = np.concatenate([np.full(MAX_TOKEN_BYTES + 1, ord("x"), np.uint8), text[-2:]])
         yield n_read, text[:cut]
 
 
-def _fill(stream: Any, text: NDArray[np.uint8]) -> int:
+def fill(stream: Any, text: NDArray[np.uint8]) -> int:
+    """Read bytes until `text` is full or the stream ends; return their number."""
     n = 0
-    while n < len(text):
-        n_read = stream.readinto(text[n:].data)
-        if not n_read:
-            break
+    while n < len(text) and (n_read := stream.readinto(text[n:].data)):
         n += n_read
     return n
 
 
 def _without_bom(text: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
     start = text[:4096].tobytes()
-    # A quarter of NULs: UTF-16 or UTF-32 without its mark, or no text at all.
+    # A quarter of NULs means UTF-16 or UTF-32 without its byte order mark, or no text at all.
     if start.startswith(_UTF16_BOMS) or 4 * start.count(0) > len(start):
         raise InputError(f"{_name(file)} is UTF-16, UTF-32 or not text: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")
     return text[len(_UTF8_BOM) :] if start.startswith(_UTF8_BOM) else text

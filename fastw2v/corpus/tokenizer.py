@@ -1,4 +1,4 @@
-"""A dictionary that grows, and text to ids with it."""
+"""Tokenizer: text to ids, with a dictionary that grows."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ MAX_ID = 2**31 - 1
 
 
 class Tokenizer:
-    """Turns blocks of text into provisional ids: words in the order of their first sight.
+    """A dictionary that turns blocks of text into provisional ids; words are numbered in the order they first occur.
 
-    The id of word i is `first + i * step`: tokenizers that work side by side on parts of one text, `step` of them,
-    give ids that do not meet. n_words, a power of two: room at the start. The grammar stands in kernels/tokenize.py.
+    The id of word i is `first + i * step`: the ids of `step` tokenizers that share a text in parallel are distinct.
+    n_words: the words to have room for at first, a power of two. The grammar of tokens is in kernels/tokenize.py.
     """
 
     def __init__(self, first: int = 0, step: int = 1, n_words: int = 1 << 15) -> None:
         self.first = first
         self.step = step
         self.may_grow = True
-        self._ids = np.empty(0, np.int32)  # kept: fresh memory costs more than the words that fill it
+        self._ids = np.empty(0, np.int32)  # reused: to get fresh memory costs more than to fill it
         self._state = np.zeros(6, np.int64)
-        self._words = Dictionary(
-            np.zeros(2 * n_words, np.uint64), np.zeros(n_words + 1, np.int64), np.zeros(n_words, np.int64),
-            np.zeros(2 * MAX_TOKEN_BYTES + 8 * n_words, np.uint8),
-        )  # fmt: skip
+        table, offsets = np.zeros(2 * n_words, np.uint64), np.zeros(n_words + 1, np.int64)
+        arena = np.zeros(2 * MAX_TOKEN_BYTES + 8 * n_words, np.uint8)
+        self._words = Dictionary(table, offsets, np.zeros(n_words, np.int64), arena)
 
     def __getstate__(self) -> dict[str, Any]:
-        """To another process go the words and counts without the room between and around them."""
+        """Return the words and counts without the room that is left, as they are sent to other processes."""
         words = Dictionary(np.zeros(0, np.uint64), self.offsets, self.counts, self._words.arena[: self.offsets[-1]])
         return {"first": self.first, "step": self.step, "may_grow": self.may_grow, "state": self._state, "words": words}
 
@@ -52,31 +51,31 @@ class Tokenizer:
 
     @property
     def n_overlong(self) -> int:
-        """Tokens dropped because they were longer than MAX_TOKEN_BYTES."""
+        """The number of tokens dropped because they were longer than MAX_TOKEN_BYTES."""
         return int(self._state[N_OVERLONG])
 
     @property
     def n_unknown(self) -> int:
-        """Tokens dropped because they are not among the words to `learn`."""
+        """The number of tokens dropped because they were not among the words to `learn`."""
         return int(self._state[N_UNKNOWN])
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """How often each word came, (n_words,)."""
+        """How often each word occurred, (n_words,)."""
         return self._words.counts[: self.n_words]
 
     @property
     def offsets(self) -> NDArray[np.int64]:
-        """Word i is `arena[offsets[i] : offsets[i + 1] - 1]`, (n_words + 1,)."""
+        """The bounds of the words, (n_words + 1,): word i is `arena[offsets[i] : offsets[i + 1] - 1]`."""
         return self._words.offsets[: self.n_words + 1]
 
     @property
     def arena(self) -> bytes:
-        """All words, a newline behind each."""
+        """All words, a newline after each."""
         return self._words.arena[: self._state[ARENA_USED]].tobytes()
 
     def encode(self, text: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """The ids of a block that ends between tokens; -1 where a line ends."""
+        """Return the ids of a block that ends between tokens; -1 where a line ends."""
         self._state[POSITION] = self._state[N_IDS] = 0
         if len(self._ids) <= len(text):
             self._ids = np.empty(len(text) + 1, np.int32)
@@ -85,7 +84,7 @@ class Tokenizer:
         return self._ids[: self._state[N_IDS]].copy()
 
     def learn(self, words: list[str]) -> None:
-        """Know these words, in this order, and from now on no others; counts start at 0. Raises InputError."""
+        """Add these words, in this order, with counts of 0, and drop all others from now on. Raises InputError."""
         self.encode(np.array(bytearray("\n".join(words).encode() + b"\n")))
         if self.n_words != len(words) or self.n_overlong:
             raise InputError(f"a word of the vocabulary holds a separator or more than {MAX_TOKEN_BYTES} bytes")
@@ -93,7 +92,8 @@ class Tokenizer:
         self.may_grow = False
 
     def absorb(self, other: Tokenizer) -> NDArray[np.int32]:
-        """Add the words and counts of `other`; return the place here of each of its words."""
+        """Add the words, counts and dropped tokens of `other`; return the number that each of its words has here."""
+        self._state[[N_OVERLONG, N_UNKNOWN]] += other._state[[N_OVERLONG, N_UNKNOWN]]
         return self._absorb(other._words._replace(counts=other.counts))
 
     def _absorb(self, other: Dictionary) -> NDArray[np.int32]:
@@ -106,20 +106,16 @@ class Tokenizer:
                 return places
             self._grow(MAX_ID)
 
-    def add_overlong(self, n_tokens: int) -> None:
-        """Count tokens that others dropped."""
-        self._state[N_OVERLONG] += n_tokens
-
     def subset(self, places: NDArray[np.int64]) -> Tokenizer:
-        """A dictionary of the words at these places, in their order, without counts."""
+        """Return a tokenizer of the words of these numbers, in their order, each counted once."""
         arena, offsets = self.arena, self.offsets.tolist()
-        made = Tokenizer()
+        subset = Tokenizer()
         words = b"".join([arena[offsets[place] : offsets[place + 1]] for place in places.tolist()])
-        made.encode(np.frombuffer(bytearray(words), np.uint8))
-        return made
+        subset.encode(np.frombuffer(bytearray(words), np.uint8))
+        return subset
 
     def _grow(self, most_words: int) -> None:
-        """Double what is more than half full, up to `most_words` words."""
+        """Double the room of what is more than half full, up to `most_words` words."""
         n_words, words = self.n_words, self._words
         n_room = len(words.counts)
         if 2 * n_words >= n_room:
@@ -127,10 +123,8 @@ class Tokenizer:
             if n_words >= n_room:
                 raise InputError(f"more than {n_words} distinct words: ids are 32 bits. Is this text split into words?")
         n_more_bytes = len(words.arena) if 2 * self._state[ARENA_USED] > len(words.arena) else 0
-        self._words = Dictionary(
-            np.zeros(1 << (2 * n_room - 1).bit_length(), np.uint64),
-            np.append(words.offsets, np.zeros(n_room - len(words.counts), np.int64)),
-            np.append(words.counts, np.zeros(n_room - len(words.counts), np.int64)),
-            np.append(words.arena, np.zeros(n_more_bytes, np.uint8)),
-        )
+        more_words, more_bytes = np.zeros(n_room - len(words.counts), np.int64), np.zeros(n_more_bytes, np.uint8)
+        table = np.zeros(1 << (2 * n_room - 1).bit_length(), np.uint64)
+        offsets, counts = np.append(words.offsets, more_words), np.append(words.counts, more_words)
+        self._words = Dictionary(table, offsets, counts, np.append(words.arena, more_bytes))
         kernels.rehash(self._words, n_words)

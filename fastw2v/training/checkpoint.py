@@ -21,9 +21,7 @@ from ..config import TrainConfig
 from ..errors import InputError
 from ..files import PathLike, check_output
 from ..kernels.statistics import STATISTICS
-from ..modelfile import CHECKPOINT as CURRENT
-from ..modelfile import PREVIOUS_CHECKPOINT as PREVIOUS
-from ..modelfile import ModelFile
+from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
 from .matrices import Matrices
 from .model import training_kind
 from .run import TrainingRun
@@ -58,12 +56,12 @@ def check_directory(directory: PathLike, resume: bool) -> None:
         path.mkdir(exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a zero byte
         raise InputError(f"cannot make the checkpoint directory {path}: {error}") from error
-    if not resume and any((path / name).exists() for name in (CURRENT, PREVIOUS)):
+    if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
         raise InputError(
             f"{path} holds the checkpoint of a run: --resume (resume=True) goes on with it; to start anew name "
             "another directory, or remove it"
         )
-    check_output(path / CURRENT)
+    check_output(path / CHECKPOINT)
 
 
 @dataclass(frozen=True)
@@ -111,10 +109,10 @@ class Checkpoint:
         The next checkpoint would keep the latest one as the previous one otherwise, and this one would be gone.
         """
         path = Path(self.path)
-        if path.name == PREVIOUS:
+        if path.name == PREVIOUS_CHECKPOINT:
             with contextlib.suppress(FileNotFoundError):
-                os.replace(path.with_name(CURRENT), path.with_name(UNUSABLE))
-            os.replace(path, path.with_name(CURRENT))
+                os.replace(path.with_name(CHECKPOINT), path.with_name(UNUSABLE))
+            os.replace(path, path.with_name(CHECKPOINT))
 
     def fill(self, matrices: Matrices) -> None:
         """Put the vectors into matrices."""
@@ -126,7 +124,7 @@ class Checkpoint:
 def room_of(directory: PathLike) -> int:
     """How many bytes the checkpoints in a directory take, which new ones will replace."""
     sizes = {}
-    for name in (CURRENT, PREVIOUS):
+    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         with contextlib.suppress(OSError):
             status = os.stat(Path(directory) / name)
             sizes[status.st_ino] = status.st_size
@@ -139,7 +137,7 @@ def load(directory: PathLike) -> Checkpoint | None:
     Raises InputError if all of them are damaged, or written by a newer version.
     """
     problems: list[str] = []
-    for name in (CURRENT, PREVIOUS):
+    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         path = Path(directory) / name
         if not path.exists():
             continue

@@ -20,9 +20,7 @@ from ..errors import Fastw2vError, RunError
 from ..events import CheckpointFailed, CheckpointSaved
 from ..files import PathLike
 from ..matrix import is_finite
-from ..modelfile import CHECKPOINT as CURRENT
-from ..modelfile import PREVIOUS_CHECKPOINT as PREVIOUS
-from ..modelfile import ModelFile
+from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
 from .matrices import Matrices
 from .schedule import Position
 
@@ -85,7 +83,7 @@ class Checkpointer:
     def last_good(self, advice: str) -> str:
         """What is left of a run that failed, in words, and what to do with it; waits for what is being written."""
         self._report(wait=True)
-        path = self._directory / CURRENT
+        path = self._directory / CHECKPOINT
         if not path.exists():
             return f"There is no checkpoint in {self._directory} yet"
         words = f", after {self.last_saved.n_words:,} words" if self.last_saved else ""
@@ -111,7 +109,7 @@ class Checkpointer:
     def _write(
         self, matrices: list[NDArray[np.float32]], position: Position, start: float, stall: float
     ) -> CheckpointSaved:
-        path = self._directory / CURRENT
+        path = self._directory / CHECKPOINT
         if not all(is_finite(matrix) for matrix in matrices):
             raise RunError("the model holds NaN or infinite numbers: no checkpoint was written")
         self._keep_previous(path)
@@ -123,11 +121,11 @@ class Checkpointer:
 
     def _keep_previous(self, path: Path) -> None:
         """Give the latest checkpoint a second name; its own name stays with it until the new one takes that."""
-        spare = self._directory / f".{PREVIOUS}.link"
+        spare = self._directory / f".{PREVIOUS_CHECKPOINT}.link"
         with contextlib.suppress(OSError):
             spare.unlink(missing_ok=True)
             os.link(path, spare)
-            os.replace(spare, self._directory / PREVIOUS)
+            os.replace(spare, self._directory / PREVIOUS_CHECKPOINT)
 
     def _report(self, wait: bool) -> None:
         """Tell what became of the checkpoint that was being written, if it is written."""

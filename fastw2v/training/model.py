@@ -42,6 +42,7 @@ class TrainedModel:
         which = which or self.config.vectors
         matrix = self.input_vectors if which == "input" else self.output_vectors
         if which == "average":
+            may_overwrite &= matrix.flags.writeable  # not those of a file, which are mapped
             matrix = np.add(self.input_vectors, matrix, out=matrix if may_overwrite else None)
             matrix *= np.float32(0.5)
         return Vectors(self.vocabulary.words, matrix, self.vocabulary.counts)

@@ -16,10 +16,11 @@ from ..corpus.pruning import Pruning
 from ..errors import InputError, RunError
 from ..events import Callback, CorpusRead, Resumed
 from ..files import check_unicode, locked
+from ..modelfile import CHECKPOINT
 from ..vectors.lossplot import LossPlot
 from . import checkpoint
 from .backend import Backend, phase, text_options
-from .checkpoint import CURRENT, Checkpoint, describe_run
+from .checkpoint import Checkpoint, describe_run
 from .checkpointer import Checkpointer
 from .matrices import matrix_bytes
 from .model import TrainedModel, check_model_output
@@ -68,7 +69,7 @@ class Job:
     def locked_outputs(self) -> Iterator[None]:
         """Keep other runs from the checkpoint and the model meanwhile."""
         directory = self.request.checkpoint
-        outputs = [directory and os.path.join(directory, CURRENT), self.request.save_model]
+        outputs = [directory and os.path.join(directory, CHECKPOINT), self.request.save_model]
         with contextlib.ExitStack() as locks:
             for path in outputs:
                 if path is not None:
@@ -164,7 +165,7 @@ def _check_resources(job: Job, texts: Texts, threads: int) -> None:
     model_bytes = 2 * matrix_bytes(len(vocabulary), config.dim)
     if request.checkpoint is not None:
         needed = 2 * model_bytes - checkpoint.room_of(request.checkpoint)
-        path = os.path.join(request.checkpoint, CURRENT)
+        path = os.path.join(request.checkpoint, CHECKPOINT)
         check_disk(path, needed, "two checkpoints", "name another directory")
     if request.save_model is not None:
         check_disk(request.save_model, model_bytes, "the model", "name another directory")

@@ -1,1 +1,1 @@
-"""Words and their vectors: files, answers, scores."""
+"""Words and their vectors: files, queries, evaluation, pictures."""

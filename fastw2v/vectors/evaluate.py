@@ -1,123 +1,127 @@
-"""How good vectors are: correlation with human similarity, analogies solved."""
+"""How good vectors are: their correlation with human similarity, and the analogies that they solve."""
 
 from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-
-if TYPE_CHECKING:
-    from .vectors import Vectors
+from ..files import PathLike
+from .search import Rows, unit_rows
 
 QUERIES_AT_A_TIME = 512
 CANDIDATES = 8
-"""The nearest words of an analogy that are looked at: its own three may be among them, and other spellings."""
+"""How many of the nearest words may answer an analogy: its own three and their other spellings may be among them."""
+
+Analogy = tuple[str, ...]
+"""Four words, a b c d: a is to b as c is to d."""
 
 
-def word_pairs(
-    vectors: Vectors,
-    path: str | os.PathLike[str],
-    delimiter: str,
-    encoding: str,
-    restrict_vocab: int,
-    case_insensitive: bool,
-    dummy4unknown: bool,
-) -> tuple[tuple[float, float], tuple[float, float], float]:
-    """See Vectors.evaluate_word_pairs."""
-    rows = _rows(vectors, restrict_vocab, case_insensitive)
-    human: list[float] = []
-    ours: list[float] = []
-    n_unknown = 0
-    for line in _lines(path, encoding):
-        parts = line.split(delimiter)
-        if line.startswith("#") or len(parts) != 3:
-            continue
-        first, second, score = (part.strip().upper() if case_insensitive else part.strip() for part in parts)
-        try:
-            value = float(score)
-        except ValueError:  # a heading
-            continue
-        if not math.isfinite(value):
-            raise InputError(f"{os.fspath(path)} holds the score {score!r}: scores are finite numbers")
-        known = first in rows and second in rows
-        n_unknown += not known
-        if known or dummy4unknown:
-            human.append(value)
-            ours.append(vectors.similarity(rows[first], rows[second]) if known else 0.0)
-    if not human:
-        raise InputError(
-            f"{os.fspath(path)} holds no pair of known words ({n_unknown} of unknown ones): its lines must be "
-            f"word{delimiter!r}word{delimiter!r}score"
-        )
-    n_pairs = len(human) + (0 if dummy4unknown else n_unknown)
-    ranks = correlation(_ranks(np.array(human)), _ranks(np.array(ours)))
-    return correlation(np.array(human), np.array(ours)), ranks, 100 * n_unknown / n_pairs
+@dataclass(frozen=True)
+class Evaluation:
+    """Vectors that are to be judged, and how test sets are matched to them."""
+
+    words: Sequence[str]  # (n,), the most frequent first
+    rows: Rows  # their n vectors
+    case_insensitive: bool  # of words that differ by case, only the first is known
+    dummy4unknown: bool  # questions with unknown words are counted as failed instead of left out
+
+    def word_pairs(
+        self, path: PathLike, delimiter: str, encoding: str
+    ) -> tuple[tuple[float, float], tuple[float, float], float]:
+        """(Pearson's r, p), (Spearman's rho, p), unknown pairs in %. See Vectors.evaluate_word_pairs."""
+        human: list[float] = []
+        ours: list[float] = []
+        n_unknown = 0
+        for line in _lines(path, encoding):
+            parts = line.split(delimiter)
+            if line.startswith("#") or len(parts) != 3:
+                continue
+            first, second, score = (self._spelling(part.strip()) for part in parts)
+            try:
+                value = float(score)
+            except ValueError:  # a heading
+                continue
+            if not math.isfinite(value):
+                raise InputError(f"{os.fspath(path)} holds the score {score!r}: scores are finite numbers")
+            known = first in self._row_of and second in self._row_of
+            n_unknown += not known
+            if known or self.dummy4unknown:
+                human.append(value)
+                ours.append(self._similarity(first, second) if known else 0.0)
+        if not human:
+            lack = f"{os.fspath(path)} holds no pair of known words ({n_unknown} of unknown ones)"
+            raise InputError(f"{lack}: its lines must be word{delimiter!r}word{delimiter!r}score")
+        n_pairs = len(human) + (0 if self.dummy4unknown else n_unknown)
+        ranks = correlation(_ranks(np.array(human)), _ranks(np.array(ours)))
+        return correlation(np.array(human), np.array(ours)), ranks, 100 * n_unknown / n_pairs
+
+    def word_analogies(self, path: PathLike) -> tuple[float, list[dict[str, Any]]]:
+        """The share of analogies that are solved, and the sections. See Vectors.evaluate_word_analogies."""
+        sections: list[dict[str, Any]] = []
+        questions: list[tuple[dict[str, Any], Analogy]] = []
+        for number, line in enumerate(_lines(path, "utf8"), 1):
+            if line.startswith(":"):
+                sections.append({"section": line[1:].strip(), "correct": [], "incorrect": []})
+                continue
+            analogy = tuple(self._spelling(line).split())
+            if len(analogy) != 4:
+                continue
+            if not sections:
+                raise InputError(f"{os.fspath(path)}, line {number} stands before the first ': section'")
+            if all(word in self._row_of for word in analogy):
+                questions.append((sections[-1], analogy))
+            elif self.dummy4unknown:
+                sections[-1]["incorrect"].append(analogy)
+        answers = self._solve([analogy for _, analogy in questions])
+        for (section, analogy), answer in zip(questions, answers, strict=True):
+            section["correct" if answer == analogy[3] else "incorrect"].append(analogy)
+        total: dict[str, Any] = {"section": "Total accuracy"}
+        for outcome in "correct", "incorrect":
+            total[outcome] = [analogy for section in sections for analogy in section[outcome]]
+        n = len(total["correct"]) + len(total["incorrect"])
+        if not n:
+            raise InputError(f"{os.fspath(path)} holds no analogy of known words: its lines must be 'a b c d'")
+        return len(total["correct"]) / n, [*sections, total]
+
+    def _spelling(self, text: str) -> str:
+        return text.upper() if self.case_insensitive else text
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        """The row of each word; the first of those whose spellings differ by case."""
+        return {self._spelling(word): row for row, word in reversed(list(enumerate(self.words)))}
+
+    def _similarity(self, first: str, second: str) -> float:
+        rows = [self._row_of[first], self._row_of[second]]
+        left, right = self.rows.vectors[rows] / self.rows.norms[rows][:, None]
+        return float(left @ right)
+
+    def _solve(self, analogies: list[Analogy]) -> list[str | None]:
+        """For each a b c d the nearest word to b + c - a, vectors of length 1, that is none of the three."""
+        n = max(self._row_of.values(), default=-1) + 1
+        searched = Rows(self.rows.vectors[:n], self.rows.norms[:n])
+        spellings = [self._spelling(word) for word in self.words[:n]]
+        answers: list[str | None] = []
+        for first in range(0, len(analogies), QUERIES_AT_A_TIME):
+            asked = analogies[first : first + QUERIES_AT_A_TIME]
+            places = np.array([[self._row_of[word] for word in analogy[:3]] for analogy in asked])
+            a, b, c = (searched.vectors[rows] / searched.norms[rows][:, None] for rows in places.T)
+            nearest = searched.nearest(unit_rows(b + c - a), min(CANDIDATES, n))
+            for analogy, rows, cosines in zip(asked, nearest.rows.tolist(), nearest.cosines, strict=True):
+                words = [spellings[row] for row, cosine in zip(rows, cosines, strict=True) if cosine > -np.inf]
+                answers.append(next((word for word in words if word not in analogy[:3]), None))
+        return answers
 
 
-def word_analogies(
-    vectors: Vectors, path: str | os.PathLike[str], restrict_vocab: int, case_insensitive: bool, dummy4unknown: bool
-) -> tuple[float, list[dict[str, Any]]]:
-    """See Vectors.evaluate_word_analogies."""
-    rows = _rows(vectors, restrict_vocab, case_insensitive)
-    sections: list[dict[str, Any]] = []
-    asked: list[tuple[dict[str, Any], tuple[str, ...]]] = []
-    for number, line in enumerate(_lines(path, "utf8"), 1):
-        if line.startswith(":"):
-            sections.append({"section": line[1:].strip(), "correct": [], "incorrect": []})
-            continue
-        words = tuple((line.upper() if case_insensitive else line).split())
-        if len(words) != 4:
-            continue
-        if not sections:
-            raise InputError(f"{os.fspath(path)}, line {number} stands before the first ': section'")
-        if all(word in rows for word in words):
-            asked.append((sections[-1], words))
-        elif dummy4unknown:
-            sections[-1]["incorrect"].append(words)
-    found = _solve(vectors, [[rows[word] for word in words[:3]] for _, words in asked], rows, case_insensitive)
-    for (section, words), answer in zip(asked, found, strict=True):
-        section["correct" if answer == words[3] else "incorrect"].append(words)
-    total = {
-        "section": "Total accuracy",
-        "correct": [words for section in sections for words in section["correct"]],
-        "incorrect": [words for section in sections for words in section["incorrect"]],
-    }
-    n = len(total["correct"]) + len(total["incorrect"])
-    if not n:
-        raise InputError(f"{os.fspath(path)} holds no analogy of known words: its lines must be 'a b c d'")
-    return len(total["correct"]) / n, [*sections, total]
-
-
-def _solve(
-    vectors: Vectors, questions: list[list[int]], rows: dict[str, int], case_insensitive: bool
-) -> list[str | None]:
-    """The nearest word to b + c - a that is none of the three, for questions of three rows each."""
-    n = max(rows.values(), default=-1) + 1
-    spelling = [word.upper() if case_insensitive else word for word in vectors.index_to_key[:n]]
-    answers: list[str | None] = []
-    for first in range(0, len(questions), QUERIES_AT_A_TIME):
-        asked = np.array(questions[first : first + QUERIES_AT_A_TIME])
-        a, b, c = ((vectors.vectors[index] / vectors.norms[index][:, None]) for index in asked.T)
-        nearest = vectors.most_similar_batch(b + c - a, topn=CANDIDATES, restrict_vocab=n)
-        for question, neighbours in zip(asked.tolist(), nearest, strict=True):
-            own = {spelling[row] for row in question}
-            found = ((word.upper() if case_insensitive else word) for word, _ in neighbours)
-            answers.append(next((word for word in found if word not in own), None))
-    return answers
-
-
-def _rows(vectors: Vectors, restrict_vocab: int, case_insensitive: bool) -> dict[str, int]:
-    """The row of each word, of spellings that differ by case the first."""
-    words = vectors.index_to_key[:restrict_vocab]
-    return {(word.upper() if case_insensitive else word): row for row, word in reversed(list(enumerate(words)))}
-
-
-def _lines(path: str | os.PathLike[str], encoding: str) -> list[str]:
+def _lines(path: PathLike, encoding: str) -> list[str]:
     try:
         with open(path, encoding=encoding) as file:
             return [line.strip() for line in file if line.strip()]
@@ -128,7 +132,7 @@ def _lines(path: str | os.PathLike[str], encoding: str) -> list[str]:
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From 1 on; equal values share the mean of their ranks."""
+    """The rank of each value, from 1 on; equal values share the mean of their ranks."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
@@ -138,7 +142,7 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
     """Pearson's r and its two-sided p: that of t = r sqrt((n - 2) / (1 - r^2)) with n - 2 degrees of freedom.
 
-    NaN where one of the two does not vary, or for less than three pairs.
+    x, y: (n,). Both results are NaN where x or y does not vary, and for less than three pairs.
     """
     x, y = x - x.mean(), y - y.mean()
     scale = math.sqrt(float(x @ x) * float(y @ y))
@@ -149,7 +153,10 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, 
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularised I_x(a, b) by Lentz's continued fraction (Press et al., Numerical Recipes, 6.4)."""
+    """The regularised incomplete beta function I_x(a, b), by Lentz's continued fraction.
+
+    Source: Press et al., Numerical Recipes, 6.4.
+    """
     if x in (0.0, 1.0):
         return x
     if x > (a + 1) / (a + b + 2):

@@ -1,35 +1,53 @@
-"""The formats of files of vectors, and which one a file's name says. Loads nothing else."""
+"""The formats of files of vectors, the format that a file's name implies, and what every format holds.
+
+Importing this module loads neither NumPy nor Numba, so that the command line can refuse names at once.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
-from ..files import STANDARD_STREAMS
+from ..files import STANDARD_STREAMS, PathLike
 
-FORMATS = ("text", "binary", "glove", "tensorboard", "npz", "native")
-_SUFFIXES = {".bin": "binary", ".tsv": "tensorboard", ".npz": "npz", ".fw2v": "native"}
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-CHECKPOINT, PREVIOUS_CHECKPOINT = "checkpoint.fw2v", "previous.fw2v"
-"""In a directory of checkpoints: the latest, and the one before."""
+VECTOR_FORMATS = ("text", "binary", "glove", "tensorboard", "npz", "native")
+_FORMAT_OF_SUFFIX = {".bin": "binary", ".tsv": "tensorboard", ".npz": "npz", ".fw2v": "native"}
 
 
-def format_of(path: str | os.PathLike[str]) -> str:
-    """By the end of the name: .bin binary, .npz npz, .fw2v native, .tsv tensorboard, else text; .gz may be behind it.
+class StoredVectors(NamedTuple):
+    """Words and vectors as files hold them; None where a file's format has no such field."""
 
-    Raises InputError for a format that is not compressed.
+    words: Sequence[str]  # (n,)
+    vectors: NDArray[np.float32]  # (n, dim)
+    counts: NDArray[np.int64] | None = None  # (n,)
+    norms: NDArray[np.float32] | None = None  # (n,), 1 for a zero vector
+
+
+def format_of(path: PathLike) -> str:
+    """The format that a name ends in: .bin binary, .npz npz, .fw2v native, .tsv tensorboard, any other text.
+
+    .gz may follow the suffix of text and binary files. Raises InputError for .gz after any other.
     """
     name = Path(path)
     is_compressed = name.suffix == ".gz"
-    kind = _SUFFIXES.get(name.with_suffix("").suffix if is_compressed else name.suffix, "text")
+    kind = _FORMAT_OF_SUFFIX.get(name.with_suffix("").suffix if is_compressed else name.suffix, "text")
     if is_compressed and kind not in ("text", "binary"):
         raise InputError(f"{os.fspath(path)}: only text and binary files are compressed; leave out .gz")
     return kind
 
 
-def outputs_of(path: str | os.PathLike[str], kind: str) -> list[str]:
-    """The files that are written: TensorBoard's words stand in a file of their own."""
+def outputs_of(path: PathLike, kind: str) -> list[str]:
+    """The files that are written for `path`: one, or two for TensorBoard, which has the words in a file of their own.
+
+    Raises InputError where `path` is a stream that would have to hold two files.
+    """
     name = os.fspath(path)
     if kind != "tensorboard":
         return [name]

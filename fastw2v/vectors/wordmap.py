@@ -1,58 +1,48 @@
-"""A map of words in two dimensions: places, clusters, and the picture, drawn by matplotlib or as one page of HTML."""
+"""A map of words in two dimensions: their places and clusters, and its picture, by matplotlib or as a page of HTML."""
 
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingExtra
-from ..files import replacing
+from ..files import PathLike, replacing
+from .pictures import check_picture
+from .vectors import Vectors
 
-if TYPE_CHECKING:
-    from .vectors import Vectors
-
-FORMATS = ("png", "svg", "pdf", "html")
 METHODS = ("pca", "tsne", "umap")
 MOST_WORDS = 20_000
+
 NEIGHBOURS = 10
+"""How many neighbours of each word the page of HTML shows."""
 
-_ROUNDS = 50
-"""Of Lloyd's algorithm, at most."""
+_MOST_ITERATIONS = 50
+"""Lloyd's algorithm ends after so many iterations, converged or not."""
 
-_COLOURS = [
-    "#4269d0",
-    "#e67e22",
-    "#c0392b",
-    "#2a9d8f",
-    "#3ca951",
-    "#b5179e",
-    "#9c6b4e",
-    "#6c7a89",
-    "#8e6bd8",
-    "#97940e",
-]
+_COLOURS = ["#4269d0", "#e67e22", "#c0392b", "#2a9d8f", "#3ca951"]
+_COLOURS += ["#b5179e", "#9c6b4e", "#6c7a89", "#8e6bd8", "#97940e"]
+"""The colours of the clusters; further clusters begin again with the first."""
+
+_Box = tuple[float, float, float, float]
+"""Left, bottom, right and top, in pixels."""
 
 
 @dataclass(frozen=True)
 class WordMap:
-    """words: the most important first. places: (n, 2), within -1 and 1. clusters: (n,) int, from 0 on.
+    """Words, where they lie on the map, and which other words of the map are nearest to them."""
 
-    neighbours: for each word the places in `words` of its nearest words and their cosines, (n, m) each.
-    """
-
-    words: list[str]
-    places: NDArray[np.float64]
-    clusters: NDArray[np.int64]
-    neighbours: NDArray[np.int64]
-    cosines: NDArray[np.float32]
+    words: list[str]  # n, the most important first
+    places: NDArray[np.float64]  # (n, 2), from -1 to 1
+    clusters: NDArray[np.int64]  # (n,), from 0 on
+    neighbours: NDArray[np.int64]  # (n, m): for each word the indices in `words` of its m nearest words
+    cosines: NDArray[np.float32]  # (n, m): the cosines of those
     method: str
 
 
@@ -64,11 +54,11 @@ def make_map(
     n_clusters: int = 8,
     seed: int = 1,
 ) -> WordMap:
-    """Map the words given, or the first `n_words`, the most frequent.
+    """Map `words`, or without words the first `n_words`, the most frequent.
 
-    method: pca, the two directions of greatest variance of the unit vectors; tsne (van der Maaten and Hinton 2008, by
-    scikit-learn) or umap (McInnes et al. 2018, by umap-learn), which keep neighbours together. n_clusters: groups of
-    words by k-means on the unit vectors. Raises InputError, MissingExtra, UnknownWord.
+    method: pca, the two directions of greatest variance of the vectors at length 1; tsne (van der Maaten and Hinton
+    2008, by scikit-learn) or umap (McInnes et al. 2018, by umap-learn), which keep neighbours together. n_clusters: how
+    many groups of words k-means makes of the vectors at length 1. Raises InputError, MissingExtra, UnknownWord.
     """
     chosen = list(dict.fromkeys(words)) or vectors.index_to_key[:n_words]
     if not 3 <= len(chosen) <= MOST_WORDS:
@@ -79,19 +69,20 @@ def make_map(
     places -= (places.max(axis=0) + places.min(axis=0)) / 2
     places /= np.abs(places).max() or 1
     nearest = mapped.most_similar_batch(chosen, topn=min(NEIGHBOURS, len(chosen) - 1))
-    return WordMap(
-        chosen, places, clusters_of(unit, min(n_clusters, len(chosen)), seed),
-        np.array([[mapped.get_index(word) for word, _ in row] for row in nearest]),
-        np.array([[cosine for _, cosine in row] for row in nearest], np.float32), method,
-    )  # fmt: skip
+    clusters = clusters_of(unit, min(n_clusters, len(chosen)), seed)
+    neighbours = np.array([[mapped.get_index(word) for word, _ in row] for row in nearest])
+    cosines = np.array([[cosine for _, cosine in row] for row in nearest], np.float32)
+    return WordMap(chosen, places, clusters, neighbours, cosines, method)
 
 
 def _placed(unit: NDArray[np.float64], method: str, seed: int) -> NDArray[np.float64]:
+    """The places of vectors at length 1, (n, dim), in two dimensions, (n, 2)."""
     if method == "pca":
         centred = unit - unit.mean(axis=0)
         _, _, directions = np.linalg.svd(centred, full_matrices=False)
         places = np.zeros((len(unit), 2))
-        axes = directions[:2] * np.sign(directions[:2].sum(axis=1, keepdims=True) + 1e-300)  # the same each time
+        signs = np.sign(directions[:2].sum(axis=1, keepdims=True) + 1e-300)  # those of the SVD are arbitrary
+        axes = directions[:2] * signs
         places[:, : len(axes)] = centred @ axes.T
         return places
     if method == "tsne":
@@ -99,22 +90,25 @@ def _placed(unit: NDArray[np.float64], method: str, seed: int) -> NDArray[np.flo
             from sklearn.manifold import TSNE
         except ImportError as error:
             raise MissingExtra("a map by t-SNE", "scikit-learn") from error
-        made = TSNE(perplexity=min(30, (len(unit) - 1) / 3), metric="cosine", init="random", random_state=seed)
-        return np.asarray(made.fit_transform(unit), np.float64)
+        tsne = TSNE(perplexity=min(30, (len(unit) - 1) / 3), metric="cosine", init="random", random_state=seed)
+        return np.asarray(tsne.fit_transform(unit), np.float64)
     if method == "umap":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of TensorFlow, which it can do without
+            warnings.simplefilter("ignore")  # UMAP misses TensorFlow, and can do without
             try:
                 from umap import UMAP
             except ImportError as error:
                 raise MissingExtra("a map by UMAP", "umap-learn") from error
-            made = UMAP(n_neighbors=min(15, len(unit) - 1), metric="cosine", random_state=seed, n_jobs=1)
-            return np.asarray(made.fit_transform(unit), np.float64)
+            umap = UMAP(n_neighbors=min(15, len(unit) - 1), metric="cosine", random_state=seed, n_jobs=1)
+            return np.asarray(umap.fit_transform(unit), np.float64)
     raise InputError(f"method is {method!r}: allowed are {', '.join(METHODS)}")
 
 
 def clusters_of(points: NDArray[np.float64], n_clusters: int, seed: int) -> NDArray[np.int64]:
-    """k-means: Lloyd's algorithm from the centres of k-means++ (Arthur and Vassilvitskii 2007). (n,) int, from 0 on."""
+    """Clusters of (n, dim) points by k-means, (n,) int, from 0 on.
+
+    Lloyd's algorithm starts from the centres of k-means++ (Arthur and Vassilvitskii 2007).
+    """
     rng = np.random.default_rng(seed)
     centres = points[rng.integers(len(points))][None]
     nearest = np.full(len(points), np.inf)  # the square of the distance to the nearest centre
@@ -125,7 +119,7 @@ def clusters_of(points: NDArray[np.float64], n_clusters: int, seed: int) -> NDAr
             break
         centres = np.vstack([centres, points[rng.choice(len(points), p=nearest / total)]])
     clusters = np.full(len(points), -1)
-    for _ in range(_ROUNDS):
+    for _ in range(_MOST_ITERATIONS):
         closest = (points @ centres.T - (centres**2).sum(axis=1) / 2).argmax(axis=1)
         if (closest == clusters).all():
             break
@@ -136,66 +130,53 @@ def clusters_of(points: NDArray[np.float64], n_clusters: int, seed: int) -> NDAr
     return clusters
 
 
-def save_map(path: str | os.PathLike[str], made: WordMap, title: str) -> None:
+def save_map(path: PathLike, word_map: WordMap, title: str) -> None:
     """Draw the map to a .png, .svg, .pdf or .html file. Raises InputError, MissingExtra, RunError."""
-    title = title.encode(errors="backslashreplace").decode()  # a file's name may hold any bytes
-    suffix = check_map(path)
+    title = title.encode(errors="backslashreplace").decode()  # the name of a file may hold any bytes
+    suffix = check_picture(path, "map")
     if suffix == "html":
         with replacing(path) as file:
-            file.write(page_of(made, title).encode())
+            file.write(page_of(word_map, title).encode())
     else:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
-            _draw(path, suffix, made, title)
+            _draw(path, suffix, word_map, title)
 
 
-def check_map(path: str | os.PathLike[str]) -> str:
-    """The kind of file. Raises InputError for one that cannot be drawn, MissingExtra where matplotlib is missing."""
-    suffix = os.path.splitext(os.fspath(path))[1][1:].lower()
-    if suffix not in FORMATS:
-        raise InputError(f"map {os.fspath(path)}: its name must end in .{', .'.join(FORMATS[:-1])} or .{FORMATS[-1]}")
-    if suffix != "html":
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError:
-            raise MissingExtra("a picture", "matplotlib") from None
-    return suffix
-
-
-def page_of(made: WordMap, title: str) -> str:
-    """One page of HTML that needs nothing else: pan, zoom, search, neighbours on a click."""
+def page_of(word_map: WordMap, title: str) -> str:
+    """A page of HTML that needs nothing else, with pan, zoom, search, and neighbours on a click."""
     data = {
-        "words": made.words,
-        "places": made.places.round(5).tolist(),
-        "clusters": made.clusters.tolist(),
-        "neighbours": made.neighbours.tolist(),
-        "cosines": made.cosines.round(3).tolist(),
+        "words": word_map.words,
+        "places": word_map.places.round(5).tolist(),
+        "clusters": word_map.clusters.tolist(),
+        "neighbours": word_map.neighbours.tolist(),
+        "cosines": word_map.cosines.round(3).tolist(),
         "colours": _COLOURS,
         "title": title,
     }
-    # A word may be "</script>".
+    # A word may be "</script>", which would end the data.
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     template = files("fastw2v.vectors").joinpath("wordmap.html").read_text("utf-8")
     escaped = title.replace("&", "&amp;").replace("<", "&lt;")
     return template.replace("{{TITLE}}", escaped).replace("{{DATA}}", text)
 
 
-def _draw(path: str | os.PathLike[str], kind: str, made: WordMap, title: str) -> None:
+def _draw(path: PathLike, kind: str, word_map: WordMap, title: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 9), dpi=120)
     canvas: Any = FigureCanvasAgg(figure)
     axes: Any = figure.add_axes((0.02, 0.03, 0.96, 0.93))
-    colours = [_COLOURS[cluster % len(_COLOURS)] for cluster in made.clusters]
-    axes.scatter(*made.places.T, s=9, c=colours, linewidths=0)
+    colours = [_COLOURS[cluster % len(_COLOURS)] for cluster in word_map.clusters]
+    axes.scatter(*word_map.places.T, s=9, c=colours, linewidths=0)
     axes.set(title=title.replace("$", r"\$"), xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), xticks=[], yticks=[])
     for side in axes.spines.values():
         side.set_visible(False)
     canvas.draw()
-    taken: list[tuple[float, float, float, float]] = []
+    taken: list[_Box] = []
     n_hidden = 0
-    for word, place, colour in zip(made.words, axes.transData.transform(made.places), colours, strict=True):
+    for word, place, colour in zip(word_map.words, axes.transData.transform(word_map.places), colours, strict=True):
         label = axes.text(0, 0, word.replace("$", r"\$"), fontsize=8, color=colour, va="bottom")
         box = label.get_window_extent(canvas.get_renderer())
         spot = _free_spot(place, box.width, box.height, taken)
@@ -206,22 +187,19 @@ def _draw(path: str | os.PathLike[str], kind: str, made: WordMap, title: str) ->
             taken.append((*spot, spot[0] + box.width, spot[1] + box.height))
             label.set_position(axes.transData.inverted().transform(spot))  # in data units: a pdf has other pixels
     if n_hidden:
-        axes.set_xlabel(f"{n_hidden} of {len(made.words)} words have a dot only", color="0.4", fontsize=8)
+        axes.set_xlabel(f"{n_hidden} of {len(word_map.words)} words have a dot only", color="0.4", fontsize=8)
     with replacing(path) as file:
         figure.savefig(file, format=kind)
 
 
 def _free_spot(
-    place: NDArray[np.float64], width: float, height: float, taken: list[tuple[float, float, float, float]]
-) -> tuple[float, float] | None:  # fmt: skip
+    place: NDArray[np.float64], width: float, height: float, taken: list[_Box]
+) -> tuple[float, float] | None:
     """The lower left corner for a label beside a dot that overlaps no other label, in pixels, or None."""
     x, y = float(place[0]), float(place[1])
     beside, above = (x + 4, x - 4 - width), (y + 3, y - 3 - height)
-    for left, bottom in (
-        *((left, y - height / 2) for left in beside),
-        *((x - width / 2, bottom) for bottom in above),
-        *((left, bottom) for bottom in above for left in beside),
-    ):
+    sides = [(left, y - height / 2) for left in beside] + [(x - width / 2, bottom) for bottom in above]
+    for left, bottom in sides + [(left, bottom) for bottom in above for left in beside]:
         if all(
             left + width < other[0] or other[2] < left or bottom + height < other[1] or other[3] < bottom
             for other in taken

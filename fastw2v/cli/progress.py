@@ -1,0 +1,237 @@
+"""What the command line shows of a training run: lines and a bar, a log of JSON records, a summary."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO
+
+from .. import events
+from ..corpus.reading import Reading
+from ..kernels.tokenize import MAX_TOKEN_BYTES
+
+SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_BARS = 0.1
+LONGEST_BAR = 24
+COLUMNS = 120  # where there is no terminal
+
+
+class Reporter:
+    """A callback of `train` that shows its events on stderr and adds records of them to the file `log_json`."""
+
+    def __init__(self, quiet: bool, log_json: str | None, append: bool = False) -> None:
+        self._screen = Screen(quiet)
+        self._log = JsonLog(log_json, "a" if append else "w", self._screen.line)
+        self._seconds: dict[str, float] = {}  # of each phase
+        self._progress: events.Progress | None = None
+        self._epoch: events.EpochEnded | None = None
+
+    def close(self) -> None:
+        """End the line that was drawn last, and close the log."""
+        self._screen.end_line()
+        self._log.close()
+
+    def __call__(self, event: events.Event) -> None:
+        """Show an event, and log it."""
+        match event:
+            case events.PhaseStarted():
+                self._screen.last_drawn = time.monotonic()
+            case events.PhaseEnded(name, seconds):
+                self._seconds[name] = seconds
+            case events.BytesRead(n_bytes):
+                self._screen.draw(f"reading {n_bytes / 1e6:,.0f} MB")
+            case events.Evaluating(share):
+                self._screen.draw(f"held-out text: {share:.0%}")
+            case events.Progress():
+                self._progress = event
+                self._screen.draw(format_bar(event, self._screen.columns))
+            case events.EpochEnded():
+                self._epoch = event
+        for text in _lines_of(event):
+            self._screen.line(text)
+        if record := _record_of(event):
+            self._log.add(record)
+
+    def summary(self, output: str, n_words: int) -> None:
+        """Show the last lines: how many words were written, and where the time went."""
+        progress = self._progress
+        if progress:
+            self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
+        self._screen.line(f"wrote {output}: {n_words:,} words")
+        if progress is None:  # the run that was resumed had come to its end
+            return
+        if self._epoch and (losses := _losses(self._epoch)):
+            self._screen.line(f"last epoch: {losses}")
+        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
+        speed = progress.n_words / progress.seconds
+        self._screen.line(f"{progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
+
+
+class Screen:
+    """Text on stderr: on a terminal one line is drawn again and again, elsewhere a line is added every 10 seconds."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._stream = sys.stderr
+        self._is_quiet = quiet or self._stream is None  # a process may have no stderr
+        self._is_terminal = not self._is_quiet and self._stream.isatty()
+        self.last_drawn = 0.0
+        self._is_line_open = False
+
+    @property
+    def columns(self) -> int:
+        """How wide a line may be that is drawn again and again."""
+        return shutil.get_terminal_size().columns if self._is_terminal else COLUMNS
+
+    def draw(self, text: str, at_once: bool = False) -> None:
+        """Show text that the next one replaces, unless the last one is too recent."""
+        now = time.monotonic()
+        interval = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
+        if not (at_once or now - self.last_drawn >= interval):
+            return
+        self.last_drawn = now
+        self._is_line_open = self._is_terminal
+        self._print(f"\r\033[K{text}" if self._is_terminal else text, end="" if self._is_terminal else "\n")
+
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+        self.end_line()
+        self._print(text)
+
+    def end_line(self) -> None:
+        """Keep the text that was drawn last, and begin a new line."""
+        if self._is_line_open:
+            self._print("")
+            self._is_line_open = False
+
+    def _print(self, text: str, end: str = "\n") -> None:
+        if self._is_quiet:
+            return
+        try:
+            print(text, end=end, file=self._stream, flush=True)
+        except OSError:  # nobody reads any more: the run goes on
+            self._is_quiet = True
+
+
+class JsonLog:
+    """A file of JSON records, one a line, opened for the first one. Where it cannot be written, `warn` is told once."""
+
+    def __init__(self, path: str | None, mode: str, warn: Callable[[str], None]) -> None:
+        self._path, self._mode, self._warn = path, mode, warn
+        self._file: IO[str] | None = None
+
+    def add(self, record: dict[str, float]) -> None:
+        """Add a record; null stands for NaN and infinity, which JSON does not have."""
+        if not self._path:
+            return
+        try:
+            self._file = self._file or open(self._path, self._mode, encoding="utf-8")  # noqa: SIM115
+            finite = {name: value if math.isfinite(value) else None for name, value in record.items()}
+            print(json.dumps(finite), file=self._file, flush=True)
+        except OSError as error:
+            self._warn(f"warning: cannot write the log {self._path}: {error.strerror}; going on without it")
+            self.close()
+            self._path = None
+
+    def close(self) -> None:
+        """Close the file, whatever happens to what was not written yet."""
+        if self._file:
+            with suppress(OSError):
+                self._file.close()
+
+
+def _record_of(event: events.Event) -> dict[str, float]:
+    """Return what the log keeps of an event; nothing of most."""
+    match event:
+        case events.ClusterChanged(n_workers):
+            return {"workers": n_workers}
+        case events.RoundEnded(n_workers, n_beats, n_bytes, seconds, waited):
+            workers = {"round_seconds": seconds, "workers": n_workers, "beats": n_beats}
+            return workers | {"bytes_sent_by_each": n_bytes, "waited": waited}
+        case events.CheckpointSaved():
+            return {"checkpoint": event.n_words, "stall": event.stall, "seconds": event.seconds}
+        case events.Progress():
+            words = {"epoch": event.epoch, "words": event.n_words, "words_total": event.n_words_total}
+            losses = {"predictions": event.n_predictions, "loss": event.loss, "loss_error": event.loss_error}
+            times = {"seconds": round(event.seconds, 3), "words_per_second": round(event.words_per_second)}
+            return {**words, **losses, "lr": event.learning_rate, **times}
+        case events.EpochEnded():
+            words = {"epoch_ended": event.epoch, "words": event.n_words}
+            losses = {"loss": event.loss, "loss_error": event.loss_error, "held_out_loss": event.held_out_loss}
+            return {**words, **losses, "held_out_loss_error": event.held_out_error, "seconds": round(event.seconds, 3)}
+    return {}
+
+
+def _lines_of(event: events.Event) -> list[str]:
+    """Return the lines that tell of an event."""
+    match event:
+        case events.PhaseStarted(note=note) if note:
+            return [note]
+        case events.CorpusRead():
+            return _lines_of_corpus(event)
+        case events.ClusterChanged(n_workers, message):
+            return [f"{message} ({n_workers} workers)"]
+        case events.Estimated():
+            return [str(event)]
+        case events.Resumed(path, n_words, warning):
+            warnings = [f"warning: {warning}"] if warning else []
+            return [*warnings, f"going on from {path}, after {n_words:,} words"]
+        case events.CheckpointFailed(message):
+            return [f"warning: {message}; the run goes on"]
+        case events.EpochEnded() if not math.isnan(event.held_out_loss):
+            return [f"epoch {event.epoch}  {_losses(event)}"]
+    return []
+
+
+def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
+    reading, n_words = event.reading, len(event.vocabulary)
+    text = (
+        f"read {reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} words; "
+        f"vocabulary {n_words:,} of {reading.n_types:,} distinct, covering {event.n_tokens:,} words"
+    )
+    lines = ["; ".join([text, *describe_changes(reading)])]
+    if event.n_started:
+        lines.append(f"{event.n_started:,} of {n_words:,} words start from the vectors given")
+    if held_out := event.held_out:
+        lines.append(f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary")
+    return lines
+
+
+def describe_changes(reading: Reading) -> list[str]:
+    """Say what of the text was dropped or is not as it was."""
+    changes = {
+        f"dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes": reading.n_overlong,
+        f"dropped {reading.n_unknown:,} words that are not in the given vocabulary": reading.n_unknown,
+        f"{reading.n_invalid:,} words were not valid UTF-8 (see --invalid-utf8)": reading.n_invalid,
+    }
+    return [text for text, n_tokens in changes.items() if n_tokens]
+
+
+def _losses(epoch: events.EpochEnded) -> str:
+    named = ("loss", epoch.loss, epoch.loss_error), ("held-out loss", epoch.held_out_loss, epoch.held_out_error)
+    return "  ".join(
+        f"{name} {loss:.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
+        for name, loss, error in named
+        if not math.isnan(loss)
+    )
+
+
+def format_bar(progress: events.Progress, columns: int = COLUMNS) -> str:
+    """Return a line of less than `columns` characters; a longer one could not be drawn again on a terminal."""
+    share = progress.n_words / progress.n_words_total
+    left = round(progress.seconds_left)
+    speed = progress.words_per_second
+    loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
+    text = (
+        f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
+        + (f"{speed:,.0f} words/s" if speed < 1e5 else f"{speed / 1e6:.2f} M words/s")
+        + f"  loss {loss}  lr {progress.learning_rate:.2g}  ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+        + (f"  {progress.n_workers} workers, waiting {progress.waited:.0%}" if progress.n_workers else "")
+    )
+    width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)
+    filled = round(share * width)
+    return text[: columns - 1] if width < 1 else f"[{'#' * filled}{'.' * (width - filled)}] {text}"

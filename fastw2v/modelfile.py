@@ -1,0 +1,211 @@
+"""The native file, .fw2v: vectors that open at once. Models and checkpoints are native files too, with more in them.
+
+Vectors are mapped into memory instead of read, and words are decoded when they are needed. A file consists of `MAGIC`,
+the length of its header (uint64), the header's CRC-32 (uint32), the header in JSON,
+
+    {"version": 1, "n": 5, "dim": 3, "sections": {name: [offset, bytes, CRC-32]}, "training": {...} or null}
+
+and the sections: vectors (n x dim float32), norms (n float32), words (UTF-8, with a newline after each word),
+word_ends (n int64: the end of each word's line) and, where they are known, counts (n int64) and the model's
+output_vectors (n x dim float32). All numbers are little-endian. Offsets are multiples of 64 bytes, counted from the
+first such multiple after the header.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .files import PathLike, check_unicode, replacing
+from .matrix import norms_of
+
+CHECKPOINT, PREVIOUS_CHECKPOINT = "checkpoint.fw2v", "previous.fw2v"
+"""The names that the latest checkpoint and the one before it have in their directory."""
+
+MAGIC, VERSION = b"FASTW2V\0", 1
+_ALIGNMENT = 64
+_PREFIX = struct.Struct("<8sQI")
+"""What precedes the header: `MAGIC`, the header's length and its checksum."""
+
+_DTYPES = {"vectors": "<f4", "norms": "<f4", "output_vectors": "<f4"} | {
+    "counts": "<i8",
+    "words": "u1",
+    "word_ends": "<i8",
+}
+
+
+class ModelFile(NamedTuple):
+    """What a native file holds. training: facts about the training, at least {"model": ..., "loss": ...}."""
+
+    words: Sequence[str]  # (n,)
+    vectors: NDArray[np.float32]  # (n, dim)
+    counts: NDArray[np.int64] | None = None  # (n,)
+    norms: NDArray[np.float32] | None = None  # (n,), 1 for a zero vector; `write` computes them anew
+    output_vectors: NDArray[np.float32] | None = None  # (n, dim)
+    training: dict[str, Any] | None = None
+
+
+class MappedWords(Sequence[str]):
+    """Words that are stored as UTF-8 text, with a newline after each word, and decoded when they are asked for."""
+
+    def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+        self._text, self._ends = text, ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        return self._decode(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
+
+    def __iter__(self) -> Iterator[str]:
+        lines = self._decode(0, int(self._ends[-1])).split("\n")
+        if len(lines) == len(self):
+            return iter(lines)
+        ends = self._ends.tolist()  # a word holds a newline
+        return map(self._decode, [0, *ends[:-1]], ends)
+
+    def _decode(self, start: int, end: int) -> str:
+        return self._text[start : end - 1].tobytes().decode("utf-8", "backslashreplace")
+
+
+def write(path: PathLike, content: ModelFile) -> None:
+    """Write a native file. Raises InputError for NaN and for words that are no Unicode, RunError for a full disk."""
+    vectors = np.ascontiguousarray(content.vectors, "<f4")
+    text, ends = _text_of(content.words)
+    arrays: dict[str, NDArray[Any] | None] = {"vectors": vectors, "norms": norms_of(vectors), "words": text}
+    arrays |= {"word_ends": ends, "counts": content.counts, "output_vectors": content.output_vectors}
+    known = {name: array for name, array in arrays.items() if array is not None}
+    sections = {name: np.ascontiguousarray(array, _DTYPES[name]) for name, array in known.items()}
+    places: dict[str, list[int]] = {}
+    offset = 0
+    for name, array in sections.items():
+        places[name] = [offset, array.nbytes, zlib.crc32(_bytes_of(array))]
+        offset = _aligned(offset + array.nbytes)
+    n, dim = vectors.shape
+    fields = {"version": VERSION, "n": n, "dim": dim, "sections": places, "training": content.training}
+    header = json.dumps(fields).encode()
+    prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
+    with replacing(path) as file:
+        file.write((prefix + header).ljust(_aligned(len(prefix) + len(header)), b"\0"))
+        for array in sections.values():
+            file.write(_bytes_of(array))
+            file.write(b"\0" * (_aligned(array.nbytes) - array.nbytes))
+
+
+def _text_of(words: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The words in UTF-8, with a newline after each, and the (n,) places where their lines end."""
+    check_unicode(words)
+    lines = [word.encode() + b"\n" for word in words]
+    return np.frombuffer(b"".join(lines), np.uint8), np.cumsum([len(line) for line in lines], dtype=np.int64)
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _aligned(n_bytes: int) -> int:
+    return -(-n_bytes // _ALIGNMENT) * _ALIGNMENT
+
+
+def read(path: PathLike, limit: int | None = None, verify: bool = False) -> ModelFile:
+    """Map a native file into memory; at most `limit` words.
+
+    verify: read all of it and compare checksums. Raises InputError for damage, another format or a later version.
+    """
+    name = os.fspath(path)
+    data = _mapped(name)
+    try:
+        header, start = _header_of(name, data)
+        sections = _sections_of(name, data, start, header["sections"], verify)
+        content = _content_of(name, header, sections)
+    except InputError:
+        raise
+    except Exception as error:  # the header may be any JSON, or none
+        raise InputError(f"{name} is damaged: its header and its sections do not fit ({error})") from error
+    if verify:
+        _verify(name, content)
+    if limit is None:
+        return content
+    first: dict[str, Any] = {"words": MappedWords(sections["words"], sections["word_ends"][:limit])}
+    first |= {field: array[:limit] for field, array in content._asdict().items() if isinstance(array, np.ndarray)}
+    return content._replace(**first)
+
+
+def holds_model(path: PathLike) -> bool:
+    """Whether `path` is a native file with output vectors. Reads no more than the header, and nothing from a pipe."""
+    name = os.fspath(path)
+    try:
+        return os.path.isfile(name) and "output_vectors" in _header_of(name, _mapped(name))[0]["sections"]
+    except Exception:  # another format, or a damaged header
+        return False
+
+
+def _mapped(name: str) -> NDArray[np.uint8]:
+    try:
+        return np.memmap(name, np.uint8, "r")
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read vectors {name}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _header_of(name: str, data: NDArray[np.uint8]) -> tuple[dict[str, Any], int]:
+    """The header, and the place of the first section. Raises whatever JSON that is no header leads to."""
+    if len(data) < _PREFIX.size or data[: len(MAGIC)].tobytes() != MAGIC:
+        raise InputError(f"{name} is not a file of fastw2v's native format: it starts with {data[:8].tobytes()!r}")
+    _, length, checksum = _PREFIX.unpack(data[: _PREFIX.size].tobytes())
+    text = data[_PREFIX.size : _PREFIX.size + length].tobytes()
+    if len(text) != length or zlib.crc32(text) != checksum:
+        raise InputError(f"{name} is damaged or cut off: the checksum of its header does not match")
+    header: dict[str, Any] = json.loads(text)
+    if header["version"] > VERSION:
+        raise InputError(f"{name} has version {header['version']}, this fastw2v reads {VERSION}: update fastw2v")
+    return header, _aligned(_PREFIX.size + length)
+
+
+def _sections_of(
+    name: str, data: NDArray[np.uint8], start: int, places: dict[str, Any], verify: bool
+) -> dict[str, NDArray[Any]]:
+    """The array of each known section, one-dimensional; all sections must be whole."""
+    sections = {}
+    for section, (offset, n_bytes, checksum) in places.items():
+        piece = data[start + offset : start + offset + n_bytes]
+        if offset < 0 or len(piece) != n_bytes:
+            raise InputError(f"{name} is cut off: its {section} should end at byte {start + offset + n_bytes}")
+        if verify and zlib.crc32(piece.data) != checksum:
+            raise InputError(f"{name} is damaged: the checksum of its {section} does not match")
+        if section in _DTYPES:
+            sections[section] = piece.view(_DTYPES[section])
+    return sections
+
+
+def _content_of(name: str, header: dict[str, Any], sections: dict[str, NDArray[Any]]) -> ModelFile:
+    """The sections in their shapes. Raises InputError where they contradict each other, or whatever a shape raises."""
+    n, dim = int(header["n"]), int(header["dim"])
+    text, ends, norms = sections["words"], sections["word_ends"].reshape(n), sections["norms"].reshape(n)
+    vectors = sections["vectors"].reshape(n, dim)
+    counts = sections["counts"].reshape(n) if "counts" in sections else None
+    output_vectors = sections["output_vectors"].reshape(n, dim) if "output_vectors" in sections else None
+    if n < 1 or dim < 1 or ends[0] < 1 or ends[-1] != len(text) or (np.diff(ends) < 1).any():
+        raise InputError(f"{name} is damaged: its words do not fit their text")
+    if not (norms > 0).all():
+        raise InputError(f"{name} is damaged: the lengths of its vectors are not numbers above 0")
+    return ModelFile(MappedWords(text, ends), vectors, counts, norms, output_vectors, header.get("training"))
+
+
+def _verify(name: str, content: ModelFile) -> None:
+    """Raise InputError for a word that occurs twice, and for norms that are not those of the vectors."""
+    n_repeated = len(content.words) - len(set(content.words))
+    if n_repeated:
+        raise InputError(f"{name} holds {n_repeated} words more than once")
+    if not np.allclose(np.asarray(content.norms), norms_of(content.vectors), rtol=1e-4):
+        raise InputError(f"{name} is damaged: the lengths it holds are not those of its vectors")

@@ -1,0 +1,53 @@
+"""What the command line does with text: vocab and phrases."""
+
+
+def test_vocab(run, tmp_path):
+    text = tmp_path / "t.txt"
+    text.write_text("b a b\nc b a\n")
+    assert run("vocab", text, "--min-count", 1)[:2] == (0, "b 3\na 2\nc 1\n")
+    assert run("vocab", text, "-o", tmp_path / "v.txt", "--min-count", 2)[0] == 0
+    assert (tmp_path / "v.txt").read_text() == "b 3\na 2\n"
+
+
+def test_phrases_and_vocab_say_what_they_change(run, tmp_path):
+    text = tmp_path / "t.txt"
+    text.write_bytes(b"a b \xff " + b"x" * 2000 + b"\n")
+    for command in (("vocab", text, "--min-count", 1), ("phrases", text, "-o", "-")):
+        code, _, err = run(*command)
+        assert code == 0
+        assert "dropped 1 tokens of more than" in err
+        assert "1 words were not valid UTF-8" in err
+    text.write_text("one one\n")
+    assert run("vocab", text, "--min-count", 1)[:2] == (0, "one 2\n")
+    assert run("phrases", text, "-o", "-")[:2] == (0, "one one\n")
+    code, _, err = run("phrases", text, "-o", tmp_path / "p.txt", "--list", tmp_path / "p.txt")
+    assert (code, "is named for two outputs" in err) == (2, True)
+    assert "threshold is nan" in run("phrases", text, "-o", "-", "--threshold", "nan")[2]
+
+
+def test_phrases_with_connectors_and_a_list(run, tmp_path):
+    text, listed = tmp_path / "t.txt", tmp_path / "list"
+    text.write_text("statue of liberty now\n" * 20 + "x y\n" * 20)
+    common = "phrases", text, "-o", tmp_path / "p.txt", "--scoring", "npmi", "--list", listed, "--overwrite"
+    assert run(*common, "--connector-words", "english", "--delimiter", "+")[0] == 0
+    assert (tmp_path / "p.txt").read_text().startswith("statue+of+liberty now\n")
+    scores = {line.split()[0]: float(line.split()[1]) for line in listed.read_text().splitlines()}
+    assert {"statue+of+liberty", "x+y"} <= set(scores)
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    (tmp_path / "connectors").write_text("liberty\n")
+    assert run(*common, "--connector-words", tmp_path / "connectors", "--threshold", "0.9")[0] == 0
+    assert "of_liberty_now" in (tmp_path / "p.txt").read_text()
+
+
+def test_files_that_phrases_refuses(run, tmp_path):
+    text, connectors = tmp_path / "t.txt", tmp_path / "connectors"
+    text.write_text("a b\n")
+    connectors.write_bytes(b"of \xff\n")
+    for name, message in (
+        ("none", f"cannot read {tmp_path}/none: No such file"),
+        ("connectors", "is not UTF-8 at byte 3"),
+    ):
+        code, out, err = run("phrases", text, "-o", "-", "--connector-words", tmp_path / name)
+        assert (code, out, message in err) == (2, "", True)
+    code, _, err = run("phrases", text, "-o", connectors, "--connector-words", connectors, "--overwrite")
+    assert (code, "is the same file as the input" in err) == (2, True)

@@ -1,0 +1,88 @@
+"""Outputs and streams of the command line: what may be written, what stays as it was, streams that end."""
+
+import subprocess
+import sys
+
+import pytest
+from planted import TRAIN, planted_text
+
+from fastw2v import Vectors
+
+
+def shell(script, directory):
+    """Run a bash script where `train` is the command on a small corpus to `$1 ...`."""
+    command = f"{sys.executable} -m fastw2v train c.txt --quiet --threads 1 {' '.join(TRAIN)}"
+    script = f'train() {{ {command} "$@"; }}; {script}'
+    return subprocess.run(["bash", "-c", script], cwd=directory, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture
+def small(tmp_path):
+    (tmp_path / "c.txt").write_text(planted_text(n_sentences=100))
+    return tmp_path
+
+
+def test_stdout_is_written_where_it_stands(small):
+    done = shell("echo before > all; train -o - >> all; train -o - > one; cat one > two; train -o v", small)
+    assert done.returncode == 0
+    assert (small / "all").read_bytes() == b"before\n" + (small / "one").read_bytes()
+    assert (small / "one").read_bytes() == (small / "v").read_bytes()
+
+
+def test_a_reader_that_leaves_early(small):
+    got = shell("train -o - | head -1; echo ${PIPESTATUS[0]}", small)
+    assert (got.stdout, got.stderr) == ("96 20\n0\n", "")
+
+
+def test_a_short_write_is_an_error(small):
+    got = shell("ulimit -f 8; train -o - > out", small)
+    assert got.returncode == 1
+    assert "cannot write -: File too large" in got.stderr
+    got = shell("ulimit -f 8; train -o out2", small)
+    assert got.returncode == 1
+    assert not (small / "out2").exists()
+
+
+def test_closed_standard_streams(small):
+    got = shell("train - -o v <&-", small)
+    assert (got.returncode, got.stderr) == (2, "fastw2v: the corpus is stdin (-), which is closed\n")
+    got = shell("train -o - >&-", small)
+    assert (got.returncode, got.stderr) == (2, "fastw2v: the output is -, which is closed\n")
+    assert shell("train -o v 2>&-", small).returncode == 0
+    assert len(Vectors.load(small / "v")) == 96
+
+
+@pytest.mark.parametrize(
+    "arguments", ["'g/*' -o g/c.txt", "g -o g/c.txt", "g -o v --log-json g/c.txt", "- -o g/c.txt < g/c.txt"]
+)
+def test_an_input_behind_a_glob_is_never_an_output(small, arguments):
+    (small / "g").mkdir()
+    (small / "c.txt").rename(small / "g" / "c.txt")
+    before = (small / "g" / "c.txt").read_bytes()
+    got = shell(f"{sys.executable} -m fastw2v train {arguments} --overwrite", small)
+    assert got.returncode == 2
+    assert "is the same file as the input" in got.stderr
+    assert (small / "g" / "c.txt").read_bytes() == before
+
+
+def test_outputs_that_could_not_be_written_are_refused_first(small):
+    (small / "dangling").symlink_to(small / "none" / "v")
+    for name, message in [
+        ("''", "an output has an empty name"),
+        ("dangling", "none does not exist: create it first"),
+        ("/proc/v", "output /proc/v cannot be written in its directory"),
+        ("x" * 300, "cannot be written in its directory: File name too long"),
+    ]:
+        got = shell(f"train -o {name}", small)
+        assert got.returncode == 2
+        assert message in got.stderr
+    long = "y" * 250
+    assert shell(f"train -o {long}", small).returncode == 0
+    assert len(Vectors.load(small / long)) == 96
+
+
+def test_a_refused_run_leaves_an_old_log(small):
+    (small / "log").write_text("old")
+    (small / "c.txt").write_text("")
+    assert shell("train -o v --log-json log --overwrite", small).returncode == 2
+    assert (small / "log").read_text() == "old"

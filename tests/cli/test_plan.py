@@ -1,0 +1,25 @@
+"""fastw2v plan: its table."""
+
+import pytest
+from click.testing import CliRunner
+
+from fastw2v.cli import cli
+
+
+def test_command():
+    done = CliRunner().invoke(cli, ["plan", "--nodes", "6"])
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.output.splitlines()] == ["nodes", "1", "2", "4", "6"]
+
+
+def test_options_reach_the_plan():
+    def cells(*options):
+        done = CliRunner().invoke(cli, ["plan", "--nodes", "1", *options])
+        assert done.exit_code == 0, done.output
+        return done.output.splitlines()[1].split()
+
+    _, speed, hours, *_ = cells("--words", "3600000000", "--epochs", "2", "--words-per-second", "1000000")
+    assert float(speed) == pytest.approx(1, abs=0.11)
+    assert float(hours) == pytest.approx(2, rel=0.15)
+    assert cells("--vocab", "1000000", "--dim", "500")[-4:-2] == ["20", "GB"]
+    assert cells("--words", "10000000000")[-2:] == ["40", "GB"]

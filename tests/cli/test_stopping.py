@@ -1,0 +1,103 @@
+"""Ctrl-C and SIGTERM: a run ends soon and leaves nothing half-written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from planted import TRAIN, planted_text
+
+from fastw2v import Vectors
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-m", "fastw2v", "train", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+
+
+def send_and_wait(process, sent):
+    """(exit code, stderr, seconds from the signal to the end)"""
+    process.send_signal(sent)
+    sent_at = time.monotonic()
+    _, err = process.communicate()
+    return process.returncode, err, time.monotonic() - sent_at
+
+
+@pytest.mark.parametrize(("sent", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (15, 143, "terminated")])
+def test_signal_while_training(planted, tmp_path, sent, code, word):
+    (tmp_path / "v").write_text("old")
+    room = tmp_path / "room"
+    room.mkdir()
+    options = ["--overwrite", "--epochs", "100000", "--min-count", "1"]
+    process = start(planted, "-o", tmp_path / "v", *options, "--temp-dir", room, "--log-json", tmp_path / "log")
+    while not (tmp_path / "log").exists():
+        time.sleep(0.05)
+    got, err, seconds = send_and_wait(process, sent)
+    assert got == code
+    assert err.splitlines()[-1] == f"fastw2v: {word}: the vectors were not written"
+    assert "Traceback" not in err
+    assert seconds < 2
+    assert (tmp_path / "v").read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == ["log", "planted.txt", "room", "v"]
+    assert os.listdir(room) == []
+
+
+@pytest.mark.parametrize("moment", [0.7, 2.5])
+def test_interrupt_while_compiling(planted, tmp_path, moment):
+    process = start(planted, "-o", tmp_path / "v", env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cold")})
+    time.sleep(moment)
+    code, err, seconds = send_and_wait(process, signal.SIGINT)
+    assert code == 130
+    assert err.splitlines()[-1] == "fastw2v: interrupted: the vectors were not written"
+    assert "Traceback" not in err
+    assert seconds < 2
+    assert not list(tmp_path.glob("*v*")), "no output, no lock"
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("cache", ["warm", "cold"])
+def test_interrupt_at_any_moment(tmp_path, cache):
+    path = tmp_path / "c.txt"
+    path.write_text(planted_text(n_sentences=300_000))
+    for moment in [0.3 + 0.3 * i for i in range(16)]:
+        (tmp_path / "v").unlink(missing_ok=True)
+        environment = {"NUMBA_CACHE_DIR": str(tmp_path / f"cold{moment}")} if cache == "cold" else {}
+        process = start(path, "-o", tmp_path / "v", "--epochs", "2", "--dim", "300", env={**os.environ, **environment})
+        time.sleep(moment)
+        code, err, seconds = send_and_wait(process, signal.SIGINT)
+        assert "Traceback" not in err, (moment, err)
+        assert seconds < 2, moment
+        is_done = "words trained" in err
+        assert code in ((0, -signal.SIGINT) if is_done else (130,)), (moment, err)
+        assert (tmp_path / "v").exists() == is_done
+        assert {name for name in os.listdir(tmp_path) if not name.startswith("cold")} <= {"c.txt", "v"}
+
+
+@pytest.mark.deep
+def test_a_cache_that_cannot_be_written(planted, tmp_path):
+    (tmp_path / "file").write_text("")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "file")}
+    process = start(planted, "-o", tmp_path / "v", *TRAIN, env=environment)
+    _, err = process.communicate()
+    assert process.returncode == 0
+    assert err.count("warning: cannot keep compiled kernels in") == 1
+    assert len(Vectors.load(tmp_path / "v")) == 96
+
+
+def test_a_second_signal_ends_at_once_while_the_first_waits_for_the_slice(monkeypatch):
+    from fastw2v.cli.stopping import Signals, Stopped
+
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    signals = Signals()
+    signals.ends_at_once, signals.waits = False, True
+    signals._on_signal(2, None)
+    assert (signals.received, ended) == (2, [])
+    signals._on_signal(2, None)
+    assert ended == [130]
+    signals = Signals()
+    signals.ends_at_once = False
+    with pytest.raises(Stopped):
+        signals._on_signal(15, None)

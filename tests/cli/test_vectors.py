@@ -1,0 +1,151 @@
+"""What the command line does with vectors."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastw2v import Vectors
+
+
+@pytest.fixture
+def vecs(tmp_path):
+    """A circle of words, wK at the angle K degrees."""
+    angles = np.radians(np.arange(0, 360, 10))
+    vectors = Vectors([f"w{i}" for i in range(0, 360, 10)], np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    path = tmp_path / "vecs.txt"
+    vectors.save(path)
+    return path
+
+
+def test_similar(run, vecs):
+    code, out, err = run("similar", vecs, "w100", "-n", 2)
+    assert (code, err) == (0, "")
+    assert sorted(line.split("\t")[0] for line in out.splitlines()) == ["w110", "w90"]
+    assert out.splitlines()[0].split("\t")[1] == f"{np.cos(np.radians(10)):.4f}"
+    assert run("similar", vecs, "w100", "w120", "-n", 1)[1].startswith("w110\t")
+
+
+def test_unknown_word(run, vecs):
+    code, out, err = run("similar", vecs, "w1000")
+    assert (code, out) == (2, "")
+    assert err.startswith("fastw2v: the word 'w1000' has no vector; close are w100")
+
+
+def test_similar_reads_words_from_stdin(vecs):
+    command, lines = [sys.executable, "-m", "fastw2v", "similar", vecs, "-n", "1"], "w0 w20\n\nno\nw0 w40\n"
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["w10", "w20"]
+    assert done.stderr.startswith("fastw2v: the word 'no' has no vector")
+
+
+def test_a_reader_that_leaves_early_is_no_error(vecs):
+    command = f"{sys.executable} -m fastw2v similar {vecs} w0 -n 30 | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_analogy(run, vecs):
+    code, out, _ = run("analogy", vecs, "w0", "w90", "w20", "-n", 1)
+    assert code == 0
+    assert out.startswith("w1")
+    assert out.count("\n") == 1
+
+
+def test_evaluate(run, vecs, tmp_path):
+    pairs, questions = tmp_path / "pairs.tsv", tmp_path / "questions.txt"
+    pairs.write_text("".join(f"w0\tw{i}\t{180 - i}\n" for i in range(10, 180, 10)) + "w0\tx\t5\n")
+    questions.write_text(": places\nw0 w90 w10 w70\n: gram1\nw0 w10 w20 w30\nw0 w10 w20 x\n")
+    code, out, _ = run("evaluate", vecs, "--pairs", pairs, "--analogies", questions)
+    assert code == 0
+    assert "36 words x 2" in out
+    assert next(line.split() for line in out.splitlines() if line.startswith("pairs.tsv"))[2:] == ["1.000", "5.6%"]
+    for name in ("places", "gram1", "semantic", "syntactic", "all"):
+        assert f"\n{name} " in out
+    code, out, _ = run("evaluate", vecs, "--pairs", pairs, "--analogies", questions, "--json")
+    found = json.loads(out)
+    assert found["pairs"][0]["spearman"] == pytest.approx(1)
+    assert [score["asked"] for score in found["analogies"]["sections"]] == [1, 1, 1, 1, 2]
+    code, _, err = run("evaluate", vecs)
+    assert (code, err) == (2, "fastw2v: name something to judge by: --pairs FILE, --analogies FILE or both\n")
+
+
+@pytest.mark.parametrize("name", ["o.bin", "o.npz", "o.fw2v", "o.txt.gz", "o.vec"])
+def test_convert(run, vecs, tmp_path, name):
+    assert run("convert", vecs, tmp_path / name) == (0, "", "")
+    got = Vectors.load(tmp_path / name)
+    np.testing.assert_array_equal(got.vectors, Vectors.load(vecs).vectors)
+    code, _, err = run("convert", vecs, tmp_path / name)
+    assert code == 2
+    assert "exists: give --overwrite" in err
+    code, out, _ = run("info", tmp_path / name)
+    assert code == 0
+    assert "36 words x 2" in out
+    assert "first words: w0 w10 w20" in out
+
+
+def test_convert_to_tensorboard_and_glove(run, vecs, tmp_path):
+    assert run("convert", vecs, tmp_path / "vectors.tsv", "--limit", 5)[0] == 0
+    assert (tmp_path / "metadata.tsv").read_text() == "w0\nw10\nw20\nw30\nw40\n"
+    assert run("convert", vecs, tmp_path / "vectors.tsv")[0] == 2
+    assert run("convert", vecs, tmp_path / "g.txt", "--to", "glove")[0] == 0
+    assert (tmp_path / "g.txt").read_text().startswith("w0 1 0\n")
+    code, _, err = run("convert", vecs, vecs, "--overwrite")
+    assert code == 2
+    assert "is the same file as the input" in err
+
+
+def test_info_finds_damage(run, vecs, tmp_path):
+    Vectors.load(vecs).save(tmp_path / "v.fw2v")
+    data = bytearray((tmp_path / "v.fw2v").read_bytes())
+    data[-100] ^= 255
+    (tmp_path / "v.fw2v").write_bytes(data)
+    code, _, err = run("info", tmp_path / "v.fw2v")
+    assert code == 2
+    assert "is damaged" in err
+
+
+def test_correlations_that_are_not_defined(run, vecs, tmp_path):
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("w0\tw10\t1\nw0\tw20\t2\n")
+    code, out, _ = run("evaluate", vecs, "--pairs", pairs)
+    assert code == 0
+    assert out.splitlines()[-1].split() == ["pairs.tsv", "-", "-", "0.0%"]
+    assert json.loads(run("evaluate", vecs, "--pairs", pairs, "--json")[1])["pairs"][0]["pearson"] is None
+    pairs.write_text("w0\tw10\tnan\n")
+    assert "holds the score 'NAN': scores are finite numbers" in run("evaluate", vecs, "--pairs", pairs)[2]
+
+
+def test_similar_without_stdin_or_with_bytes_that_are_no_text(vecs):
+    command = f"{sys.executable} -m fastw2v similar"
+    for end, code, message in (
+        (f"{vecs} <&-", 2, "stdin is closed: name the words"),
+        (f"- < {vecs}", 2, "stdin cannot hold both the vectors and the words"),
+        (rf"{vecs} -n 1 < <(printf '\xff\nw0 w20\n')", 0, "has no vector"),
+    ):
+        done = subprocess.run(["bash", "-c", f"{command} {end}"], capture_output=True, text=True, check=False)
+        assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_info_of_stdin_and_of_zeros(tmp_path):
+    (tmp_path / "v.txt").write_text("2 2\na 0 0\nb 3 4\n")
+    command = f"{sys.executable} -m fastw2v info - < {tmp_path / 'v.txt'}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[:2] == ["-: text, 2 words x 2", "lengths of the vectors: 0 to 5, mean 2.5"]
+
+
+def test_a_model_is_not_converted_in_silence(run, planted, tmp_path):
+    run("train", planted, "-o", tmp_path / "v.txt", "--save-model", tmp_path / "m.fw2v", "--epochs", 1)
+    code, _, err = run("convert", tmp_path / "m.fw2v", tmp_path / "v.npz")
+    assert (code, "its output vectors, which --continue-from needs, are not in" in err) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["v\udcff.txt", "v$\\x$.txt"])
+@pytest.mark.parametrize("suffix", ["html", "png"])
+def test_a_map_of_a_file_with_any_name(run, vecs, tmp_path, name, suffix):
+    (tmp_path / name).write_bytes(vecs.read_bytes())
+    assert run("plot", tmp_path / name, "-o", tmp_path / f"m.{suffix}")[0] == 0

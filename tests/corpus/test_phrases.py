@@ -1,0 +1,163 @@
+"""The merges of the real gensim on the same text, and a text where the phrases are known."""
+
+import numpy as np
+import pytest
+from gensim.models.phrases import Phrases as GensimPhrases
+
+from fastw2v.corpus import phrasefinder
+from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases, compile_kernels
+from fastw2v.errors import InputError
+from fastw2v.kernels import phrases as kernels
+
+CONNECTORS = frozenset(["of", "the"])
+
+
+def sentences(n=2000, seed=0):
+    """Random words, among them `new york` and `bank of america` more often than by chance."""
+    rng = np.random.default_rng(seed)
+    words = [f"w{i}" for i in range(40)] + ["new", "york", "city", "bank", "america", "of", "the"]
+    planted = [["new", "york"], ["new", "york", "city"], ["bank", "of", "america"], ["bank", "of", "the", "america"]]
+    text = []
+    for _ in range(n):
+        sentence = []
+        for _ in range(rng.integers(1, 8)):
+            sentence += planted[rng.integers(4)] if rng.random() < 0.3 else [words[rng.integers(len(words))]]
+        text.append(sentence)
+    return text
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("".join(" ".join(sentence) + "\n" for sentence in sentences()))
+    return path
+
+
+def lines(path):
+    return [line.split() for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threshold": 1.0},
+        {"threshold": 0.2, "min_count": 1},
+        {"scoring": "npmi", "threshold": 0.2},
+        {"threshold": 1.0, "connector_words": CONNECTORS},
+        {"threshold": 0.1, "min_count": 2, "connector_words": CONNECTORS},
+        {"scoring": "npmi", "threshold": -0.05, "connector_words": CONNECTORS},
+        {"threshold": 1.0, "delimiter": "+"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_merges_are_gensims(tmp_path, text, options, threads, monkeypatch):
+    monkeypatch.setattr(phrasefinder, "IDS_OF_PIECE", 100)
+    gensims = GensimPhrases(sentences(), **{"min_count": 5, **options})
+    ours = Phrases.learn(text, output=tmp_path / "out.txt", threads=threads, **options)
+    expected = [gensims[sentence] for sentence in sentences()]
+    assert any(len(got) < len(whole) for got, whole in zip(expected, sentences(), strict=True))
+    assert lines(tmp_path / "out.txt") == expected
+    assert [ours[sentence] for sentence in sentences()] == expected
+    theirs = gensims.export_phrases()
+    got = ours.export_phrases()
+    assert got.keys() == theirs.keys()
+    np.testing.assert_allclose([got[name] for name in theirs], list(theirs.values()), rtol=1e-9)
+
+
+def test_passes(tmp_path, text):
+    first = GensimPhrases(sentences(), threshold=1.0)
+    once = [first[sentence] for sentence in sentences()]
+    second = GensimPhrases(once, threshold=1.0)
+    ours = Phrases.learn(text, output=tmp_path / "out.txt", threads=2, threshold=1.0, passes=2)
+    expected = [second[sentence] for sentence in once]
+    assert "new_york_city" in {word for sentence in expected for word in sentence}
+    assert lines(tmp_path / "out.txt") == expected
+    assert [ours[sentence] for sentence in sentences()] == expected
+
+
+def test_word2phrase_scores(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a b c\n" * 10 + "a d\n" * 10 + "b\n")
+    got = Phrases.learn(path, threads=1, scoring="word2phrase", threshold=0.1, min_count=2).export_phrases()
+    n = 51
+    assert got == pytest.approx({"a_b": 8 / 20 / 11 * n, "b_c": 8 / 11 / 10 * n, "a_d": 8 / 20 / 10 * n})
+
+
+def test_a_phrase_that_is_a_word_already(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a b\n" * 20 + "a_b x\n" * 20)
+    found = Phrases.learn(path, output=tmp_path / "o.txt", threads=1, threshold=0.1, passes=2)
+    assert found.export_phrases().keys() == {"a_b", "a_b_x"}
+    assert (tmp_path / "o.txt").read_text() == "a_b\n" * 20 + "a_b_x\n" * 20
+
+
+def test_counting_grows_and_works_in_parts(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 3000, 200_000).astype(np.int32)
+    ids[rng.random(200_000) < 0.05] = -1
+    ids.flags.writeable = False
+    expected = {}
+    for a, b in zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True):
+        if a >= 0 and b >= 0:
+            expected[(a << 32) + b + 1] = expected.get((a << 32) + b + 1, 0) + 1
+    found = {}
+    for part in range(3):
+        table, state = np.zeros(256, np.uint64), np.array([0, -1, 0])
+        while not kernels.count_pairs(ids, np.zeros(3000, bool), table, state, part, 3):
+            larger = np.zeros(2 * len(table), np.uint64)
+            kernels.rehash(table, larger)
+            table = larger
+        got = dict(zip(table[::2].tolist(), table[1::2].tolist(), strict=True))
+        got.pop(0, None)
+        assert len(got) == state[kernels.N_PAIRS]
+        assert not found.keys() & got.keys()
+        found.update(got)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scoring": "x"}, "scoring is 'x': allowed are default, word2phrase, npmi"),
+        ({"scoring": "npmi", "threshold": 10.0}, "with npmi allowed is -1 to 1"),
+        ({"min_count": 0}, "min_count is 0"),
+        ({"passes": 0}, "passes 0"),
+        ({"delimiter": " "}, "delimiter is ' '"),
+    ],
+)
+def test_refused(text, options, message):
+    with pytest.raises(InputError, match=message):
+        Phrases.learn(text, **options)
+    with pytest.raises(InputError, match="a sentence is a list of words"):
+        Phrases([])["new york"]
+    assert "of" in ENGLISH_CONNECTOR_WORDS
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threads": -1}, "threads is -1"),
+        ({"delimiter": 5}, "delimiter is 5"),
+        ({"connector_words": "of the"}, "give a set"),
+        ({"threshhold": 5}, "there is no option threshhold: known are"),
+        ({"threshold": np.inf}, "must be a finite number"),
+    ],
+)
+def test_refused_options(tmp_path, options, message):
+    (tmp_path / "t.txt").write_text("a b\n")
+    with pytest.raises(InputError, match=message):
+        Phrases.learn(tmp_path / "t.txt", **options)
+    with pytest.raises(InputError, match="is the same file as the input"):
+        Phrases.learn(tmp_path / "t.txt", output=tmp_path / "t.txt")
+
+
+def test_phrases_that_are_written_alike():
+    assert Phrases([{("a_b", "c"): 1.0, ("a", "b_c"): 2.0}]).export_phrases() == {"a_b_c": 2.0}
+
+
+def test_compiled_kernels_are_those_that_learning_needs(tmp_path, text):
+    compile_kernels()
+    Phrases.learn(text, output=tmp_path / "out.txt", threads=2, threshold=1.0, passes=2, connector_words=CONNECTORS)
+    for name in ("count_ids", "count_pairs", "rehash", "fill_table", "locate_pairs", "merge_pairs", "write_words"):
+        assert len(getattr(kernels, name).signatures) == 1, name

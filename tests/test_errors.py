@@ -1,0 +1,40 @@
+"""Exceptions that keep their texts and types, across processes too."""
+
+import pickle
+
+import pytest
+
+from fastw2v import errors
+from fastw2v.errors import DivergedError, Fastw2vError, InputError, MissingExtra, RunError, UnknownWord
+
+
+def test_hierarchy():
+    assert issubclass(InputError, ValueError)
+    assert issubclass(UnknownWord, KeyError)
+    assert issubclass(RunError, RuntimeError)
+    assert issubclass(DivergedError, RunError)
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(kinds) == 6
+    assert all(issubclass(kind, Fastw2vError) for kind in kinds)
+    assert RunError("x").vectors is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MissingExtra("a plot", "matplotlib"), "a plot needs the package matplotlib: pip install 'matplotlib'"),
+        (UnknownWord("wrod", ["word", "x"]), "the word 'wrod' has no vector; close are word"),
+        (UnknownWord("zzz", ["word"]), "the word 'zzz' has no vector"),
+        (InputError("as it is"), "as it is"),
+    ],
+)
+def test_texts_cross_processes(error, expected):
+    assert str(error) == expected
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy)) == (type(error), expected)
+
+
+def test_an_unknown_word_is_kept():
+    with pytest.raises(KeyError) as raised:
+        raise UnknownWord("wrod", [])
+    assert raised.value.word == "wrod"

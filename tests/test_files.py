@@ -1,0 +1,255 @@
+"""Outputs that are whole or not there, locks, and what is refused before the work."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fastw2v import InputError, RunError, files
+from fastw2v.files import check_output, check_outputs, check_unicode, check_words, locked, replacing
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    code = f"import os; from fastw2v.files import locked\nwith locked({str(tmp_path / 'o')!r}): os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert (tmp_path / ".o.lock").exists()
+    with locked(tmp_path / "o"):
+        pass
+    assert not (tmp_path / ".o.lock").exists()
+
+
+def test_leftovers_of_a_killed_run_are_removed_but_not_those_of_a_living_one(tmp_path):
+    code = f"import os; from fastw2v.files import replacing\nwith replacing({str(tmp_path / 'o')!r}) as f: os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    (tmp_path / ".o.mine.tmp").touch()
+    assert len(list(tmp_path.glob(".o.*.tmp"))) == 2
+    with replacing(tmp_path / "o") as file:
+        with locked(tmp_path / "o"):
+            assert len(list(tmp_path.glob(".o.*.tmp"))) == 2, "its own process has it open"
+        file.write(b"whole")
+    assert (tmp_path / "o").read_bytes() == b"whole"
+    assert sorted(os.listdir(tmp_path)) == [".o.mine.tmp", "o"]
+
+
+def test_one_name_for_two_outputs(tmp_path):
+    with pytest.raises(InputError, match="is named for two outputs"):
+        check_outputs([tmp_path / "a", None, tmp_path / "a"], [], True)
+
+
+def test_without_locks_nothing_of_the_living_is_removed(tmp_path, monkeypatch):
+    def no_locks(descriptor, operation):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    with replacing(tmp_path / "o") as file:
+        with locked(tmp_path / "o"):
+            pass
+        file.write(b"whole")
+    assert (tmp_path / "o").read_bytes() == b"whole"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_does_not_keep_the_lock(tmp_path):
+    with locked(tmp_path / "o"):
+        child = os.fork()
+        if not child:
+            time.sleep(1)
+            os._exit(0)
+    with locked(tmp_path / "o"):
+        pass
+    os.waitpid(child, 0)
+
+
+def test_long_names_have_locks_of_their_own(tmp_path):
+    with locked(tmp_path / ("a" * 200)), locked(tmp_path / ("a" * 200 + "b")):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "an output has an empty name: name a file, or - for stdout"),
+        ("none/o", "output directory .*none does not exist: create it first"),
+        ("directory", "output .*directory is a directory: name a file in it"),
+        ("input", "is the same file as the input .*input: choose another name"),
+        ("link to input", "is the same file as the input"),
+        ("hard link to input", "is the same file as the input"),
+        ("old", "exists: give --overwrite"),
+        ("x" * 300, "cannot be written in its directory: File name too long"),
+    ],
+)
+def test_outputs_that_are_refused(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "input").write_text("text")
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "link to input").symlink_to("input")
+    os.link(tmp_path / "input", tmp_path / "hard link to input")
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(InputError, match=message):
+        check_output(name, ["missing", "input"], overwrite=False)
+    assert sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "input").read_text() == "text"
+
+
+def test_outputs_that_are_accepted(tmp_path):
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "dangling").symlink_to("new")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("old", "new", "dangling", "pipe", "y" * 250):
+        check_output(tmp_path / name, [tmp_path / "input"])
+    check_output("/dev/null", overwrite=False)
+    check_output("-", overwrite=False)
+    assert sorted(os.listdir(tmp_path)) == ["dangling", "old", "pipe"], "the files that were tried are gone"
+    assert (tmp_path / "old").read_text() == "old"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_without_write_permission(tmp_path):
+    (tmp_path / "d").mkdir(mode=0o500)
+    with pytest.raises(InputError, match="cannot be written in its directory: Permission denied"):
+        check_output(tmp_path / "d" / "o")
+
+
+def test_stdin_among_the_inputs(tmp_path):
+    (tmp_path / "input").write_text("text")
+    code = "import sys; from fastw2v.files import check_output; check_output(sys.argv[1], ['-'])"
+    with open(tmp_path / "input") as file:
+        command = [sys.executable, "-c", code, tmp_path / "input"]
+        done = subprocess.run(command, stdin=file, capture_output=True, text=True, check=False)
+    assert "is the same file as the input -" in done.stderr
+
+
+def test_a_stream_that_is_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    check_output("/dev/stderr")
+    with pytest.raises(InputError, match="the output is -, which is closed"):
+        check_output("-")
+
+
+def test_each_of_several_outputs_is_checked(tmp_path):
+    (tmp_path / "a").touch()
+    check_outputs([tmp_path / "a", None], [], True)
+    with pytest.raises(InputError, match="exists"):
+        check_outputs([None, tmp_path / "b", tmp_path / "a"], [], False)
+    (tmp_path / "link").symlink_to("a")
+    with pytest.raises(InputError, match="link is named for two outputs"):
+        check_outputs([tmp_path / "a", tmp_path / "link"], [], True)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_permissions(tmp_path, umask):
+    old_umask = os.umask(umask)
+    try:
+        with replacing(tmp_path / "new"):
+            pass
+        (tmp_path / "old").touch()
+        os.chmod(tmp_path / "old", 0o604)
+        with replacing(tmp_path / "old"):
+            pass
+    finally:
+        os.umask(old_umask)
+    assert stat.S_IMODE(os.stat(tmp_path / "new").st_mode) == 0o666 & ~umask
+    assert stat.S_IMODE(os.stat(tmp_path / "old").st_mode) == 0o604, "those of the old file"
+
+
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "target").write_text("old")
+    (tmp_path / "link").symlink_to("d/target")
+    with replacing(tmp_path / "link") as file:
+        file.write(b"new")
+        file.flush()
+        assert (tmp_path / "d" / "target").read_text() == "old", "until it is complete"
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "d" / "target").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_after_an_exception_nothing_has_changed(tmp_path, error):
+    (tmp_path / "o").write_text("old")
+    with pytest.raises(error), replacing(tmp_path / "o") as file:
+        file.write(b"half")
+        raise error
+    assert (tmp_path / "o").read_text() == "old"
+    assert os.listdir(tmp_path) == ["o"]
+
+
+def test_a_full_disk(tmp_path):
+    (tmp_path / "o").write_text("old")
+    message = r"cannot write .*o: No space left on device; no old file was changed"
+    with pytest.raises(RunError, match=message), replacing(tmp_path / "o"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert os.listdir(tmp_path) == ["o"]
+    with pytest.raises(RunError, match="cannot write .*none/o: No such file"), replacing(tmp_path / "none" / "o"):
+        pass
+
+
+def test_streams_are_written_to_directly(tmp_path, capfd):
+    with replacing("-") as file:
+        file.write(b"to stdout")
+    with replacing("/dev/stderr") as file:
+        file.write(b"to stderr")
+    assert capfd.readouterr() == ("to stdout", "to stderr")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(tmp_path / "pipe") as file:
+        file.write(b"to a pipe")
+    assert os.read(reader, 100) == b"to a pipe"
+    assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode), "it is still a pipe"
+    with replacing(tmp_path / "pipe") as file:
+        os.close(reader)
+        file.write(b"nobody reads this")  # no error
+
+
+def test_streams_and_devices_are_not_locked(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("-", "/dev/null", tmp_path / "pipe"):
+        with locked(path), locked(path):
+            pass
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_lock_that_cannot_be_made(tmp_path):
+    with (
+        pytest.raises(InputError, match="output .*none/o cannot be locked: .*No such file"),
+        locked(tmp_path / "none/o"),
+    ):
+        pass
+
+
+def test_two_locks_on_one_output(tmp_path):
+    with locked(tmp_path / "o"):
+        assert os.listdir(tmp_path) == [".o.lock"]
+        with pytest.raises(InputError, match="is being written by another run"), locked(tmp_path / "o"):
+            pass
+        with locked(tmp_path / "other"):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_locks_of_a_process_that_ends_at_once(tmp_path):
+    code = "import os, sys; from fastw2v.files import locked, remove_locks\n"
+    code += "with locked(sys.argv[1]), locked(sys.argv[2]): remove_locks(); os._exit(9)"
+    command = [sys.executable, "-c", code, tmp_path / "a", tmp_path / "b"]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("word", ["", "two words", "line\n", "nb\u00a0sp", "tab\t"])
+def test_words_that_no_text_can_hold(word):
+    check_words(["a", "é"], "word2vec")
+    with pytest.raises(InputError, match="is empty or holds white space: no word2vec file can hold it"):
+        check_words(["a", word], "word2vec")
+
+
+def test_words_that_are_no_unicode():
+    check_unicode(["\U0001f600", "", "two words"])
+    for check in (check_unicode, lambda words: check_words(words, "text")):
+        with pytest.raises(InputError, match="is no valid Unicode: no file can hold it"):
+            check(["a", "\udcff"])

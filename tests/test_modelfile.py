@@ -1,0 +1,178 @@
+"""The native file: it is mapped, it keeps everything, and nothing damaged is believed."""
+
+import json
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from vector_samples import some_vectors
+
+from fastw2v import InputError, Vectors, modelfile
+from fastw2v.modelfile import ModelFile
+
+
+def test_a_mapped_file_is_not_read_before_it_is_needed(tmp_path):
+    vectors = some_vectors()
+    vectors.save(tmp_path / "v.fw2v")
+    got = Vectors.load(tmp_path / "v.fw2v")
+    assert "key_to_index" not in vars(got)
+    assert isinstance(got.vectors.base, np.memmap)
+    assert not got.vectors.flags.writeable
+    words = modelfile.read(tmp_path / "v.fw2v").words
+    assert (words[0], words[-1], words[1:3], len(words)) == ("king", "w42", ["queen", "été"], 50)
+    with pytest.raises(IndexError):
+        words[50]
+
+
+def test_native_checks(tmp_path):
+    path = tmp_path / "v.fw2v"
+    some_vectors().save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"\1")
+    Vectors.load(path)
+    data = bytearray(whole)
+    data[2000] ^= 1  # in the vectors
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="checksum of its [a-z_]+ does not match"):
+        modelfile.read(path, verify=True)
+    header = b'{"version": 2}'
+    path.write_bytes(struct.pack("<8sQI", modelfile.MAGIC, len(header), zlib.crc32(header)) + header)
+    with pytest.raises(InputError, match="has version 2, this fastw2v reads 1: update fastw2v"):
+        Vectors.load(path)
+    path.write_bytes(b"hello world, this is text")
+    with pytest.raises(InputError, match="is not a file of fastw2v's native format"):
+        Vectors.load(path)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"version": "x"}',
+        b'{"version": 1, "n": 1, "dim": 1, "sections": []}',
+        b'{"version": 1, "n": 1e999, "dim": 1, "sections": {}}',
+        b"[" * 100_000,
+    ],
+)
+def test_any_header_of_the_native_format_is_refused(tmp_path, header):
+    prefix = modelfile._PREFIX.pack(modelfile.MAGIC, len(header), zlib.crc32(header))
+    (tmp_path / "v.fw2v").write_bytes(prefix + header + b"\0" * 64)
+    with pytest.raises(InputError, match="is damaged"):
+        Vectors.load(tmp_path / "v.fw2v")
+
+
+@pytest.fixture(params=["norms", "NaN", "words"])
+def lie(request, tmp_path, monkeypatch):
+    """(a file with valid checksums and a section that is not true, what is said of it)"""
+    text_of = modelfile._text_of
+    name, value, message = {
+        "norms": ("norms_of", lambda vectors: np.array([1, 5], np.float32), "the lengths it holds are not those of"),
+        "NaN": (
+            "norms_of",
+            lambda vectors: np.array([1, np.nan], np.float32),
+            "lengths of its vectors are not numbers",
+        ),
+        "words": ("_text_of", lambda words: text_of(["a", "a"]), "1 words more than once"),
+    }[request.param]
+    with monkeypatch.context() as patched:
+        patched.setattr(modelfile, name, value)
+        modelfile.write(tmp_path / "v.fw2v", ModelFile(["a", "b"], np.eye(2, dtype=np.float32)))
+    return tmp_path / "v.fw2v", message
+
+
+def test_verifying_believes_nothing(lie):
+    path, message = lie
+    with pytest.raises(InputError, match=message):
+        modelfile.read(path, verify=True)
+
+
+def test_info_believes_nothing(lie, run):
+    path, message = lie
+    code, _, err = run("info", path)
+    assert code == 2
+    assert message in err
+
+
+def some_model(n=4, dim=3):
+    rng = np.random.default_rng(0)
+    matrices = rng.normal(size=(2, n, dim)).astype(np.float32)
+    words = ["a", "two words", "new\nline", "é"]
+    return ModelFile(words, matrices[0], np.arange(n), None, matrices[1], {"model": "cbow", "loss": "ns"})
+
+
+@pytest.mark.parametrize("limit", [None, 1, 3, 100])
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_model_reads_back_with_all_its_parts(tmp_path, limit, verify):
+    expected = some_model()
+    modelfile.write(tmp_path / "m.fw2v", expected)
+    got = modelfile.read(tmp_path / "m.fw2v", limit, verify)
+    assert list(got.words) == expected.words[:limit]
+    for field in ("vectors", "counts", "output_vectors"):
+        np.testing.assert_array_equal(getattr(got, field), getattr(expected, field)[:limit])
+    np.testing.assert_allclose(got.norms, np.linalg.norm(expected.vectors[:limit], axis=1), rtol=1e-6)
+    assert got.training == expected.training
+
+
+def test_sections_are_where_the_header_says(tmp_path):
+    expected = some_model()
+    modelfile.write(tmp_path / "m.fw2v", expected)
+    data = (tmp_path / "m.fw2v").read_bytes()
+    magic, length, checksum = struct.unpack("<8sQI", data[:20])
+    header = json.loads(data[20 : 20 + length])
+    assert (magic, checksum) == (b"FASTW2V\0", zlib.crc32(data[20 : 20 + length]))
+    assert (header["version"], header["n"], header["dim"]) == (1, 4, 3)
+    sections = {}
+    for name, (offset, n_bytes, crc) in header["sections"].items():
+        first = -(-(20 + length) // 64) * 64 + offset
+        assert first % 64 == 0
+        sections[name] = data[first : first + n_bytes]
+        assert zlib.crc32(sections[name]) == crc
+    assert sections["words"].decode() == "a\ntwo words\nnew\nline\né\n"
+    assert sections["word_ends"] == np.array([2, 12, 21, 24], "<i8").tobytes()
+    assert sections["counts"] == np.arange(4).astype("<i8").tobytes()
+    assert sections["output_vectors"] == expected.output_vectors.astype("<f4").tobytes()
+
+
+def test_only_a_file_with_output_vectors_holds_a_model(tmp_path):
+    modelfile.write(tmp_path / "model.fw2v", some_model())
+    modelfile.write(tmp_path / "vectors.fw2v", some_model()._replace(output_vectors=None))
+    (tmp_path / "v.txt").write_text("1 1\na 1\n")
+    (tmp_path / "empty").touch()
+    (tmp_path / "damaged.fw2v").write_bytes((tmp_path / "model.fw2v").read_bytes()[:100])
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer
+    for name in ("vectors.fw2v", "v.txt", "empty", "damaged.fw2v", "pipe", "missing"):
+        assert not modelfile.holds_model(tmp_path / name), name
+    assert not modelfile.holds_model("-")
+    assert modelfile.holds_model(tmp_path / "model.fw2v")
+    with open(tmp_path / "model.fw2v", "r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) - 300)
+    assert modelfile.holds_model(tmp_path / "model.fw2v"), "the header is whole, and nothing else is read"
+
+
+def test_what_cannot_be_written(tmp_path):
+    for words, vectors, message in [
+        (["\ud800"], np.ones((1, 2), np.float32), "is no valid Unicode"),
+        (["a"], np.full((1, 2), np.nan, np.float32), "hold NaN"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            modelfile.write(tmp_path / "m.fw2v", ModelFile(words, vectors))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="cannot read vectors .*missing: No such file"):
+        modelfile.read(tmp_path / "missing")
+
+
+def test_a_header_that_lies_about_the_words(tmp_path):
+    modelfile.write(tmp_path / "m.fw2v", some_model())
+    data = bytearray((tmp_path / "m.fw2v").read_bytes())
+    ends = data.rindex(np.array([2, 12, 21, 24], "<i8").tobytes())
+    data[ends : ends + 32] = np.array([2, 12, 12, 24], "<i8").tobytes()
+    (tmp_path / "m.fw2v").write_bytes(data)
+    with pytest.raises(InputError, match="its words do not fit their text"):
+        modelfile.read(tmp_path / "m.fw2v")

@@ -1,0 +1,80 @@
+"""Evaluation against the real gensim, statistics against SciPy, and files that cannot be used."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fastw2v import InputError
+from fastw2v.vectors.evaluate import correlation
+
+N = 500
+
+
+def evaluated(both, tmp_path):
+    """Files of pairs and analogies with unknown words, mixed case, comments and lines that are no data."""
+    rng = np.random.default_rng(3)
+    pairs = tmp_path / "pairs.tsv"
+    lines = [f"{'Ww'[i % 2]}{rng.integers(N + 50)}\tw{rng.integers(N + 50)}\t{rng.integers(10)}.5" for i in range(300)]
+    pairs.write_text("# a comment\nword 1\tword 2\thuman\n\nonly two\tfields\n" + "\n".join(lines) + "\n")
+    analogies = tmp_path / "analogies.txt"
+    words = [" ".join(f"w{i}" for i in rng.integers(N + 20, size=4)) for _ in range(200)]
+    vectors = both[0]
+    answers = [vectors.most_similar([f"w{i + 1}", f"w{i + 2}"], [f"w{i}"])[0][0] for i in range(0, 60, 3)]
+    solved = [f"w{i} w{i + 1} {'Ww'[i % 2]}{i + 2} {answers[i // 3]}" for i in range(0, 60, 3)]
+    lines = [": capitals", *words[:100], "three words only", ": gram1-x", *words[100:], *solved]
+    analogies.write_text("\n".join(lines))
+    return pairs, analogies
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"case_insensitive": False},
+        {"dummy4unknown": True},
+        {"restrict_vocab": 200},
+    ],
+    ids=str,
+)
+def test_evaluation_is_gensims(both, tmp_path, options):
+    vectors, gensims = both
+    pairs, analogies = evaluated(both, tmp_path)
+    got, expected = vectors.evaluate_word_pairs(pairs, **options), gensims.evaluate_word_pairs(str(pairs), **options)
+    expected = [tuple(part) if i < 2 else part for i, part in enumerate(expected)]
+    np.testing.assert_allclose(np.hstack(got), np.hstack(expected), rtol=1e-5, atol=1e-7)
+    score, sections = vectors.evaluate_word_analogies(analogies, **options)
+    expected_score, expected_sections = gensims.evaluate_word_analogies(str(analogies), **options)
+    assert score == pytest.approx(expected_score)
+    assert score > 0.05
+    assert [s["section"] for s in sections] == [s["section"] for s in expected_sections]
+    for ours, theirs in zip(sections, expected_sections, strict=True):
+        assert sorted(ours["correct"]) == sorted(theirs["correct"])
+        assert sorted(ours["incorrect"]) == sorted(theirs["incorrect"])
+
+
+@pytest.mark.parametrize(("r", "n"), [(0.5, 10), (-0.9, 5), (0.01, 300), (1.0, 4), (0.0, 8), (0.3, 2000)])
+def test_p_of_a_correlation_is_scipys(r, n):
+    rng = np.random.default_rng(n)
+    x, noise = rng.normal(size=(2, n))
+    y = r * x + np.sqrt(1 - r * r) * noise
+    np.testing.assert_allclose(correlation(x, y), tuple(stats.pearsonr(x, y)), rtol=1e-8, atol=1e-12)
+    assert np.isnan(correlation(x, np.ones(n))).all()
+
+
+def test_evaluation_refuses_what_it_cannot_use(both, tmp_path):
+    vectors = both[0]
+    path = tmp_path / "file"
+    with pytest.raises(InputError, match="cannot read .*file: No such file"):
+        vectors.evaluate_word_pairs(path)
+    path.write_text("x\ty\t3\n")
+    with pytest.raises(InputError, match=r"holds no pair of known words \(1 of unknown ones\)"):
+        vectors.evaluate_word_pairs(path)
+    path.write_text("w1 w2 w3 w4\n")
+    with pytest.raises(InputError, match="line 1 stands before the first ': section'"):
+        vectors.evaluate_word_analogies(path)
+    path.write_text(": x\na b c d\n")
+    with pytest.raises(InputError, match="holds no analogy of known words"):
+        vectors.evaluate_word_analogies(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="is not text in utf8"):
+        vectors.evaluate_word_pairs(path)

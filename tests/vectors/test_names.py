@@ -1,0 +1,43 @@
+"""What a file's name says of its format, and which files are written for it."""
+
+import pytest
+
+from fastw2v import InputError
+from fastw2v.vectors.names import VECTOR_FORMATS, format_of, outputs_of
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("v.txt", "text"),
+        ("v.vec", "text"),
+        ("v", "text"),
+        ("-", "text"),
+        ("v.bin", "binary"),
+        ("v.npz", "npz"),
+        ("d.npz/v.fw2v", "native"),
+        ("v.tsv", "tensorboard"),
+        ("v.gz", "text"),
+        ("v.txt.gz", "text"),
+        ("v.bin.gz", "binary"),
+    ],
+)
+def test_format_of_a_name(path, expected):
+    assert format_of(path) == expected
+    assert expected in VECTOR_FORMATS
+
+
+@pytest.mark.parametrize("path", ["v.npz.gz", "v.fw2v.gz", "v.tsv.gz"])
+def test_formats_that_are_not_compressed(path):
+    with pytest.raises(InputError, match="only text and binary files are compressed; leave out .gz"):
+        format_of(path)
+
+
+def test_outputs():
+    assert outputs_of("d/x.txt", "text") == ["d/x.txt"]
+    assert outputs_of("-", "text") == ["-"]
+    assert outputs_of("d/x.tsv", "tensorboard") == ["d/x.tsv", "d/x.metadata.tsv"]
+    assert outputs_of("d/my_vectors.tsv", "tensorboard") == ["d/my_vectors.tsv", "d/my_metadata.tsv"]
+    assert outputs_of("vectors/x.tsv", "tensorboard") == ["vectors/x.tsv", "vectors/x.metadata.tsv"]
+    with pytest.raises(InputError, match="TensorBoard's format is two files"):
+        outputs_of("-", "tensorboard")

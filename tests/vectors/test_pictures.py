@@ -1,0 +1,53 @@
+"""Names of pictures: refused before anything is loaded, and told what they may end in."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fastw2v import InputError, MissingExtra
+from fastw2v.vectors.pictures import check_picture, suffix_of
+
+
+def test_suffixes():
+    assert suffix_of("d.x/a.PNG") == "png"
+    assert suffix_of("d.x/a") == ""
+    for suffix in ("png", "svg", "pdf"):
+        assert check_picture(f"a.{suffix}", "plot") == check_picture(f"a.{suffix}", "map") == suffix
+    assert check_picture("a.html", "map") == "html"
+
+
+@pytest.mark.parametrize(
+    ("path", "what", "message"),
+    [
+        ("a.gif", "plot", "plot a.gif: its name must end in .png, .svg or .pdf"),
+        ("a.html", "plot", "plot a.html: its name must end in .png, .svg or .pdf"),
+        ("a", "map", "map a: its name must end in .png, .svg, .pdf or .html"),
+    ],
+)
+def test_bad_names(path, what, message):
+    with pytest.raises(InputError) as refused:
+        check_picture(path, what)
+    assert str(refused.value) == message
+
+
+def test_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert check_picture("a.html", "map") == "html"
+    for what, message in ("plot", "a plot needs the package matplotlib"), ("map", "a picture needs the package"):
+        with pytest.raises(MissingExtra, match=message):
+            check_picture("a.png", what)
+
+
+def test_a_bad_name_is_refused_before_numpy_is_loaded():
+    code = """
+import sys
+from fastw2v import InputError
+from fastw2v.vectors.pictures import check_picture
+try:
+    check_picture("a.gif", "plot")
+except InputError:
+    print(sorted({"numpy", "numba", "matplotlib", "fastw2v.events"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

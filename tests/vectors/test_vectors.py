@@ -1,0 +1,240 @@
+"""Every query against the real gensim on the same vectors."""
+
+import pickle
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+from vector_samples import assert_same_neighbours, some_vectors
+
+from fastw2v import InputError, UnknownWord, Vectors
+
+N, DIM = 500, 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("w1",), {}),
+        ((["w1", "w2"], ["w3"]), {}),
+        ((["w1", ("w2", 0.5)], [("w3", 2.0)]), {}),
+        (("w1",), {"topn": 3, "restrict_vocab": 50}),
+        (("w1",), {"clip_start": 100, "clip_end": 200}),
+        ((7,), {}),
+        ((), {"negative": "w5"}),
+        (("w1",), {"topn": 0}),
+        (("w1",), {"topn": 10_000}),
+    ],
+)
+def test_most_similar(both, arguments, options):
+    vectors, gensims = both
+    assert_same_neighbours(vectors.most_similar(*arguments, **options), gensims.most_similar(*arguments, **options))
+
+
+def test_all_cosines(both):
+    vectors, gensims = both
+    np.testing.assert_allclose(vectors.most_similar("w1", topn=None), gensims.most_similar("w1", topn=None), atol=1e-6)
+
+
+@pytest.mark.parametrize("arguments", [("w1",), (["w1", "w2"], ["w3"]), (["w1", "w2"], "w3")])
+@pytest.mark.filterwarnings("ignore:Call to deprecated")  # gensim's own
+def test_cosmul(both, arguments):
+    vectors, gensims = both
+    assert_same_neighbours(vectors.most_similar_cosmul(*arguments), gensims.most_similar_cosmul(*arguments))
+
+
+def test_by_word_and_vector(both):
+    vectors, gensims = both
+    assert_same_neighbours(vectors.similar_by_word("w9", topn=4), gensims.similar_by_word("w9", topn=4))
+    assert_same_neighbours(vectors.similar_by_key("w9"), gensims.similar_by_key("w9"))
+    query = np.linspace(-1, 1, DIM).astype(np.float32)
+    assert_same_neighbours(
+        vectors.similar_by_vector(query, restrict_vocab=99), gensims.similar_by_vector(query, restrict_vocab=99)
+    )
+    assert_same_neighbours(vectors.most_similar([query, "w1"]), gensims.most_similar([query, "w1"]))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda v: v.similarity("w1", "w2"),
+        lambda v: v.distance("w1", "w2"),
+        lambda v: v.distances("w1"),
+        lambda v: v.distances("w1", ["w2", "w3"]),
+        lambda v: v.distances(np.ones(DIM, np.float32)),
+        lambda v: v.n_similarity(["w1", "w2"], ["w3", "w4", "w5"]),
+        lambda v: v.rank("w1", "w77"),
+        lambda v: len(v.closer_than("w1", "w77")),
+        lambda v: v.get_vector("w3", norm=True),
+        lambda v: v.get_normed_vectors(),
+        lambda v: v.get_mean_vector(["w1", "w2", "unknown"]),
+        lambda v: v.get_mean_vector(["w1", "w2"], [1, -2], pre_normalize=False, post_normalize=True),
+        lambda v: v.cosine_similarities(np.ones(DIM, np.float32), v.vectors[:5]),
+        lambda v: v[["w1", "w5"]],
+        lambda v: v["w1"],
+        lambda v: v.vectors,
+        lambda v: v.norms,
+    ],
+)
+def test_numbers(both, call):
+    vectors, gensims = both
+    np.testing.assert_allclose(call(vectors), call(gensims), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda v: v.doesnt_match(["w1", "w2", "w3", "w4"]),
+        lambda v: v.most_similar_to_given("w1", ["w2", "w3", "w4"]),
+        lambda v: [word for _, word in v.rank_by_centrality(["w1", "w2", "w3"])],
+        lambda v: v.closer_than("w1", "w77"),
+        lambda v: (
+            v.vector_size,
+            len(v),
+            "w3" in v,
+            "x" in v,
+            v.index_to_key[:3],
+            v.key_to_index["w4"],
+            v.get_index("w5"),
+        ),
+        lambda v: v.get_index("x", default=-1),
+    ],
+)
+def test_words(both, call):
+    vectors, gensims = both
+    assert call(vectors) == call(gensims)
+
+
+def test_answers_are_gensims(tmp_path):
+    vectors = some_vectors(200, 7)
+    gensims = KeyedVectors(7)
+    gensims.add_vectors(vectors.index_to_key, vectors.vectors)
+    for arguments in [("king",), (["king", "queen"], ["été"]), ([], ["king"]), (["king"], "queen")]:
+        got, expected = vectors.most_similar(*arguments), gensims.most_similar(*arguments)
+        if arguments != (["king"], "queen"):
+            assert [word for word, _ in got] == [word for word, _ in expected]
+            np.testing.assert_allclose([x for _, x in got], [x for _, x in expected], rtol=1e-4)
+    assert vectors.similarity("king", "queen") == pytest.approx(gensims.similarity("king", "queen"), rel=1e-5)
+    np.testing.assert_allclose(vectors.get_vector("king", norm=True), gensims.get_vector("king", norm=True), rtol=1e-5)
+    np.testing.assert_array_equal(vectors[["king", "queen"]], gensims[["king", "queen"]])
+    got = vectors.most_similar("king", restrict_vocab=20, topn=3)
+    assert [word for word, _ in got] == [word for word, _ in gensims.most_similar("king", restrict_vocab=20, topn=3)]
+
+
+def test_vectors_as_queries_and_a_zero_row():
+    vectors = Vectors(["a", "b", "zero"], np.array([[1, 0], [0.9, 0.1], [0, 0]], np.float32))
+    assert [word for word, _ in vectors.most_similar(vectors["a"])] == ["a", "b", "zero"]
+    assert vectors.similarity("a", "zero") == 0
+    assert vectors.most_similar("a", topn=99)[0][0] == "b"
+
+
+def test_a_batch_answers_as_one_by_one(both, monkeypatch):
+    vectors, _ = both
+    for rows_at_a_time in (7, 64, 1 << 14):
+        monkeypatch.setattr("fastw2v.vectors.search.ROWS_AT_LEAST", rows_at_a_time)
+        for options in ({}, {"topn": 3}, {"topn": 20, "restrict_vocab": 15}):
+            keys = [f"w{i}" for i in range(0, N, 9)]
+            for key, got in zip(keys, vectors.most_similar_batch(keys, **options), strict=True):
+                assert_same_neighbours(got, vectors.most_similar(key, **options))
+    queries = np.random.default_rng(1).normal(size=(5, DIM)).astype(np.float32)
+    for query, got in zip(queries, vectors.most_similar_batch(queries), strict=True):
+        assert_same_neighbours(got, vectors.similar_by_vector(query))
+    assert vectors.most_similar_batch(["w1", "w2"], topn=0) == [[], []]
+    with pytest.raises(InputError, match=r"queries must be \(n, 12\), found \(2, 3\)"):
+        vectors.most_similar_batch(np.zeros((2, 3), np.float32))
+
+
+def test_indices_are_words_too(both):
+    vectors, gensims = both
+    assert 0 in vectors
+    assert N not in vectors
+    assert vectors.vectors[0] not in vectors
+    assert vectors.doesnt_match([1, 2, 3]) == gensims.doesnt_match([1, 2, 3])
+    assert_same_neighbours(vectors.most_similar(("w1", 2.0)), vectors.most_similar("w1"))
+    assert_same_neighbours(vectors.most_similar(["w1", 3]), gensims.most_similar(["w1", 3]))
+
+
+def test_subset_and_counts(both):
+    vectors, _ = both
+    part = vectors.subset(["w7", "w3"])
+    assert part.index_to_key == ["w7", "w3"]
+    assert part.counts.tolist() == [N - 7, N - 3]
+    np.testing.assert_array_equal(part.vectors, vectors[["w7", "w3"]])
+    assert vectors.get_vecattr("w7", "count") == N - 7
+    with pytest.raises(InputError, match="have no 'colour'; there is 'count'"):
+        vectors.get_vecattr("w7", "colour")
+
+
+def test_to_gensim(both):
+    vectors, gensims = both
+    keyed_vectors = vectors.to_gensim()
+    assert keyed_vectors.index_to_key == gensims.index_to_key
+    np.testing.assert_array_equal(keyed_vectors.vectors, gensims.vectors)
+    assert keyed_vectors.get_vecattr("w7", "count") == N - 7
+    assert_same_neighbours(keyed_vectors.most_similar("w1"), vectors.most_similar("w1"))
+
+
+def test_basics():
+    vectors = some_vectors(200, 7)
+    assert len(vectors) == 200
+    assert vectors.vector_size == 7
+    assert "king" in vectors
+    assert "nothing" not in vectors
+    assert list(vectors)[:2] == ["king", "queen"]
+    assert vectors.key_to_index["queen"] == 1
+    assert repr(vectors) == "<Vectors: 200 words x 7>"
+    with pytest.raises(UnknownWord, match="the word 'quen' has no vector; close are queen"):
+        vectors["quen"]
+    with pytest.raises(KeyError):
+        vectors.similarity("king", "quen")
+    with pytest.raises(InputError, match="at least one positive or negative word"):
+        vectors.most_similar()
+
+
+def test_bad_arguments():
+    with pytest.raises(InputError, match=r"2 words need vectors of shape \(2, dim\), found \(3, 4\)"):
+        Vectors(["a", "b"], np.zeros((3, 4)))
+    with pytest.raises(InputError, match="1 words stand there more than once"):
+        Vectors(["a", "a"], np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda v: v.most_similar("x1"), UnknownWord, "'x1' has no vector"),
+        (lambda v: v.most_similar([]), InputError, "at least one positive or negative word"),
+        (lambda v: v.most_similar_cosmul(None, "w1"), InputError, "at least one positive word"),
+        (lambda v: v.most_similar(N), InputError, "index 500 is not one of 0 to 499"),
+        (lambda v: v.most_similar([-1]), InputError, "index -1 is not one of"),
+        (lambda v: v.most_similar("w1", restrict_vocab=-5), InputError, "restrict_vocab is -5"),
+        (lambda v: v.most_similar_cosmul([("w1", 5.0), "w2"]), InputError, "knows no weights"),
+        (lambda v: v.n_similarity("w1", ["w2"]), InputError, "'w1' is one word where a list"),
+        (lambda v: v.most_similar_batch("w1"), InputError, "'w1' is one word where a list"),
+        (lambda v: v.distances("w1", "w2"), InputError, "'w2' is one word where a list"),
+        (lambda v: v.similar_by_vector(np.full(12, np.nan)), InputError, "holds NaN"),
+        (lambda v: v.most_similar_batch(np.full((1, 12), np.inf)), InputError, "holds NaN or infinite"),
+        (lambda v: v.get_mean_vector(["w1"], [np.nan]), InputError, "they must be finite"),
+        (lambda v: Vectors(["a"], np.full((1, 2), np.nan)).most_similar("a"), InputError, "hold NaN"),
+        (lambda v: Vectors(["a"], np.ones((1, 2)), np.ones(3, int)), InputError, "1 words need as many counts"),
+        (lambda v: v.similar_by_vector(np.zeros(3)), InputError, r"must have shape \(12,\), found \(3,\)"),
+        (lambda v: v.n_similarity([], ["w1"]), InputError, "needs words in both lists"),
+        (lambda v: v.doesnt_match(["x", "y"]), InputError, "none of the words has a vector"),
+        (lambda v: v.get_mean_vector([]), InputError, "at least one word"),
+        (lambda v: v.get_mean_vector(["w1"], [1, 2]), InputError, "1 words need as many weights, found 2"),
+        (lambda v: v.get_mean_vector(["x"], ignore_missing=False), UnknownWord, "'x' has no vector"),
+    ],
+)
+def test_refused(both, call, error, message):
+    with pytest.raises(error, match=message):
+        call(both[0])
+
+
+def test_lengths_beyond_the_squares_of_float32():
+    vectors = Vectors(["a", "b", "c"], np.array([[3e25, 4e25], [3e-25, 4e-25], [0, 0]], np.float32))
+    np.testing.assert_allclose(vectors.norms, [5e25, 5e-25, 1])
+    assert vectors.similarity("a", "b") == pytest.approx(1)
+
+
+def test_unknown_word_crosses_processes():
+    error = pickle.loads(pickle.dumps(UnknownWord("wrod", ["word"])))
+    assert str(error) == "the word 'wrod' has no vector; close are word"
