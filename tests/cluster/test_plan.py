@@ -5,9 +5,7 @@ import statistics
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from fastw2v.cli import cli
 from fastw2v.cluster import plan as module
 from fastw2v.cluster.plan import PlannedRun, plan_run
 from fastw2v.cluster.protocol import bytes_of_round
@@ -62,9 +60,3 @@ def test_one_round_by_hand():
     assert plan.waiting == pytest.approx(exchanges / (0.5 + exchanges))
     assert plan.memory == 5 * 80_000
     assert plan.corpus == 4 * 10**6 // 2
-
-
-def test_command():
-    done = CliRunner().invoke(cli, ["plan", "--nodes", "6"])
-    assert done.exit_code == 0
-    assert [line.split()[0] for line in done.output.splitlines()] == ["nodes", "1", "2", "4", "6"]
