@@ -19,6 +19,7 @@ from fastw2v.cluster.connection import connected
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, EpochEnded, PhaseStarted, Progress, Resumed, RoundEnded
+from fastw2v.modelfile import CHECKPOINT
 from fastw2v.training import checkpoint
 from fastw2v.vectors.vectors import Vectors
 
@@ -194,7 +195,7 @@ def test_no_worker_is_left_and_the_run_is_stopped(text, cluster, client, tmp_pat
     vectors, _ = train_with(text, client, act, checkpoint=tmp_path / "c", lr=0.1)
     assert checkpoint.load(tmp_path / "c").position.n_words in (N_TOKENS, 2 * N_TOKENS)
     assert separation(vectors) > 0.1
-    saved = Vectors.load(tmp_path / "c" / checkpoint.CURRENT)
+    saved = Vectors.load(tmp_path / "c" / CHECKPOINT)
     np.testing.assert_array_equal(saved.vectors, vectors.vectors)
 
 
@@ -260,13 +261,16 @@ def test_a_signal_saves_the_run(text, request, where, tmp_path):
     command = [sys.executable, "-m", "fastw2v", "train", text, "-o", tmp_path / "v.txt", "--dask", where]
     command += ["--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1000"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not (tmp_path / "c" / checkpoint.CURRENT).exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)
-    start = time.monotonic()
-    _, err = process.communicate(timeout=30)
+    try:
+        while not (tmp_path / "c" / CHECKPOINT).exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.1)
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)
+        start = time.monotonic()
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert time.monotonic() - start < 6, "two seconds, and Dask's own end"
     assert process.returncode == 130, err
     assert "--resume goes on after" in err
