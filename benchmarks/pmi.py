@@ -21,9 +21,11 @@ from trainers import commit, cpu_name
 
 from fastw2v import TrainConfig
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.training.model import Model
-from fastw2v.training.run import compile_kernels
-from fastw2v.training.trainer import train_model
+from fastw2v.corpus.pruning import Pruning
+from fastw2v.training.loop import LocalLoop
+from fastw2v.training.objective import new_matrices
+from fastw2v.training.run import TrainingRun
+from fastw2v.training.warmup import compile_kernels
 
 HERE = Path(__file__).parent
 
@@ -46,13 +48,14 @@ def main(
     from matplotlib.figure import Figure
 
     compile_kernels(threads)
-    read = Corpus.from_text(corpus, max_vocab=words, threads=threads)
+    read = Corpus.from_text(corpus, Pruning(max_vocab=words), threads=threads)
     config = TrainConfig(
         dim=dim, window=window, fixed_window=True, negative=negative, ns_exponent=1, sample=0, epochs=epochs, lr=lr
     )
-    model = Model.new(words, dim, config.seed)
-    train_model(model, read, config, threads)
-    got = (model.output_vectors[:, :dim] @ model.input_vectors[:, :dim].T).astype(np.float64)
+    matrices = new_matrices(words, config, threads)
+    run = TrainingRun(config, read, matrices, threads)
+    run.train(LocalLoop(run, read))
+    got = (matrices.word_outputs @ matrices.word_inputs.T).astype(np.float64)
 
     # The kernel's own pairs: words that are left when the rare ones are dropped, within a sentence.
     pairs = np.zeros((words, words), np.int64)

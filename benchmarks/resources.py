@@ -23,8 +23,7 @@ import numpy as np
 from trainers import commit, cpu_name
 
 import fastw2v
-from fastw2v.training.checkpoint import CheckpointSaved
-from fastw2v.training.resources import Estimated
+from fastw2v.events import CheckpointSaved, Estimated
 
 HERE = Path(__file__).parent
 INTERVAL = 600.0
@@ -81,7 +80,7 @@ def checkpoint_costs(seconds: float, rounds: int) -> dict[str, Any]:
 
 def estimate_over_truth(options: dict[str, Any], output: str) -> float:
     """In this process."""
-    from fastw2v.training.run import compile_kernels
+    from fastw2v.training.warmup import compile_kernels
 
     walks = walks_of(options.pop("n_words"), 3)
     compile_kernels(options["threads"], options.get("loss", "ns"))

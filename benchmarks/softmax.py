@@ -27,12 +27,14 @@ from trainers import commit, cpu_name
 
 from fastw2v import EpochEnded, Progress, TrainConfig, Vectors
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.kernels.softmax import BLOCK
-from fastw2v.training.model import model_bytes
-from fastw2v.training.objective import new_model, objective_of, windows_of
-from fastw2v.training.run import compile_kernels
-from fastw2v.training.softmax import BATCH
-from fastw2v.training.trainer import train_model
+from fastw2v.corpus.pruning import Pruning
+from fastw2v.events import Event
+from fastw2v.training.loop import LocalLoop
+from fastw2v.training.matrices import matrix_bytes
+from fastw2v.training.objective import new_matrices, objective_of, row_layout, windows_of
+from fastw2v.training.run import TrainingRun
+from fastw2v.training.softmax import BATCH, BLOCK
+from fastw2v.training.warmup import compile_kernels
 
 HERE = Path(__file__).parent
 LOSSES = ("softmax", "hs", "ns")
@@ -61,15 +63,16 @@ def products_per_second(n_words: int, dim: int, threads: int) -> float:
 def rows_and_memory(corpus: Corpus, config: TrainConfig) -> tuple[float, float]:
     """Output rows that a pair touches, and MB of matrices, tables and working memory."""
     n_words = len(corpus.vocabulary)
-    memory = model_bytes(n_words, config.dim)
+    memory = 2 * matrix_bytes(n_words, config.dim)
     if config.loss == "softmax":
         return n_words, (memory + 4 * BATCH * n_words) / 1e6
-    objective = objective_of(corpus.vocabulary, config, 1)
-    memory += sum(part.nbytes for part in objective if isinstance(part, np.ndarray))
+    objective = objective_of(corpus.vocabulary, config, row_layout(n_words, config, 1, has_frozen=False))
+    tables = [*objective.negatives, *objective.paths]
+    memory += sum(table.nbytes for table in tables if isinstance(table, np.ndarray))
     if config.loss == "ns":
         return config.negative + 1, memory / 1e6
     kept = corpus.vocabulary.counts * (windows_of(corpus.vocabulary, config).keep / 2.0**32)
-    return float(np.diff(objective.path_starts) @ kept / kept.sum()), memory / 1e6
+    return float(np.diff(objective.paths.starts) @ kept / kept.sum()), memory / 1e6
 
 
 def measure_speed(dim: int, threads: int, rounds: int) -> list[dict[str, Any]]:
@@ -105,23 +108,24 @@ def quality_over_time(
     corpus: Corpus, held_out: Corpus, config: TrainConfig, threads: int, pairs: list[tuple[str, str, float]]
 ) -> list[dict[str, float]]:
     """After each epoch: seconds of training (evaluation not counted), loss of held-out text, similarity."""
-    model = new_model(len(corpus.vocabulary), config, threads)
+    matrices = new_matrices(len(corpus.vocabulary), config, threads)
     curve: list[dict[str, float]] = []
     seconds = n_words = 0.0
 
-    def note(event: Progress | EpochEnded) -> None:
+    def note(event: Event) -> None:
         nonlocal seconds, n_words
         if isinstance(event, Progress):
             seconds += (event.n_words - n_words) / event.words_per_second
             n_words = event.n_words
-        elif event.epoch:
-            score = similarity(model.vectors(corpus.vocabulary, "input"), pairs)
+        elif isinstance(event, EpochEnded) and event.epoch:
+            score = similarity(Vectors(corpus.vocabulary.words, matrices.word_inputs), pairs)
             curve.append({"seconds": seconds, "loss": event.held_out_loss, "similarity": score})
             click.echo(
                 f"{config.loss:8} epoch {event.epoch} {seconds:8.2f} s, loss {event.held_out_loss:.3f}, {score:.1f}"
             )
 
-    train_model(model, corpus, config, threads, note, held_out)
+    run = TrainingRun(config, corpus, matrices, threads, note, held_out)
+    run.train(LocalLoop(run, corpus))
     return curve
 
 
@@ -210,8 +214,8 @@ def main(
         text, held_out = Path(directory) / "text", Path(directory) / "held_out"
         text.write_bytes(file.read(megabytes * 10**6))
         held_out.write_bytes(file.read(10**6))
-        read = Corpus.from_text(text, max_vocab=max_vocab, threads=threads)
-        read_held_out = Corpus.from_text(held_out, vocabulary=read.vocabulary, threads=threads)
+        read = Corpus.from_text(text, Pruning(max_vocab=max_vocab), threads=threads)
+        read_held_out = Corpus.from_text(held_out, Pruning(vocabulary=read.vocabulary), threads=threads)
         quality = {
             loss: quality_over_time(read, read_held_out, TrainConfig(loss=loss, dim=dim, epochs=epochs), threads, pairs)
             for loss, epochs in EPOCHS.items()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastw2v import EpochEnded, Progress, TrainConfig, Vocabulary
-from fastw2v.corpus.corpus import Corpus, Reading
-from fastw2v.training.objective import new_model
-from fastw2v.training.trainer import train_model
+from fastw2v import Progress, TrainConfig, Vocabulary
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.reading import Reading
+from fastw2v.events import Event
+from fastw2v.training.loop import LocalLoop
+from fastw2v.training.objective import new_matrices
+from fastw2v.training.run import TrainingRun
 
 N_TOKENS, SENTENCE = 5_000_000, 20
 
@@ -26,19 +29,20 @@ def zipf_corpus(n_words: int) -> Corpus:
     ids = ids.ravel()
     ids.flags.writeable = False
     vocabulary = Vocabulary([str(word) for word in range(n_words)], np.maximum(counts[order], 1))
-    return Corpus(vocabulary, ids, N_TOKENS, Reading(0, N_TOKENS, n_words, 0, 0, 0))
+    return Corpus(vocabulary, ids, N_TOKENS, Reading(0, N_TOKENS, n_words))
 
 
 def speed(corpus: Corpus, config: TrainConfig, threads: int, seconds: float) -> tuple[float, float]:
     """Words/s and predictions/s of the training alone: after a first slice, for `seconds`."""
     slices: list[Progress] = []
 
-    def keep(event: Progress | EpochEnded) -> bool:
+    def keep(event: Event) -> bool:
         if isinstance(event, Progress):
             slices.append(event)
         return len(slices) > 2 and slices[-1].seconds - slices[0].seconds > seconds
 
-    train_model(new_model(len(corpus.vocabulary), config, threads), corpus, config, threads, keep)
+    run = TrainingRun(config, corpus, new_matrices(len(corpus.vocabulary), config, threads), threads, keep)
+    run.train(LocalLoop(run, corpus))
     took = slices[-1].seconds - slices[0].seconds
     n_words = slices[-1].n_words - slices[0].n_words
     return n_words / took, sum(event.n_predictions for event in slices[1:]) / took

@@ -51,8 +51,7 @@ class UnknownWord(InputError, KeyError):
 class RunError(Fastw2vError, RuntimeError):
     """The work failed after it had begun. Existing files are untouched."""
 
-    vectors: Any = None
-    """The Vectors that had been trained when something else failed, or None."""
+    vectors: Any = None  # the Vectors, where they had been trained when something else failed
 
 
 class DivergedError(RunError):

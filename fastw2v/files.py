@@ -77,9 +77,7 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike]
 def check_distinct(outputs: Iterable[PathLike | None]) -> None:
     """Raise InputError where two outputs are the same file. Outputs that are None are passed over."""
     targets: set[str] = set()
-    for path in outputs:
-        if path is None:
-            continue
+    for path in [path for path in outputs if path is not None]:
         if os.path.realpath(path) in targets:
             raise InputError(f"{os.fspath(path)} is named for two outputs: give each its own file")
         targets.add(os.path.realpath(path))
@@ -196,8 +194,8 @@ def _lock(descriptor: int) -> bool | None:
 def locked(path: PathLike) -> Iterator[None]:
     """Keep other runs from writing `path` during the block, and remove what killed runs left half-written beside it.
 
-    A file beside `path` is locked. The lock ends with the process, however that ends. Streams and devices are not
-    locked. Raises InputError at once if another run has the lock.
+    The lock is on a file beside `path` and ends with the process, however that ends. Streams and devices have none.
+    Raises InputError at once if another run has it.
     """
     target = os.path.realpath(path)
     if os.fspath(path) in STANDARD_STREAMS or is_device(target):
@@ -252,13 +250,9 @@ def _remove_leftovers(directory: str, name: str) -> None:
     with contextlib.suppress(OSError):
         for entry in os.listdir(directory):
             if pattern.fullmatch(entry):
-                with contextlib.suppress(OSError):
-                    descriptor = os.open(os.path.join(directory, entry), os.O_RDWR)
-                    try:
-                        if _lock(descriptor):
-                            os.unlink(os.path.join(directory, entry))
-                    finally:
-                        os.close(descriptor)
+                with contextlib.suppress(OSError), open(os.path.join(directory, entry), "r+b") as file:
+                    if _lock(file.fileno()):
+                        os.unlink(file.name)
 
 
 def _umask() -> int:

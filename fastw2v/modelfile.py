@@ -35,11 +35,7 @@ _ALIGNMENT = 64
 _PREFIX = struct.Struct("<8sQI")
 """What precedes the header: `MAGIC`, the header's length and its checksum."""
 
-_DTYPES = {"vectors": "<f4", "norms": "<f4", "output_vectors": "<f4"} | {
-    "counts": "<i8",
-    "words": "u1",
-    "word_ends": "<i8",
-}
+_DTYPE = {"vectors": "<f4", "norms": "<f4", "words": "u1", "word_ends": "<i8", "counts": "<i8", "output_vectors": "<f4"}
 
 
 class ModelFile(NamedTuple):
@@ -85,22 +81,22 @@ def write(path: PathLike, content: ModelFile) -> None:
     text, ends = _text_of(content.words)
     arrays: dict[str, NDArray[Any] | None] = {"vectors": vectors, "norms": norms_of(vectors), "words": text}
     arrays |= {"word_ends": ends, "counts": content.counts, "output_vectors": content.output_vectors}
-    known = {name: array for name, array in arrays.items() if array is not None}
-    sections = {name: np.ascontiguousarray(array, _DTYPES[name]) for name, array in known.items()}
+    dense = {name: np.ascontiguousarray(array, _DTYPE[name]) for name, array in arrays.items() if array is not None}
+    sections = {name: array.reshape(-1).view(np.uint8).data for name, array in dense.items()}
     places: dict[str, list[int]] = {}
     offset = 0
-    for name, array in sections.items():
-        places[name] = [offset, array.nbytes, zlib.crc32(_bytes_of(array))]
-        offset = _aligned(offset + array.nbytes)
+    for name, section in sections.items():
+        places[name] = [offset, len(section), zlib.crc32(section)]
+        offset = _aligned(offset + len(section))
     n, dim = vectors.shape
     fields = {"version": VERSION, "n": n, "dim": dim, "sections": places, "training": content.training}
     header = json.dumps(fields).encode()
     prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
     with replacing(path) as file:
         file.write((prefix + header).ljust(_aligned(len(prefix) + len(header)), b"\0"))
-        for array in sections.values():
-            file.write(_bytes_of(array))
-            file.write(b"\0" * (_aligned(array.nbytes) - array.nbytes))
+        for section in sections.values():
+            file.write(section)
+            file.write(b"\0" * (_aligned(len(section)) - len(section)))
 
 
 def _text_of(words: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -108,10 +104,6 @@ def _text_of(words: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     check_unicode(words)
     lines = [word.encode() + b"\n" for word in words]
     return np.frombuffer(b"".join(lines), np.uint8), np.cumsum([len(line) for line in lines], dtype=np.int64)
-
-
-def _bytes_of(array: NDArray[Any]) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
 
 
 def _aligned(n_bytes: int) -> int:
@@ -183,8 +175,8 @@ def _sections_of(
             raise InputError(f"{name} is cut off: its {section} should end at byte {start + offset + n_bytes}")
         if verify and zlib.crc32(piece.data) != checksum:
             raise InputError(f"{name} is damaged: the checksum of its {section} does not match")
-        if section in _DTYPES:
-            sections[section] = piece.view(_DTYPES[section])
+        if section in _DTYPE:
+            sections[section] = piece.view(_DTYPE[section])
     return sections
 
 

@@ -173,9 +173,14 @@ def test_a_link_is_followed(tmp_path):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_after_an_exception_nothing_has_changed(tmp_path, error):
     (tmp_path / "o").write_text("old")
-    with pytest.raises(error), replacing(tmp_path / "o") as file:
-        file.write(b"half")
-        raise error
+
+    def write_half():
+        with replacing(tmp_path / "o") as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
     assert (tmp_path / "o").read_text() == "old"
     assert os.listdir(tmp_path) == ["o"]
 

@@ -1,4 +1,4 @@
-"""The command line: parse, call the library, print. Only this and progress.py print."""
+"""The command line: parse, call the library, print. Nothing outside this folder prints."""
 
 from __future__ import annotations
 

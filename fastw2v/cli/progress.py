@@ -32,7 +32,7 @@ class Reporter:
         self._epoch: events.EpochEnded | None = None
 
     def close(self) -> None:
-        """End the line that was drawn last, and close the log."""
+        """End an open line, and close the log."""
         self._screen.end_line()
         self._log.close()
 
@@ -88,7 +88,7 @@ class Screen:
         return shutil.get_terminal_size().columns if self._is_terminal else COLUMNS
 
     def draw(self, text: str, at_once: bool = False) -> None:
-        """Show text that the next one replaces, unless the last one is too recent."""
+        """Show text that the next drawing replaces, unless the last drawing is too recent."""
         now = time.monotonic()
         interval = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
         if not (at_once or now - self.last_drawn >= interval):
@@ -103,7 +103,7 @@ class Screen:
         self._print(text)
 
     def end_line(self) -> None:
-        """Keep the text that was drawn last, and begin a new line."""
+        """Keep the text that was drawn last, and start a new line."""
         if self._is_line_open:
             self._print("")
             self._is_line_open = False
@@ -138,14 +138,14 @@ class JsonLog:
             self._path = None
 
     def close(self) -> None:
-        """Close the file, whatever happens to what was not written yet."""
+        """Close the file, if there is one."""
         if self._file:
             with suppress(OSError):
                 self._file.close()
 
 
 def _record_of(event: events.Event) -> dict[str, float]:
-    """Return what the log keeps of an event; nothing of most."""
+    """Return the record of an event, empty if the event is not logged."""
     match event:
         case events.ClusterChanged(n_workers):
             return {"workers": n_workers}
@@ -167,7 +167,7 @@ def _record_of(event: events.Event) -> dict[str, float]:
 
 
 def _lines_of(event: events.Event) -> list[str]:
-    """Return the lines that tell of an event."""
+    """Return the lines that report an event."""
     match event:
         case events.PhaseStarted(note=note) if note:
             return [note]

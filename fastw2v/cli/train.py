@@ -99,7 +99,7 @@ class TrainCommand:
         visible: the files of the corpus that this machine can see. options: arguments of `fastw2v.train`.
         """
         if options["loss_plot"]:
-            check_picture(options["loss_plot"])
+            check_picture(options["loss_plot"], "plot")
         held_out = find_held_out(options["held_out"], files) if options["held_out"] else []
         sources = self.read_vocab, options["init_vectors"], options["continue_from"]
         inputs = [*visible, *(path for path in sources if path is not None), *held_out]

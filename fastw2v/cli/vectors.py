@@ -16,6 +16,7 @@ from click import Choice, IntRange
 from ..errors import InputError, UnknownWord
 from ..files import check_output, check_outputs
 from ..vectors.names import format_of, outputs_of
+from ..vectors.pictures import check_picture
 from .options import FORMAT, Command, flag, option
 from .stopping import say, signals
 
@@ -224,11 +225,11 @@ def plot(
     fastw2v plot vecs.txt -o map.html -n 2000 --method tsne
     fastw2v plot vecs.txt red green blue one two three -o map.png
     """
-    from ..vectors.wordmap import check_map, make_map, save_map
+    from ..vectors.wordmap import make_map, save_map
 
     signals.consequence = ": the map was not written"
     check_output(output, [vecs], overwrite)
-    check_map(output)
+    check_picture(output, "map")
     word_map = make_map(_load(vecs, kind), words, method=method, **options)
     save_map(output, word_map, f"{os.path.basename(vecs)}: {method}")
 

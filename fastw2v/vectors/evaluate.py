@@ -20,9 +20,6 @@ QUERIES_AT_A_TIME = 512
 CANDIDATES = 8
 """How many of the nearest words may answer an analogy: its own three and their other spellings may be among them."""
 
-Analogy = tuple[str, ...]
-"""Four words, a b c d: a is to b as c is to d."""
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -36,7 +33,7 @@ class Evaluation:
     def word_pairs(
         self, path: PathLike, delimiter: str, encoding: str
     ) -> tuple[tuple[float, float], tuple[float, float], float]:
-        """(Pearson's r, p), (Spearman's rho, p), unknown pairs in %. See Vectors.evaluate_word_pairs."""
+        """See Vectors.evaluate_word_pairs."""
         human: list[float] = []
         ours: list[float] = []
         n_unknown = 0
@@ -54,8 +51,9 @@ class Evaluation:
             known = first in self._row_of and second in self._row_of
             n_unknown += not known
             if known or self.dummy4unknown:
+                left, right = self._units([first, second]) if known else (np.zeros(1), np.zeros(1))
                 human.append(value)
-                ours.append(self._similarity(first, second) if known else 0.0)
+                ours.append(float(left @ right))
         if not human:
             lack = f"{os.fspath(path)} holds no pair of known words ({n_unknown} of unknown ones)"
             raise InputError(f"{lack}: its lines must be word{delimiter!r}word{delimiter!r}score")
@@ -64,9 +62,9 @@ class Evaluation:
         return correlation(np.array(human), np.array(ours)), ranks, 100 * n_unknown / n_pairs
 
     def word_analogies(self, path: PathLike) -> tuple[float, list[dict[str, Any]]]:
-        """The share of analogies that are solved, and the sections. See Vectors.evaluate_word_analogies."""
+        """See Vectors.evaluate_word_analogies."""
         sections: list[dict[str, Any]] = []
-        questions: list[tuple[dict[str, Any], Analogy]] = []
+        questions: list[tuple[dict[str, Any], tuple[str, ...]]] = []
         for number, line in enumerate(_lines(path, "utf8"), 1):
             if line.startswith(":"):
                 sections.append({"section": line[1:].strip(), "correct": [], "incorrect": []})
@@ -99,12 +97,12 @@ class Evaluation:
         """The row of each word; the first of those whose spellings differ by case."""
         return {self._spelling(word): row for row, word in reversed(list(enumerate(self.words)))}
 
-    def _similarity(self, first: str, second: str) -> float:
-        rows = [self._row_of[first], self._row_of[second]]
-        left, right = self.rows.vectors[rows] / self.rows.norms[rows][:, None]
-        return float(left @ right)
+    def _units(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of known words at length 1, (n, dim)."""
+        rows = [self._row_of[word] for word in words]
+        return self.rows.vectors[rows] / self.rows.norms[rows][:, None]
 
-    def _solve(self, analogies: list[Analogy]) -> list[str | None]:
+    def _solve(self, analogies: list[tuple[str, ...]]) -> list[str | None]:
         """For each a b c d the nearest word to b + c - a, vectors of length 1, that is none of the three."""
         n = max(self._row_of.values(), default=-1) + 1
         searched = Rows(self.rows.vectors[:n], self.rows.norms[:n])
@@ -112,8 +110,7 @@ class Evaluation:
         answers: list[str | None] = []
         for first in range(0, len(analogies), QUERIES_AT_A_TIME):
             asked = analogies[first : first + QUERIES_AT_A_TIME]
-            places = np.array([[self._row_of[word] for word in analogy[:3]] for analogy in asked])
-            a, b, c = (searched.vectors[rows] / searched.norms[rows][:, None] for rows in places.T)
+            a, b, c, _ = map(self._units, zip(*asked, strict=True))
             nearest = searched.nearest(unit_rows(b + c - a), min(CANDIDATES, n))
             for analogy, rows, cosines in zip(asked, nearest.rows.tolist(), nearest.cosines, strict=True):
                 words = [spellings[row] for row, cosine in zip(rows, cosines, strict=True) if cosine > -np.inf]

@@ -154,9 +154,8 @@ def _load_rows(name: str, kind: str, limit: int | None) -> StoredVectors:
         raise InputError(f"{name}{_problem_of(problem, n_read + 1, rest, shape, kind)}")
     places = zip(word_starts[:n_read].tolist(), word_stops[:n_read].tolist(), strict=True)
     words = [str(data.data[first:last], "utf-8", "backslashreplace") for first, last in places]
-    n_repeated = n_read - len(set(words))
-    if n_repeated:
-        raise InputError(f"{name} holds {n_repeated} words more than once")
+    if len(set(words)) < n_read:
+        raise InputError(f"{name} holds {n_read - len(set(words))} words more than once")
     return StoredVectors(words, vectors[:n_read])
 
 
@@ -192,9 +191,7 @@ def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:
     if len(parts) == 2 and all(part.isdigit() for part in parts):
         n, dim = map(int, parts)
         start = len(line) + 1
-        least_row = (
-            2 + (4 if kind == "binary" else 2) * dim
-        )  # a word of one letter, then a blank and a digit, or 4 bytes
+        least_row = 2 + (4 if kind == "binary" else 2) * dim  # a letter, then a blank and a digit, or 4 bytes
         if n < 1 or dim < 1 or n * least_row - 2 > len(data) - start:
             claim = f"{name} claims {n} words x {dim}, which its {len(data)} bytes cannot hold"
             raise InputError(f"{claim}: it is cut off, or not {kind}")

@@ -11,16 +11,13 @@ from typing import Any
 from ..config import TrainConfig
 from ..events import Callback, EpochEnded, Event, Progress
 from ..files import PathLike, replacing
-from .pictures import check_picture, suffix_of
+from .pictures import check_picture
 
 SECONDS_BETWEEN_PLOTS, SHARE_OF_TIME = 20.0, 0.01
 """The least time from one drawing to the next, and the greatest share of the training's time that drawing may take."""
 
 MOST_POINTS = 2000
-"""The number of points that a curve keeps, more than a picture has columns. At twice as many, pairs are merged."""
-
-_MOST_EPOCH_LINES = 50
-"""The greatest number of lines at ends of epochs; more would hide the curve."""
+"""The points that a curve keeps are more than a picture has columns. At twice as many, pairs of points are merged."""
 
 
 @dataclass
@@ -95,7 +92,7 @@ def draw_loss(path: PathLike, curve: LossCurve, title: str) -> None:
     held_out = [(epoch.n_words, epoch.held_out_loss) for epoch in curve.epochs if not math.isnan(epoch.held_out_loss)]
     if held_out:
         axes.plot(*zip(*held_out, strict=True), "s-", color="tab:green", label="loss of held-out text")
-    for n_words, _ in trained[:: -(-len(trained) // _MOST_EPOCH_LINES) or 1]:
+    for n_words, _ in trained[:: -(-len(trained) // 50) or 1]:  # more lines would hide the curve
         axes.axvline(n_words, color="0.8", linewidth=0.8, zorder=0)
     axes.set(title=title, xlabel="words seen", ylabel="loss of a prediction (natural log)")
     axes.set_xlim(left=0)
@@ -111,4 +108,4 @@ def draw_loss(path: PathLike, curve: LossCurve, title: str) -> None:
     labelled = [line for line in lines if not str(line.get_label()).startswith("_")]
     axes.legend(labelled, [line.get_label() for line in labelled], loc="upper right", frameon=False)
     with replacing(path) as file:
-        figure.savefig(file, format=suffix_of(path))
+        figure.savefig(file, format=check_picture(path, "plot"))

@@ -1,7 +1,4 @@
-"""The formats of files of vectors, the format that a file's name implies, and what every format holds.
-
-Importing this module loads neither NumPy nor Numba, so that the command line can refuse names at once.
-"""
+"""The formats of files of vectors, which one a name implies, and what they hold. Importing this does not load NumPy."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ class StoredVectors(NamedTuple):
 def format_of(path: PathLike) -> str:
     """The format that a name ends in: .bin binary, .npz npz, .fw2v native, .tsv tensorboard, any other text.
 
-    .gz may follow the suffix of text and binary files. Raises InputError for .gz after any other.
+    .gz may follow the suffix of text and binary files. Raises InputError where it follows another.
     """
     name = Path(path)
     is_compressed = name.suffix == ".gz"
@@ -44,10 +41,7 @@ def format_of(path: PathLike) -> str:
 
 
 def outputs_of(path: PathLike, kind: str) -> list[str]:
-    """The files that are written for `path`: one, or two for TensorBoard, which has the words in a file of their own.
-
-    Raises InputError where `path` is a stream that would have to hold two files.
-    """
+    """The files that are written: TensorBoard's words are in a second one. Raises InputError for a stream of two."""
     name = os.fspath(path)
     if kind != "tensorboard":
         return [name]

@@ -55,9 +55,8 @@ def read(path: PathLike, limit: int | None = None) -> StoredVectors:
         raise InputError(f"cannot read vectors {name}: {error.strerror or error}") from error
     except Exception as error:  # NumPy and zipfile raise whatever a damaged file leads them to
         raise InputError(f"{name} is damaged, or no npz file with words and vectors: {error}") from error
-    n_repeated = len(known_words) - len(set(known_words))
-    if n_repeated:
-        raise InputError(f"{name} holds {n_repeated} words more than once")
+    if len(set(known_words)) < len(known_words):
+        raise InputError(f"{name} holds {len(known_words) - len(set(known_words))} words more than once")
     vectors = vectors[:limit].astype(np.float32, copy=False)
     if not is_finite(vectors):
         raise InputError(f"{name} holds NaN or infinite numbers")

@@ -11,20 +11,14 @@ PICTURE_SUFFIXES = {"plot": ("png", "svg", "pdf"), "map": ("png", "svg", "pdf", 
 """What the names of loss plots and of maps of words may end in; all but html is drawn by matplotlib."""
 
 
-def suffix_of(path: PathLike) -> str:
-    """The end of a file's name, in small letters and without the point: "png"."""
-    return os.path.splitext(os.fspath(path))[1][1:].lower()
-
-
 def check_picture(path: PathLike, what: str) -> str:
-    """The suffix of a picture that is to be drawn; what: "plot" or "map".
+    """The suffix of a picture that is to be drawn, in small letters and without the point; what: "plot" or "map".
 
     Raises InputError for a suffix that `what` cannot have, MissingExtra where matplotlib is needed and not installed.
     """
-    suffix, allowed = suffix_of(path), PICTURE_SUFFIXES[what]
-    if suffix not in allowed:
-        ends = f".{', .'.join(allowed[:-1])} or .{allowed[-1]}"
-        raise InputError(f"{what} {os.fspath(path)}: its name must end in {ends}")
+    suffix, (*most, last) = os.path.splitext(os.fspath(path))[1][1:].lower(), PICTURE_SUFFIXES[what]
+    if suffix not in (*most, last):
+        raise InputError(f"{what} {os.fspath(path)}: its name must end in .{', .'.join(most)} or .{last}")
     if suffix != "html":
         try:
             import matplotlib  # noqa: F401

@@ -131,8 +131,7 @@ class Vectors:
         """
         if len(keys) == 0:
             raise InputError("a mean needs at least one word")
-        if weights is None:
-            weights = [1.0] * len(listed(keys))
+        weights = [1.0] * len(listed(keys)) if weights is None else weights
         if len(weights) != len(keys):
             raise InputError(f"{len(keys)} words need as many weights, found {len(weights)}")
         if not np.isfinite(weights).all():
@@ -243,8 +242,8 @@ class Vectors:
     ) -> Neighbours | NDArray[np.float32]:
         """The words of highest product of (1 + cosine) / 2 to the positive over that to the negative words.
 
-        Levy and Goldberg (2014), "Linguistic regularities", equation 4: less prone than `most_similar` to one large
-        cosine. restrict_vocab: search only the first so many words. Arrays in the query should have length 1.
+        Levy and Goldberg (2014): a single large cosine weighs less than in `most_similar`. restrict_vocab: search only
+        the first so many words. Arrays in the query should have length 1.
         """
         if topn is not None and topn < 1:
             return []
@@ -359,10 +358,7 @@ class Vectors:
     def save_word2vec_format(
         self, fname: PathLike, fvocab: PathLike | None = None, binary: bool = False, *, write_header: bool = True
     ) -> None:
-        """Write word2vec's text or binary format, or GloVe's, without a header; to fvocab lines `word count`.
-
-        Raises InputError or RunError; an old file stays whole then.
-        """
+        """Write word2vec's format, or GloVe's, without header; to fvocab `word count` lines. Raises as `save` does."""
         if binary and not write_header:
             raise InputError("word2vec's binary format always has a header")
         if fvocab is not None and self.counts is None:
@@ -375,7 +371,7 @@ class Vectors:
 
     @classmethod
     def load_word2vec_format(cls, fname: PathLike, *, binary: bool = False, limit: int | None = None) -> Vectors:
-        """Read a file of word2vec, gensim or GloVe, also by gzip; at most `limit` words. Raises InputError."""
+        """Read a file of word2vec, gensim or GloVe, gzipped or not; at most `limit` words. Raises InputError."""
         return cls.load(fname, "binary" if binary else "text", limit)
 
     def save(self, fname: PathLike, kind: str | None = None) -> None:

@@ -19,10 +19,7 @@ from .vectors import Vectors
 
 METHODS = ("pca", "tsne", "umap")
 MOST_WORDS = 20_000
-
 NEIGHBOURS = 10
-"""How many neighbours of each word the page of HTML shows."""
-
 _MOST_ITERATIONS = 50
 """Lloyd's algorithm ends after so many iterations, converged or not."""
 
@@ -30,8 +27,8 @@ _COLOURS = ["#4269d0", "#e67e22", "#c0392b", "#2a9d8f", "#3ca951"]
 _COLOURS += ["#b5179e", "#9c6b4e", "#6c7a89", "#8e6bd8", "#97940e"]
 """The colours of the clusters; further clusters begin again with the first."""
 
-_Box = tuple[float, float, float, float]
-"""Left, bottom, right and top, in pixels."""
+_Spot = tuple[float, float]  # left, bottom, in pixels
+_Box = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,9 @@ def _placed(unit: NDArray[np.float64], method: str, seed: int) -> NDArray[np.flo
         centred = unit - unit.mean(axis=0)
         _, _, directions = np.linalg.svd(centred, full_matrices=False)
         places = np.zeros((len(unit), 2))
-        signs = np.sign(directions[:2].sum(axis=1, keepdims=True) + 1e-300)  # those of the SVD are arbitrary
-        axes = directions[:2] * signs
+        axes = directions[:2] * np.sign(
+            directions[:2].sum(axis=1, keepdims=True) + 1e-300
+        )  # the SVD's sign is arbitrary
         places[:, : len(axes)] = centred @ axes.T
         return places
     if method == "tsne":
@@ -192,10 +190,8 @@ def _draw(path: PathLike, kind: str, word_map: WordMap, title: str) -> None:
         figure.savefig(file, format=kind)
 
 
-def _free_spot(
-    place: NDArray[np.float64], width: float, height: float, taken: list[_Box]
-) -> tuple[float, float] | None:
-    """The lower left corner for a label beside a dot that overlaps no other label, in pixels, or None."""
+def _free_spot(place: NDArray[np.float64], width: float, height: float, taken: list[_Box]) -> _Spot | None:
+    """The corner for a label beside a dot that overlaps no other label, or None."""
     x, y = float(place[0]), float(place[1])
     beside, above = (x + 4, x - 4 - width), (y + 3, y - 3 - height)
     sides = [(left, y - height / 2) for left in beside] + [(x - width / 2, bottom) for bottom in above]

@@ -1,7 +1,5 @@
 """Every query against the real gensim on the same vectors."""
 
-import pickle
-
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
@@ -233,8 +231,3 @@ def test_lengths_beyond_the_squares_of_float32():
     vectors = Vectors(["a", "b", "c"], np.array([[3e25, 4e25], [3e-25, 4e-25], [0, 0]], np.float32))
     np.testing.assert_allclose(vectors.norms, [5e25, 5e-25, 1])
     assert vectors.similarity("a", "b") == pytest.approx(1)
-
-
-def test_unknown_word_crosses_processes():
-    error = pickle.loads(pickle.dumps(UnknownWord("wrod", ["word"])))
-    assert str(error) == "the word 'wrod' has no vector; close are word"
