@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 
-from fastw2v.training import recycled
-from fastw2v.training.recycled import LEAST_FLOATS, MOST_KEPT, uninitialized
+from fastw2v.cluster import memory
+from fastw2v.cluster.memory import LEAST_FLOATS, MOST_KEPT, uninitialized
 
 SHAPE = (LEAST_FLOATS // 16 + 3, 16)
 
@@ -35,12 +35,13 @@ def test_no_more_is_kept_than_allowed():
     arrays = [uninitialized(SHAPE) for _ in range(MOST_KEPT + 5)]
     del arrays
     gc.collect()
-    assert all(len(waiting) <= MOST_KEPT for waiting in recycled._free.values())
+    assert max(map(len, memory._free.values())) == MOST_KEPT
 
 
 def test_small_and_sent_arrays():
-    small = uninitialized((3, 4))
+    small = uninitialized((3, 4), alignment=64)
     assert small.shape == (3, 4)
+    assert small.ctypes.data % 64 == 0
     array = uninitialized(SHAPE)
     array[:] = 7
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(array)), array)

@@ -1,0 +1,72 @@
+"""A training on a Dask cluster: its workers read the corpus and train replicas of the model.
+
+This process plans, watches and keeps the account. The rows of the model go from worker to worker; they come to this
+process only for checkpoints, for held-out text and at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import TrainConfig
+from ..corpus.paths import names_for_workers
+from ..corpus.pruning import Pruning
+from ..corpus.shards import Shard
+from ..errors import InputError, RunError
+from ..events import BytesRead, Callback
+from ..kernels.jit import MAX_THREADS
+from ..machine import available_threads
+from ..training.backend import compile_here, phase
+from ..training.request import Source
+from ..training.run import TrainingRun
+from .connection import ClusterFailed, Connection
+from .corpus import ClusterCorpus, read_corpus
+from .loop import ClusterLoop
+from .replica import compile_on_worker
+from .tasks import Tasks
+from .workers import Workers
+
+
+class ClusterBackend:
+    """The `training.backend.Backend` of a cluster. client: a distributed.Client. Raises InputError."""
+
+    def __init__(self, client: Any, config: TrainConfig, source: Source, callback: Callback) -> None:
+        if not hasattr(client, "scheduler"):
+            raise InputError(f"client is a {type(client).__name__}: it must be a distributed.Client")
+        if source.corpus is None or config.loss == "softmax":
+            raise InputError("a cluster trains on files, with loss ns or hs")
+        self._config, self._callback = config, callback
+        self.files = names_for_workers(source.corpus)
+        self.threads = min(config.threads or available_threads(), MAX_THREADS)  # of this process, not of the workers
+        self._connection = Connection(client, callback)
+        self._workers = Workers(self._connection, config.threads)
+        self._tasks = Tasks(self._connection, self._workers)
+        self._shards: list[Shard] = []
+
+    def prepare(self, has_vocabulary: bool) -> None:
+        """Compile the kernels here and on all workers, and see that all workers can read the corpus."""
+        compile_here(self._config, self.threads, self._callback)
+        with phase("connect", self._callback):
+            self._shards = self._workers.start(self.files)
+            threads = {worker: self._workers.threads_of(worker) for worker in self._workers.addresses}
+            compile_there, loss = compile_on_worker, self._config.loss
+            self._tasks.wait_for([self._tasks.submit(compile_there, n, loss, at=w) for w, n in threads.items()])
+
+    def read(self, pruning: Pruning) -> ClusterCorpus:
+        """Have the workers read the corpus."""
+
+        def on_bytes(n_bytes: int) -> None:
+            self._callback(BytesRead(n_bytes))
+
+        return read_corpus(self._tasks, self._shards, pruning, self._config.invalid_utf8, on_bytes)
+
+    def train(self, run: TrainingRun) -> None:
+        """Train in rounds. From now on the callback may end the training while this process waits."""
+        assert isinstance(run.corpus, ClusterCorpus), "it came from `read`"
+        self._connection.tell = run.tell
+        try:
+            run.train(ClusterLoop(run, run.corpus, self._tasks))
+        except ClusterFailed as error:
+            if run.checkpointer:
+                raise RunError(f"{error}. {run.checkpointer.last_good('--resume goes on from it')}") from error
+            raise

@@ -1,0 +1,232 @@
+"""The training loop of a cluster: rounds of replicas, and what is done when workers are lost with their data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..events import RoundEnded
+from ..training.run import Slice, StopRequested, TrainingRun
+from ..training.schedule import Position
+from .combine import rate_of_replicas
+from .connection import ClusterFailed, DataLost
+from .corpus import ClusterCorpus
+from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
+from .replica import BeatStatistics, Job, Work, put
+from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
+from .tasks import Tasks
+
+MOST_LOSSES = 3
+"""How often in a row a round may lose its data before the run ends."""
+
+
+class _Model(NamedTuple):
+    """The model on the workers as futures, and the run's position with it.
+
+    spares: copies of the blocks, each on another worker than the block. Empty where there is one worker, and at first.
+    """
+
+    blocks: list[Any]
+    spares: list[Any]
+    position: Position
+
+
+class ClusterLoop:
+    """The `Loop` of a run whose replicas are trained by the workers of `tasks`. Raises InputError for a bad position.
+
+    `run.matrices` is where the replicas start. It has what they reached at checkpoints, for held-out text and at the
+    end, and is what they start from again if no worker has the rows any more.
+    """
+
+    def __init__(self, run: TrainingRun, corpus: ClusterCorpus, tasks: Tasks) -> None:
+        self._run, self._corpus, self._tasks, self._workers = run, corpus, tasks, tasks.workers
+        self._spans = ShardedSpans.of(corpus.ids_of_shards, run.schedule)
+        self._spans_done()  # which checks the position
+        counts, n_blocks = corpus.vocabulary.counts, n_blocks_for(len(tasks.workers.addresses))
+        self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
+        self._job_there = tasks.submit_data(self._job)
+        self._costs = RoundCosts()
+        self._n_losses = 0
+        self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
+        self._dealt_to: list[str] = []
+        self._fetched = _Model([], [], run.position)  # what `run.matrices` is
+        self._newest = self._fetched  # its position is the run's, which also moves on to the next epoch
+        self._before: _Model | None = None  # the one before, as long as the newest has no spares
+
+    def _spans_done(self) -> NDArray[np.bool_]:
+        """Which spans of the epoch are trained."""
+        return spans_from_text(self._run.position.spans_done, self._spans.n)
+
+    def train_epoch(self) -> None:
+        """Train what is left of the run's epoch. If rows are lost, the run goes back, even to an earlier epoch."""
+        self._deal = None
+        while not (is_done := self._spans_done()).all():
+            try:
+                if not self._newest.blocks:
+                    self._place()
+                self._workers.update()
+                self._train_round(self._deal_out(is_done))
+                self._n_losses = 0
+                self._run.offer_checkpoint(self)
+            except DataLost:
+                self._recover()
+
+    def _place(self) -> None:
+        """Put the rows of `run.matrices` on the workers, and go back to where the run stood with them."""
+        rows = self._job.by_frequency(self._run.matrices)
+        blocks: list[Any] = []
+        while (number := len(blocks)) < self._job.n_blocks:
+            worker = self._workers.addresses[number % len(self._workers.addresses)]
+            try:
+                blocks.append(self._tasks.scatter(self._job.copy_of_block(rows, number), at=worker))
+            except DataLost:
+                self._workers.update()
+        self._go_to(self._fetched._replace(blocks=blocks))
+        self._fetched = self._newest
+
+    def _go_to(self, model: _Model) -> None:
+        self._newest, self._before = model._replace(spares=[]), None
+        self._run.position = model.position
+
+    def _recover(self) -> None:
+        """Continue from the newest model that workers still have."""
+        self._deal = None
+        while True:
+            self._n_losses += 1
+            if self._n_losses > MOST_LOSSES:
+                raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
+            try:
+                self._workers.update()
+                self._go_back()
+                break
+            except DataLost:
+                continue
+        n_words = self._run.position.n_words
+        self._workers.tell_change(f"data was lost with a worker: going on after {n_words:,} words")
+
+    def _go_back(self) -> None:
+        for model in (self._newest_here(), self._before):
+            if model and model.position.n_words >= self._fetched.position.n_words and (blocks := self._left_of(model)):
+                self._go_to(model._replace(blocks=blocks))
+                return
+        self._place()
+
+    def _newest_here(self) -> _Model:
+        return self._newest._replace(position=self._run.position)
+
+    def _left_of(self, model: _Model) -> list[Any]:
+        """Futures of the blocks, or of their spares where only these are left. Empty if a block is lost."""
+        copies = zip(*filter(None, (model.blocks, model.spares)), strict=True)
+        blocks = [next(filter(self._tasks.has_data, futures), None) for futures in copies]
+        return blocks if all(blocks) else []
+
+    def fetch(self) -> None:
+        """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
+        if self._newest.blocks is not self._fetched.blocks:
+            while True:
+                try:
+                    blocks = self._tasks.gather(self._newest.blocks)
+                    break
+                except DataLost:
+                    self._recover()
+            rows = self._job.by_frequency(self._run.matrices)
+            for number, block in enumerate(blocks):
+                put(self._job.block(rows, number), block)
+        self._fetched = self._newest_here()
+
+    def fetch_what_is_left(self) -> None:
+        """`fetch` for a run that was stopped: where the rows are gone, the run goes back to what `run.matrices` is."""
+        try:
+            self.fetch()
+        except (DataLost, StopRequested):
+            self._run.position = self._fetched.position
+
+    def _deal_out(self, is_done: NDArray[np.bool_]) -> Deal:
+        """The deal of the spans that are not done: a new one if the workers have changed."""
+        workers, run = self._workers.addresses, self._run
+        if self._deal is None or self._dealt_to != workers:
+            holders = self._tasks.holders(self._corpus.shards)
+            seed = (run.config.seed, run.position.epoch)
+            self._deal = Deal.of(self._spans, is_done, holders, len(workers), seed)
+            self._dealt_to = workers
+        return self._deal
+
+    def _train_round(self, deal: Deal) -> None:
+        """Train a round, and make its model the newest. A round that an exception ends counts for nothing."""
+        run, tasks, workers = self._run, self._tasks, self._workers.addresses
+        n_beats, n_spans = self._costs.length_of_round(self._spans.n / len(workers))
+        if len(workers) == 1:  # which has nobody to exchange rows with
+            n_beats, n_spans = 1, n_beats * n_spans
+        start = end = time.perf_counter()
+        beats = deal.take_round(n_beats, n_spans)
+        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, self._shares(beats))
+        spares = [] if self._newest.spares else self._copy_blocks()
+        reached, times = run.position, []
+        for spans, statistics in zip(beats, futures.statistics, strict=True):
+            tasks.wait_for(statistics)
+            if spares:
+                self._keep_spares(spares)
+                spares = []
+            replicas: list[BeatStatistics] = tasks.gather(statistics)
+            total = np.sum([replica.total for replica in replicas], axis=0)
+            run.check_finite(total)
+            start_of_beat, end = end, time.perf_counter()
+            in_kernel = max(replica.seconds for replica in replicas)
+            times.append(BeatTimes(end - start_of_beat, in_kernel, max(map(len, spans))))
+            reached = reached.after(total, sum(map(len, spans)), times[-1].seconds)
+            [rate] = self._learning_rates(np.array([reached.n_spans]), len(workers))
+            last = Slice(total, times[-1].seconds, float(rate))
+            run.tell_progress(reached, last, len(workers), share_waited(times, end - start))
+        tasks.wait_for(futures.blocks)
+        blocks = tasks.detach(futures.blocks)
+        seconds = time.perf_counter() - start
+        self._costs.measure(times, seconds)
+        is_done = self._spans_done()
+        is_done[np.concatenate([part for spans in beats for part in spans])] = True
+        seconds_before = run.position.seconds
+        self._before = self._newest_here()
+        run.position = replace(reached, seconds=seconds_before + seconds, spans_done=spans_to_text(is_done))
+        self._newest = _Model(blocks, [], run.position)
+        n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(beats))
+        run.tell(RoundEnded(len(workers), len(beats), n_bytes, seconds, share_waited(times, seconds)))
+
+    def _shares(self, beats: list[list[NDArray[np.int64]]]) -> list[list[Share]]:
+        """The work of each beat and replica. beats: their spans."""
+        workers, epoch, n_done = self._workers.addresses, self._run.position.epoch, self._run.position.n_spans
+        shares: list[list[Share]] = []
+        for beat in beats:
+            shares.append([])
+            for worker, spans in zip(workers, beat, strict=True):
+                rates = self._learning_rates(n_done + len(workers) * np.arange(len(spans)), len(workers))
+                pieces = self._spans.pieces(spans, rates)
+                there = [self._corpus.shards[piece.shard] for piece in pieces]
+                pieces = [piece._replace(shard=place) for place, piece in enumerate(pieces)]
+                shares[-1].append(Share(Work(epoch, self._workers.threads_of(worker), pieces), there))
+            n_done += sum(map(len, beat))
+        return shares
+
+    def _learning_rates(self, n_done: NDArray[np.int64], n_replicas: int) -> NDArray[np.float32]:
+        """The rates after `n_done` spans of the epoch."""
+        n_spans, schedule = self._spans.n, self._run.schedule
+        # Shards end with short spans, so there are more spans than on one machine.
+        on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
+        return np.float32(rate_of_replicas(n_replicas)) * schedule.learning_rates(on_one_machine)
+
+    def _copy_blocks(self) -> list[Any]:
+        """Futures of copies of the newest blocks, each on another worker. Empty where there is one worker."""
+        workers, blocks = self._workers.addresses, self._newest.blocks
+        if len(workers) == 1:
+            return []
+        places = [(holder + 1) % len(workers) for holder in self._tasks.holders(blocks)]
+        return [self._tasks.copy(block, at=workers[place]) for block, place in zip(blocks, places, strict=True)]
+
+    def _keep_spares(self, spares: list[Any]) -> None:
+        """Wait for the spares of the newest blocks. With them, the model before is not needed any more."""
+        self._tasks.wait_for(spares)
+        self._newest = self._newest._replace(spares=self._tasks.detach(spares))
+        if self._tasks.holders(self._newest.blocks) != self._tasks.holders(self._newest.spares):
+            self._before = None

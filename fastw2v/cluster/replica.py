@@ -1,0 +1,224 @@
+"""What the workers compute in a round: pure functions of their arguments, which may be run again anywhere.
+
+The rows of the model are kept in blocks, so that all workers combine equal parts: row i, the most frequent being row 0,
+is in block i % n_blocks.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import TrainConfig
+from ..corpus.shards import EncodedShard
+from ..corpus.vocabulary import Vocabulary
+from ..kernels.jit import MAX_THREADS, Float32s
+from ..kernels.statistics import STATISTICS
+from ..kernels.walk import Spans
+from ..training.matrices import Matrices, none_frozen
+from ..training.objective import row_layout, span_trainer
+from ..training.warmup import compile_kernels
+from .combine import combine
+from .memory import uninitialized
+from .rounds import Piece
+
+FREQUENT_SHARE = 0.05
+"""The share of the rows that is exchanged after each beat, the most frequent ones: 3 of 4 words of wiki8 after
+subsampling."""
+
+
+class Rows(NamedTuple):
+    """Some rows of both matrices, or what is added to them: the most frequent first, each (n, dim) float32."""
+
+    inputs: Float32s
+    outputs: Float32s
+
+
+Blocks = list[Rows]
+"""All blocks of the model, or the frequent rows of each."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all tasks of a run must know. counts: of the words of the vocabulary, (n_words,)."""
+
+    config: TrainConfig
+    counts: NDArray[np.int64]
+    is_frozen: NDArray[np.bool_] = field(default_factory=none_frozen)  # (n_words,), or empty
+    span_length: int = 0
+    n_blocks: int = 1
+
+    @property
+    def n_words(self) -> int:
+        """The number of rows of each matrix."""
+        return len(self.counts)
+
+    def empty_matrices(self, threads: int) -> Matrices:
+        """Matrices of a replica that `threads` threads will train, to be filled."""
+        layout = row_layout(self.n_words, self.config, threads, has_frozen=len(self.is_frozen) > 0)
+        matrices = Matrices.empty(layout, self.config.dim, uninitialized)
+        return replace(matrices, is_frozen=np.array(self.is_frozen))  # what was received is read-only
+
+    def by_frequency(self, matrices: Matrices) -> Rows:
+        """Views of the rows of a model, the most frequent first: of a tree's nodes these are the last."""
+        outputs = matrices.word_outputs
+        return Rows(matrices.word_inputs, outputs[::-1] if self.config.loss == "hs" else outputs)
+
+    def block(self, rows: Rows, number: int, frequent: bool = False) -> Rows:
+        """A view of the rows of a block, or of the frequent ones among them."""
+        n_rows = n_frequent_rows(self.n_words) if frequent else self.n_words
+        return Rows(*(matrix[number : n_rows : self.n_blocks] for matrix in rows))
+
+    def copy_of_block(self, rows: Rows, number: int) -> Rows:
+        """The rows of a block in memory of their own."""
+        return Rows(*(np.ascontiguousarray(matrix) for matrix in self.block(rows, number)))
+
+
+def n_frequent_rows(n_words: int) -> int:
+    """How many rows of each matrix are exchanged after each beat."""
+    return max(1, int(FREQUENT_SHARE * n_words))
+
+
+class Work(NamedTuple):
+    """What a replica trains in a beat. The shard of a piece is its place among the shards that come with the work."""
+
+    epoch: int
+    threads: int
+    pieces: list[Piece]
+
+
+class BeatStatistics(NamedTuple):
+    """What is told of a replica's beat. total: its summed statistics, (STATISTICS,)."""
+
+    total: NDArray[np.float64]
+    seconds: float  # in the kernels, and for the tables that they need
+
+
+class Beat(NamedTuple):
+    """The result of a replica's beat.
+
+    replica: all of its rows, for the next beat; None after the last one. changes: for each block, what the replica
+    added to its frequent rows; after the last beat to all of its rows.
+    """
+
+    statistics: BeatStatistics
+    replica: Rows | None
+    changes: list[Rows]
+
+
+def train_beat(
+    job: Job,
+    work: Work,
+    is_last: bool,
+    shards: list[EncodedShard],
+    blocks: Blocks,
+    earlier: Beat | None,
+    frequent: Blocks,
+) -> Beat:
+    """Train a replica on its share of a beat, and take what it has changed.
+
+    It starts from the blocks; after the first beat from the replica that `earlier` left, and from the frequent rows of
+    each block as the last exchange has left them. blocks: may be empty between the first and the last beat.
+    """
+    threads = min(work.threads, MAX_THREADS)
+    matrices = job.empty_matrices(threads)
+    rows = job.by_frequency(matrices)
+    if earlier is None:
+        for number, block in enumerate(blocks):
+            put(job.block(rows, number), block)
+    else:
+        assert earlier.replica is not None, "it was not the last beat"
+        put(rows, earlier.replica)
+    for number, block in enumerate(frequent):
+        put(job.block(rows, number, frequent=True), block)
+    statistics = _train(job, matrices, threads, work, shards)
+    changes = []
+    for number in range(job.n_blocks):
+        now = job.block(rows, number, frequent=not is_last)
+        before = _start_of_block(blocks[number : number + 1], frequent[number : number + 1])
+        changes.append(Rows(*(_by_parts(np.subtract, *pair) for pair in zip(now, before, strict=True))))
+    return Beat(statistics, None if is_last else rows, changes)
+
+
+def _train(job: Job, matrices: Matrices, threads: int, work: Work, shards: list[EncodedShard]) -> BeatStatistics:
+    start = time.perf_counter()
+    train_spans = span_trainer(matrices, Vocabulary([], job.counts), job.config, threads)
+    total = np.zeros(STATISTICS)
+    for place, numbers, learning_rates in work.pieces:
+        shard = shards[place]
+        statistics = np.zeros((len(numbers), STATISTICS))
+        spans = Spans(np.array(numbers), np.array(learning_rates), job.span_length)
+        train_spans(_read_only(shard.ids), spans, stream_of_shard(work.epoch, shard.number), statistics)
+        total += statistics.sum(axis=0)
+    return BeatStatistics(total, time.perf_counter() - start)
+
+
+def _read_only(ids: NDArray[np.int32]) -> NDArray[np.int32]:
+    """A view that cannot be written. Received arrays are read-only, others not: two types to Numba, which compiles."""
+    ids = ids.view()
+    ids.flags.writeable = False
+    return ids
+
+
+def stream_of_shard(epoch: int, shard: int) -> int:
+    """What takes the place of the epoch in the streams of random numbers: each shard numbers its spans from 0."""
+    return (shard + 1) << 32 | epoch
+
+
+def _start_of_block(block: list[Rows], frequent: list[Rows]) -> list[list[Float32s]]:
+    """The rows of a block at the beginning of a beat, of each matrix: consecutive parts, as far as they are known."""
+    if not frequent or not block:
+        return [[matrix] for matrix in (block or frequent)[0]]
+    return [[new, old[len(new) :]] for new, old in zip(frequent[0], block[0], strict=True)]
+
+
+def _by_parts(operation: np.ufunc, rows: Float32s, parts: list[Float32s], out: Float32s | None = None) -> Float32s:
+    """operation(rows, concatenate(parts)), as far as `rows` goes, without the concatenation."""
+    out = uninitialized(rows.shape) if out is None else out
+    row = 0
+    for part in parts:
+        stop = min(row + len(part), len(rows))
+        operation(rows[row:stop], part[: stop - row], out=out[row:stop])
+        row = stop
+    return out
+
+
+def put(rows: Rows, values: Rows) -> None:
+    """Set rows to values."""
+    for matrix, value in zip(rows, values, strict=True):
+        matrix[:] = value
+
+
+def take_statistics(beat: Beat) -> BeatStatistics:
+    """The statistics of a replica's beat."""
+    return beat.statistics
+
+
+def take_frequent(job: Job, block: Rows, number: int) -> Rows:
+    """The frequent rows of block `number`."""
+    n_rows = len(range(number, n_frequent_rows(job.n_words), job.n_blocks))
+    return Rows(*(matrix[:n_rows] for matrix in block))
+
+
+def take_changes(beat: Beat, number: int) -> Rows:
+    """What a replica has changed in block `number`."""
+    return beat.changes[number]
+
+
+def combine_block(block: list[Rows], frequent: list[Rows], changes: list[Rows]) -> Rows:
+    """A block after an exchange: its frequent rows, or with `block` all of them.
+
+    block, frequent: the block and its frequent rows before it, or empty lists. changes: those of each replica.
+    """
+    added = [combine(list(of_matrix)) for of_matrix in zip(*changes, strict=True)]
+    before = _start_of_block(block, frequent)
+    return Rows(*(_by_parts(np.add, new, old, out=new) for new, old in zip(added, before, strict=True)))
+
+
+def compile_on_worker(threads: int, loss: str) -> None:
+    """Compile what the tasks need, or load it from the cache."""
+    compile_kernels(min(threads, MAX_THREADS), loss)

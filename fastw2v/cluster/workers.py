@@ -1,0 +1,127 @@
+"""The workers of a cluster that take part in a run: they may come and go while it works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..corpus.shards import Shard, check_seen, find_shards
+from ..errors import InputError
+from ..events import ClusterChanged
+from .connection import ClusterFailed, Connection
+
+POLL_SECONDS = 0.25
+"""The time between two events `Waiting`, at which signals are looked for, and between two questions to the cluster."""
+
+FIRST_PATIENCE, PATIENCE = 15.0, 300.0
+"""How many seconds a run without workers waits: for the first one, and after the last one is gone."""
+
+
+class Workers:
+    """The workers that take part. threads: how many each of them computes with, None for as many as it has."""
+
+    def __init__(self, connection: Connection, threads: int | None) -> None:
+        self._connection, self._threads = connection, threads
+        self.refused: set[str] = set()  # those that take no part
+        self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order of their coming
+        self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses of those that take part, in the order of their coming."""
+        return list(self._threads_of_workers)
+
+    def threads_of(self, worker: str) -> int:
+        """How many threads a worker computes with."""
+        return self._threads or self._threads_of_workers[worker]
+
+    def start(self, names: Sequence[str]) -> list[Shard]:
+        """Take in the workers that there are, and return the shards of the corpus as the first of them finds it.
+
+        names: paths, globs, directories and URLs of the corpus. Raises InputError if there are no workers, if one has
+        another version of this package, or if one does not see the corpus.
+        """
+        threads_of_workers = self.wait_for_any()
+        workers = list(threads_of_workers)
+        for problem in self._problems_of_versions(workers).values():
+            raise InputError(problem)
+        shards: list[Shard] = self._connection.run(find_shards, list(names), workers=workers[:1])[workers[0]]
+        self._sizes = {part.file: part.size for shard in shards for part in shard}
+        for problem in self._problems_of_sight(workers).values():
+            raise InputError(
+                f"{problem}: all workers must see the corpus under the same path; give a path on a shared disk, copies "
+                "in the same place, or a URL such as s3://"
+            )
+        self._threads_of_workers = threads_of_workers
+        return shards
+
+    def _problems_of_versions(self, workers: list[str]) -> dict[str, str]:
+        """Name the workers that have another version of this package than this process, or none."""
+
+        def version_there() -> str:  # is sent by value: a worker may not have this module
+            import importlib
+
+            try:
+                return str(importlib.import_module("fastw2v").__version__)
+            except ImportError:
+                return ""
+
+        here = version_there()
+        return {
+            worker: f"worker {worker} has {f'fastw2v {there}' if there else 'no fastw2v'}, this process has {here}: "
+            "install the same there, with the extra dask"
+            for worker, there in self._connection.run(version_there, workers=workers).items()
+            if there != here
+        }
+
+    def _problems_of_sight(self, workers: list[str]) -> dict[str, str]:
+        """Name the workers that do not see the corpus as the first one did, with what they see."""
+        problems = self._connection.run(check_seen, self._sizes, workers=workers)
+        return {worker: f"worker {worker} {problem}" for worker, problem in problems.items() if problem}
+
+    def wait_for_any(self) -> dict[str, int]:
+        """Wait until there is a worker that may take part. Return the threads of all that may, by their addresses.
+
+        Raises InputError if no worker has come in time, and ClusterFailed if all are gone for too long.
+        """
+        address = self._connection.address
+        start, is_told = time.monotonic(), False
+        while not (there := self._present()):
+            waited = time.monotonic() - start
+            if self._threads_of_workers and not is_told:
+                is_told = True
+                message = f"no workers are left: waiting {PATIENCE:.0f} s for others"
+                self._connection.tell(ClusterChanged(0, message))
+            if waited > FIRST_PATIENCE and not self._threads_of_workers:
+                raise InputError(f"{address} has no workers: start some with dask worker {address}")
+            if waited > PATIENCE:
+                raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
+            self._connection.poll()
+            time.sleep(POLL_SECONDS)
+        return there
+
+    def _present(self) -> dict[str, int]:
+        threads = self._connection.threads_of_workers()
+        return {worker: n for worker, n in threads.items() if worker not in self.refused}
+
+    def update(self) -> None:
+        """Take in workers that came, unless they are refused, and leave out those that are gone. Tells all of it."""
+        there = self.wait_for_any()
+        gone = [worker for worker in self.addresses if worker not in there]
+        came = [worker for worker in there if worker not in self._threads_of_workers]
+        for worker in came:
+            for problem in (self._problems_of_versions([worker]) or self._problems_of_sight([worker])).values():
+                self.refused.add(worker)
+                self.tell_change(f"{problem}; it takes no part")
+        came = [worker for worker in came if worker not in self.refused]
+        self._threads_of_workers = {worker: there[worker] for worker in [*self.addresses, *came] if worker in there}
+        if not self._threads_of_workers:
+            self.update()
+        for worker in gone:
+            self.tell_change(f"worker {worker} is gone; its share goes to the others")
+        for worker in came:
+            self.tell_change(f"worker {worker} takes part from now on")
+
+    def tell_change(self, message: str) -> None:
+        """Tell what happened to the workers."""
+        self._connection.tell(ClusterChanged(len(self._threads_of_workers), message))

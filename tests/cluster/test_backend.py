@@ -1,0 +1,84 @@
+"""The backend of a cluster: what it refuses, and what becomes of a cluster that fails."""
+
+from types import SimpleNamespace
+
+import pytest
+from fake_dask import FakeClient
+from listeners import Recorder
+
+from fastw2v.cluster import backend as module
+from fastw2v.cluster.backend import ClusterBackend
+from fastw2v.cluster.connection import ClusterFailed
+from fastw2v.cluster.corpus import ClusterCorpus
+from fastw2v.config import TrainConfig
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.pruning import Pruning
+from fastw2v.errors import InputError, RunError
+from fastw2v.events import BytesRead, PhaseEnded, PhaseStarted, Waiting
+from fastw2v.kernels.jit import MAX_THREADS
+from fastw2v.training.request import Source
+
+
+def backend_of(client, corpus="/no/such", callback=lambda event: None, **options):
+    return ClusterBackend(client, TrainConfig(**options), Source(corpus), callback)
+
+
+def test_what_is_refused_at_once():
+    with pytest.raises(InputError, match="client is a str: it must be a distributed.Client"):
+        backend_of("tcp://127.0.0.1:1")
+    message = "a cluster trains on files, with loss ns or hs"
+    with pytest.raises(InputError, match=message):
+        backend_of(FakeClient(), loss="softmax")
+    with pytest.raises(InputError, match=message):
+        ClusterBackend(FakeClient(), TrainConfig(), Source(lines=["a b"]), lambda event: None)
+    with pytest.raises(InputError, match="stdin"):
+        backend_of(FakeClient(), "-")
+    with pytest.raises(InputError, match="a corpus is a path"):
+        backend_of(FakeClient(), 5)
+
+
+def test_files_and_threads():
+    backend = backend_of(FakeClient(), ["/a.txt", "s3://b/c.txt"], threads=64)
+    assert backend.files == ["/a.txt", "s3://b/c.txt"], "whether they exist is for the workers to say"
+    assert backend.threads == min(64, MAX_THREADS), "the workers may start more"
+    assert 1 <= backend_of(FakeClient()).threads <= MAX_THREADS
+
+
+@pytest.mark.parametrize("has_checkpoints", [True, False])
+def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
+    checkpointer = SimpleNamespace(last_good=lambda advice: f"The last checkpoint is c; {advice}")
+    corpus = ClusterCorpus(None, None, 0, 0, [], [])
+    run = SimpleNamespace(corpus=corpus, checkpointer=checkpointer if has_checkpoints else None, tell=print)
+
+    def fail(loop):
+        raise ClusterFailed("no workers")
+
+    run.train = fail
+    monkeypatch.setattr(module, "ClusterLoop", lambda *arguments: arguments)
+    expected = (
+        r"^no workers\. The last checkpoint is c; --resume goes on from it$" if has_checkpoints else "^no workers$"
+    )
+    backend = backend_of(FakeClient())
+    with pytest.raises(RunError, match=expected):
+        backend.train(run)
+    assert backend._connection.tell is print, "from now on the callback may end the training"
+
+
+@pytest.mark.cluster
+def test_phases_and_the_corpus(text, local):
+    """Before the training the callback cannot end it."""
+    callback = Recorder(n=0)
+    backend = backend_of(local, text, callback, min_count=1)
+    backend.prepare(has_vocabulary=False)
+    phases = callback.of(PhaseStarted, PhaseEnded)
+    assert [type(event).__name__ + " " + event.name for event in phases] == [
+        "PhaseStarted compile",
+        "PhaseEnded compile",
+        "PhaseStarted connect",
+        "PhaseEnded connect",
+    ]
+    assert callback.of(Waiting)
+    corpus, expected = backend.read(Pruning(min_count=1)), Corpus.from_text(text, Pruning(min_count=1))
+    assert corpus.vocabulary.words == expected.vocabulary.words
+    assert corpus.n_ids == expected.n_ids
+    assert callback.of(BytesRead)[-1].n_bytes == text.stat().st_size

@@ -1,0 +1,305 @@
+"""Rounds on workers of this process, which lose their data at chosen moments."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fake_dask import FakeTasks
+from listeners import Recorder
+from planted import planted_text
+
+from fastw2v.cluster import loop as module
+from fastw2v.cluster.connection import ClusterFailed
+from fastw2v.cluster.corpus import read_corpus
+from fastw2v.cluster.loop import MOST_LOSSES, ClusterLoop
+from fastw2v.cluster.protocol import bytes_of_round
+from fastw2v.cluster.rounds import spans_from_text, spans_to_text
+from fastw2v.config import TrainConfig
+from fastw2v.corpus import shards as corpus_shards
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.pruning import Pruning
+from fastw2v.corpus.shards import find_shards
+from fastw2v.errors import DivergedError, InputError
+from fastw2v.events import ClusterChanged, EpochEnded, Progress, RoundEnded, Waiting
+from fastw2v.training.loop import LocalLoop
+from fastw2v.training.objective import new_matrices
+from fastw2v.training.run import TrainingRun
+from fastw2v.training.schedule import Position
+
+N_TOKENS = 15_000
+
+
+class Checkpoints:
+    """In the place of a Checkpointer: one is due whenever `is_due` says so; `saved` has (position, input vectors)."""
+
+    def __init__(self, run, is_due=lambda is_epochs_end: True):
+        self.saved, self._run, self._is_due = [], run, is_due
+
+    def is_due(self, is_epochs_end=False):
+        return self._is_due(is_epochs_end)
+
+    def offer(self, position, is_epochs_end=False):
+        self.saved.append((position, self._run.matrices.word_inputs.copy()))
+
+    save = offer
+
+    def last_good(self, advice):
+        return advice
+
+    def close(self):
+        pass
+
+
+class Cluster:
+    """A run on `n` workers. `act` is called with each event and how often its kind was seen."""
+
+    def __init__(self, shards, n=2, act=lambda event, seen: None, **options):
+        self.events, self._act = [], act
+        self.tasks = FakeTasks(n)
+        pruning = Pruning(min_count=1)
+        self.corpus = read_corpus(self.tasks, shards, pruning, "keep", lambda n_bytes: None)
+        config = TrainConfig(dim=8, min_count=1, sample=0, window=2, **{"epochs": 3, **options})
+        matrices = new_matrices(len(self.corpus.vocabulary), config, 1)
+        self.run = TrainingRun(config, self.corpus, matrices, 1, self._note)
+        self.tasks.tell = self.run.tell
+
+    def train(self):
+        self.run.train(ClusterLoop(self.run, self.corpus, self.tasks))
+
+    def _note(self, event):
+        self.events.append(event)
+        return self._act(event, len(self.of(type(event))))
+
+    def of(self, kind):
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def messages(self):
+        return [event.message for event in self.of(ClusterChanged)]
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus_shards, "LEAST_BYTES", 10_000)
+    (tmp_path / "t.txt").write_text(planted_text(n_sentences=1500))
+    return find_shards([str(tmp_path)])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_an_undisturbed_run(shards, n):
+    cluster = Cluster(shards, n)
+    before = cluster.run.matrices.word_inputs.copy()
+    cluster.train()
+    epochs = cluster.of(EpochEnded)
+    assert [event.n_words for event in epochs] == [N_TOKENS, 2 * N_TOKENS, 3 * N_TOKENS]
+    assert epochs[-1].loss < epochs[0].loss
+    assert cluster.run.position == Position(3, 0, 3 * N_TOKENS, cluster.run.position.n_predictions, epochs[-1].seconds)
+    assert (cluster.run.matrices.word_inputs != before).all()
+    progress, rounds = cluster.of(Progress), cluster.of(RoundEnded)
+    assert sum(event.n_predictions for event in progress) == cluster.run.position.n_predictions
+    assert [event.n_words for event in progress] == sorted(event.n_words for event in progress)
+    assert [event.seconds for event in progress] == sorted(event.seconds for event in progress)
+    assert {event.n_workers for event in [*progress, *rounds]} == {n}
+    assert sum(event.n_beats for event in rounds) == len(progress)
+    n_words = len(cluster.corpus.vocabulary)
+    assert [event.n_bytes for event in rounds] == [bytes_of_round(n, n_words, 8, event.n_beats) for event in rounds]
+    assert all(0 < event.waited < 1 for event in [*progress, *rounds])
+    assert cluster.messages == []
+    assert cluster.tasks.n_gathered == 1 + len(progress) + 1, "rows come here once, at the end"
+
+
+def test_one_worker_learns_what_one_machine_learns(shards):
+    """A replica alone trains each span once, at the rates of the schedule."""
+    cluster, alone = Cluster(shards, 1), Recorder()
+    cluster.train()
+    rates = [event.learning_rate for event in cluster.of(Progress)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(0.025 * 1e-4, rel=0.1)
+    assert len(cluster.of(RoundEnded)) == len(rates), "one beat: it has nobody to exchange rows with"
+    ids = np.concatenate([future.value.ids for future in cluster.corpus.shards])
+    corpus = Corpus(cluster.corpus.vocabulary, ids, N_TOKENS, cluster.corpus.reading)
+    matrices = new_matrices(len(corpus.vocabulary), cluster.run.config, 1)
+    run = TrainingRun(cluster.run.config, corpus, matrices, 1, alone)
+    run.train(LocalLoop(run, corpus))
+    losses = [(event.loss, event.loss_error) for event in alone.of(EpochEnded)]
+    assert [event.loss for event in cluster.of(EpochEnded)] == [pytest.approx(m, abs=3 * e) for m, e in losses]
+
+
+def test_more_workers_take_a_higher_rate(shards):
+    cluster = Cluster(shards, 3)
+    cluster.train()
+    first, *_, last = [event.learning_rate for event in cluster.of(Progress)]
+    assert last == pytest.approx(0.025 * 3**0.5 * 1e-4, rel=0.1)
+    assert 0.025 * 3**0.5 > first > 0.8 * 0.025 * 3**0.5
+
+
+def test_rows_that_are_lost_after_a_round(shards):
+    """They have no copies yet: the round is trained again, from the model before it, of which there are copies."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            cluster.tasks.kill("w1")
+            keep_shards(cluster)
+
+    cluster = Cluster(shards, act=act)
+    cluster.train()
+    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
+    assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 2, 1, 1], "a round an epoch"
+    assert cluster.run.position.n_words == 3 * N_TOKENS
+
+
+def keep_shards(cluster):
+    """What a task made, Dask makes again; `FakeTasks` do not."""
+    for shard in cluster.corpus.shards:
+        shard.holders.add(cluster.tasks.workers.alive[0])
+
+
+def test_a_worker_that_is_lost_in_a_round(shards):
+    """The copies of the blocks are there since the first beat: only the round is trained again."""
+
+    def act(event, seen):
+        if isinstance(event, Progress) and seen == 6:  # the second beat of the second round
+            cluster.tasks.kill("w0")
+            keep_shards(cluster)
+
+    cluster = Cluster(shards, act=act)
+    cluster.train()
+    assert [event.epoch for event in cluster.of(Progress)[:6]] == [1, 1, 1, 1, 2, 2]
+    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 3]
+    assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("has_checkpoint", [True, False])
+def test_all_rows_are_lost(shards, has_checkpoint):
+    """The run goes on from what this process has: the last checkpoint, or the beginning."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            cluster.tasks.workers.alive.append("w2")
+            cluster.tasks.kill("w0", "w1")
+            keep_shards(cluster)
+
+    cluster = Cluster(shards, act=act)
+    checkpoints = Checkpoints(cluster.run, lambda is_epochs_end: is_epochs_end and len(checkpoints.saved) == 0)
+    cluster.run.checkpointer = checkpoints if has_checkpoint else None
+    cluster.train()
+    n_words = N_TOKENS if has_checkpoint else 0
+    assert cluster.messages == [f"data was lost with a worker: going on after {n_words:,} words"]
+    ended = [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)]
+    assert ended == ([1, 2, 2, 3] if has_checkpoint else [1, 2, 1, 2, 3])
+    if has_checkpoint:
+        assert [position.n_words for position, _ in checkpoints.saved] == [N_TOKENS, 3 * N_TOKENS]
+
+
+def test_data_that_is_lost_again_and_again(shards):
+    def act(event, seen):
+        if isinstance(event, Progress):
+            cluster.tasks.workers.alive.append(f"x{seen}")
+            cluster.tasks.kill(cluster.tasks.workers.alive[0])
+            keep_shards(cluster)
+
+    cluster = Cluster(shards, 1, act)
+    with pytest.raises(ClusterFailed, match=f"the workers lost their data {MOST_LOSSES + 1} times in one round"):
+        cluster.train()
+    assert len(cluster.messages) == MOST_LOSSES
+
+
+@pytest.mark.parametrize("kind", [Waiting, Progress])
+def test_a_run_that_is_stopped(shards, kind):
+    """It keeps the rounds that are whole, and its matrices are those of its position."""
+    cluster = Cluster(shards, act=lambda event, seen: type(event) is kind and len(cluster.of(RoundEnded)) == 2)
+    checkpoints = cluster.run.checkpointer = Checkpoints(cluster.run)
+    cluster.train()
+    [*_, (position, inputs), (last_position, last_inputs)] = checkpoints.saved
+    assert len(cluster.of(RoundEnded)) == 2
+    assert 0 < cluster.run.position.n_words < 3 * N_TOKENS
+    assert last_position.n_words == position.n_words == cluster.run.position.n_words
+    np.testing.assert_array_equal(inputs, last_inputs)
+    np.testing.assert_array_equal(inputs, cluster.run.matrices.word_inputs)
+
+
+def test_a_stopped_run_whose_rows_are_lost(shards):
+    """It ends at once with what it fetched last."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            cluster.tasks.kill("w0", "w1")
+        return isinstance(event, Waiting) and not cluster.tasks.workers.alive
+
+    cluster = Cluster(shards, act=act)
+    checkpoints = Checkpoints(cluster.run, lambda is_epochs_end: len(checkpoints.saved) == 0)
+    cluster.run.checkpointer = checkpoints
+    cluster.train()
+    (first, first_inputs), (last, last_inputs) = checkpoints.saved
+    assert 0 < first.n_words < cluster.of(Progress)[-1].n_words
+    assert last == first == cluster.run.position
+    np.testing.assert_array_equal(last_inputs, first_inputs)
+
+
+def test_checkpoints_are_resumed(shards):
+    """The rest of the epoch is trained, and nothing twice; also on another number of workers."""
+    cluster = Cluster(shards, act=lambda event, seen: isinstance(event, Waiting) and len(cluster.of(RoundEnded)) == 1)
+    cluster.train()
+    here = cluster.run.position
+    n_spans = cluster.run.schedule.n_spans
+    assert here.n_words > 0
+    resumed = Cluster(shards, 3)
+    resumed.run.position, resumed.run.is_resumed = here, True
+    resumed.train()
+    assert resumed.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
+    assert sum(event.n_beats for event in resumed.of(RoundEnded)) == len(resumed.of(Progress))
+    assert n_spans <= 64
+
+
+def test_what_is_left_of_an_epoch(shards):
+    """A position in the middle of an epoch names the spans that are done; only the others are trained."""
+    cluster = Cluster(shards, epochs=1)
+    n = ClusterLoop(cluster.run, cluster.corpus, cluster.tasks)._spans.n
+    is_done = np.arange(n) % 2 == 0
+    cluster.run.position = replace(Position(), n_spans=int(is_done.sum()), spans_done=spans_to_text(is_done))
+    cluster.run.is_resumed = True
+    cluster.train()
+    ids = np.concatenate([future.value.ids for future in cluster.corpus.shards])
+    assert 0.3 * N_TOKENS < cluster.run.position.n_words < 0.7 * N_TOKENS
+    assert len(ids) == cluster.corpus.n_ids
+    cluster.run.position = replace(Position(), spans_done="?")
+    with pytest.raises(InputError, match="damaged"):
+        ClusterLoop(cluster.run, cluster.corpus, cluster.tasks)
+
+
+def test_the_position_within_an_epoch(shards, monkeypatch):
+    """Checkpoints between rounds have which spans are done."""
+    monkeypatch.setattr(module.RoundCosts, "length_of_round", lambda costs, n_spans: (2, 2))
+    cluster = Cluster(shards, epochs=1)
+    checkpoints = cluster.run.checkpointer = Checkpoints(cluster.run)
+    cluster.train()
+    assert len(cluster.of(RoundEnded)) > 2
+    loop = ClusterLoop(cluster.run, cluster.corpus, cluster.tasks)
+    for position, _ in checkpoints.saved[:-1]:
+        is_done = spans_from_text(position.spans_done, loop._spans.n)
+        assert is_done.sum() == position.n_spans > 0
+    assert is_done.all()
+    n_words = [position.n_words for position, _ in checkpoints.saved]
+    assert n_words == sorted(n_words)
+
+
+def test_a_new_worker_takes_part_from_the_next_round_on(shards):
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 1:
+            cluster.tasks.workers.alive.append("w9")
+
+    cluster = Cluster(shards, act=act)
+    cluster.train()
+    n_workers = [event.n_workers for event in cluster.of(RoundEnded)]
+    assert n_workers[0] == 2
+    assert set(n_workers[1:]) == {3}
+    assert cluster.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
+
+
+def test_divergence(shards):
+    cluster = Cluster(shards)
+    cluster.run.matrices.word_inputs[3, 3] = np.nan
+    with pytest.raises(DivergedError, match="in epoch 1, after 0 words, at lr = 0.025"):
+        cluster.train()

@@ -1,0 +1,163 @@
+"""Tasks on two workers that are processes of this machine."""
+
+import pytest
+
+from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost
+from fastw2v.cluster.tasks import Tasks
+from fastw2v.cluster.workers import Workers
+from fastw2v.errors import InputError
+from fastw2v.events import Waiting
+
+pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def tasks(local, events, tmp_path):
+    (tmp_path / "t.txt").write_text("a b\n")
+    connection = Connection(local, events.append)
+    workers = Workers(connection, None)
+    workers.start([str(tmp_path)])
+    return Tasks(connection, workers)
+
+
+def where():
+    """A function for a task, which returns the address of its worker."""
+
+    def address():
+        from distributed import get_worker
+
+        return get_worker().address
+
+    return address
+
+
+def broken(error):
+    def fail():
+        raise error
+
+    return fail
+
+
+def test_a_task_runs_where_it_is_wanted(tasks):
+    for worker in tasks.workers.addresses * 2:
+        assert tasks.result(tasks.submit(where(), at=worker)) == worker
+
+
+def test_refused_workers_get_no_task(tasks):
+    first, other = tasks.workers.addresses
+    tasks.workers.refused.add("tcp://x:1")
+    futures = [tasks.submit(where(), at=first) for _ in range(5)] + [tasks.submit(where()) for _ in range(5)]
+    tasks.wait_for(futures)
+    assert set(tasks.gather(futures)) <= {first, other}
+    tasks.workers.refused.add(other)
+    del tasks.workers._threads_of_workers[other]
+    futures = [tasks.submit(where()) for _ in range(10)] + [tasks.submit(where(), at=other)]
+    tasks.wait_for(futures)
+    assert set(tasks.gather(futures)) == {first}
+
+
+def test_data_goes_where_it_is_sent(tasks):
+    first, other = tasks.workers.addresses
+    sent = tasks.scatter([1, 2], at=other)
+    copied = tasks.copy(sent, at=first)
+    tasks.wait_for([copied])
+    assert tasks.gather([sent, copied]) == [[1, 2], [1, 2]]
+    assert tasks.holders([sent, copied]) == [0, 0], "the copy left a copy of its argument too"
+    assert tasks.holders([tasks.scatter(5, at=other)]) == [1]
+    assert tasks.result(tasks.submit(sum, sent)) == 3
+    with pytest.raises(DataLost, match="is gone, or its data"):
+        tasks.scatter(5, at="tcp://127.0.0.1:1")
+
+
+def test_data_that_the_scheduler_keeps(tasks):
+    assert tasks.result(tasks.submit_data({"a": list(range(100_000))}))["a"][-1] == 99_999
+
+
+def test_detached_data_stays_without_its_tasks(tasks, local):
+    def n_tasks(dask_scheduler):
+        return len(dask_scheduler.tasks)
+
+    before = local.run_on_scheduler(n_tasks)
+    futures = [tasks.submit(sum, [tasks.submit(abs, -i) for i in range(20)], at=w) for w in tasks.workers.addresses]
+    tasks.wait_for(futures)
+    detached = tasks.detach(futures)
+    assert {future.key for future in detached}.isdisjoint({future.key for future in futures})
+    assert tasks.holders(detached) == [0, 1]
+    del futures
+    assert tasks.gather(detached) == [190, 190]
+    assert all(map(tasks.has_data, detached))
+    assert local.run_on_scheduler(n_tasks) <= before + 2, "only the data is left"
+    local.cancel(detached[:1])
+    assert [tasks.has_data(future) for future in detached] == [False, True]
+    with pytest.raises(DataLost):
+        tasks.detach(detached)
+
+
+def test_waiting_is_told_and_may_be_ended(tasks, events):
+    def slow():
+        import time
+
+        time.sleep(0.6)
+        return 7
+
+    done = []
+    futures = [tasks.submit(slow), tasks.submit(abs, -1)]
+    tasks.wait_for(futures, done.append)
+    assert done == [0, 1]
+    assert events.count(Waiting()) >= 3, "twice a second or more"
+    assert tasks.gather(futures) == [7, 1]
+
+    def stop(event):
+        raise StopIteration
+
+    tasks._connection.tell = stop
+    with pytest.raises(StopIteration):
+        tasks.wait_for(futures)
+
+
+def test_errors_of_tasks(tasks, local):
+    with pytest.raises(InputError, match="^by hand$"):
+        tasks.result(tasks.submit(broken(InputError("by hand"))))
+    message = r"^a task failed 3 times on the cluster, in fail: ZeroDivisionError: by hand$"
+    with pytest.raises(ClusterFailed, match=message):
+        tasks.result(tasks.submit(broken(ZeroDivisionError("by hand\nand more"))))
+    cancelled = tasks.submit(abs, -1)
+    local.cancel([cancelled])
+    with pytest.raises(DataLost, match=f"the workers lost the data of {cancelled.key}"):
+        tasks.wait_for([cancelled])
+
+
+def test_a_task_that_fails_once_is_run_again(tasks, tmp_path):
+    def fail_once(path):
+        import os
+
+        if not os.path.exists(path):
+            open(path, "x").close()
+            raise ZeroDivisionError
+        return "done"
+
+    assert tasks.result(tasks.submit(fail_once, str(tmp_path / "was here"))) == "done"
+
+
+def test_workers_that_this_process_does_not_reach(tasks, local, monkeypatch):
+    """Then the scheduler is asked for their results, at once from the second time on."""
+    calls, gather = [], local.gather
+
+    def of_scheduler(futures, direct=False):
+        calls.append(direct)
+        if direct:
+            raise OSError("no route")
+        return gather(futures)
+
+    future = tasks.submit(abs, -3)
+    tasks.wait_for([future])
+    monkeypatch.setattr(local, "gather", of_scheduler)
+    assert [tasks.gather([future]), tasks.gather([future])] == [[3], [3]]
+    assert calls == [True, False, False]

@@ -1,0 +1,168 @@
+"""Workers that come, go and are refused, without a cluster."""
+
+import re
+
+import pytest
+from fake_dask import FakeClient
+
+import fastw2v
+from fastw2v.cluster import workers as module
+from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost
+from fastw2v.cluster.workers import Workers
+from fastw2v.errors import InputError
+from fastw2v.events import ClusterChanged, Waiting
+
+pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
+
+A, B, C = (f"tcp://{name}:1" for name in "abc")
+
+
+class Setting:
+    """Workers of a client, and what they tell. `act` is called with each event."""
+
+    def __init__(self, *addresses, threads=None):
+        self.client = FakeClient(*addresses)
+        self.events, self.act = [], lambda event: None
+        self.workers = Workers(Connection(self.client, self._note), threads)
+
+    def _note(self, event):
+        self.events.append(event)
+        self.act(event)
+
+    @property
+    def messages(self):
+        return [event.message for event in self.events if isinstance(event, ClusterChanged)]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+
+
+@pytest.fixture
+def text(tmp_path):
+    (tmp_path / "t.txt").write_text("a b\n" * 10)
+    return str(tmp_path / "t.txt")
+
+
+@pytest.fixture
+def started(text):
+    setting = Setting(A, B)
+    setting.workers.start([text])
+    return setting
+
+
+def test_start(text):
+    setting = Setting(A, B)
+    [shard] = setting.workers.start([text])
+    assert [(part.file, part.size) for part in shard] == [(text, 40)]
+    assert setting.workers.addresses == [A, B]
+    assert setting.events == []
+    assert setting.workers.threads_of(A) == 2
+    threads = Setting(A, threads=5)
+    threads.workers.start([text])
+    assert threads.workers.threads_of(A) == 5
+
+
+@pytest.mark.parametrize(("answer", "has"), [("0.1", "fastw2v 0.1"), ("", "no fastw2v")])
+def test_another_version_is_refused(text, answer, has):
+    setting = Setting(A, B)
+    setting.client.answers = {("version_there", B): answer}
+    message = f"^worker {B} has {has}, this process has {fastw2v.__version__}: install the same there"
+    with pytest.raises(InputError, match=message):
+        setting.workers.start([text])
+
+
+def test_a_corpus_that_one_does_not_see(text):
+    setting = Setting(A, B)
+    setting.client.answers = {("check_seen", B): f"cannot read {text}: No such file"}
+    with pytest.raises(InputError, match=f"^worker {B} cannot read {text}: .*: all workers must see the corpus"):
+        setting.workers.start([text])
+
+
+def test_no_worker_comes(text, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_PATIENCE", 0.02)
+    setting = Setting()
+    with pytest.raises(InputError, match="tcp://s:8786 has no workers: start some with dask worker tcp://s:8786"):
+        setting.workers.start([text])
+    assert set(setting.events) == {Waiting()}
+
+
+def test_the_first_worker_is_waited_for(text):
+    setting = Setting()
+    setting.act = lambda event: setting.client.threads.update({A: 3})
+    setting.workers.start([text])
+    assert setting.workers.addresses == [A]
+
+
+def test_one_goes_and_one_comes(started):
+    started.workers.update()
+    assert started.messages == []
+    started.client.threads = {C: 4, B: 2}
+    started.workers.update()
+    assert started.workers.addresses == [B, C], "in the order of their coming"
+    assert started.workers.threads_of(C) == 4
+    assert started.messages == [
+        f"worker {A} is gone; its share goes to the others",
+        f"worker {C} takes part from now on",
+    ]
+    assert [event.n_workers for event in started.events] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("function", "answer", "problem"),
+    [
+        ("version_there", "0.1", "has fastw2v 0.1, this process has .*: install the same there, with the extra dask"),
+        ("check_seen", "cannot read t.txt: No such file", "cannot read t.txt: No such file"),
+    ],
+)
+def test_one_that_comes_later_is_refused(started, function, answer, problem):
+    started.client.answers = {(function, C): answer}
+    started.client.threads[C] = 2
+    started.workers.update()
+    started.workers.update()
+    assert started.workers.addresses == [A, B]
+    assert started.workers.refused == {C}
+    [message] = started.messages
+    assert re.fullmatch(f"worker {C} {problem}; it takes no part", message)
+
+
+def test_only_a_refused_worker_is_left(started):
+    """It does not count as one: others are waited for."""
+    started.client.answers = {("version_there", C): "0.1"}
+    started.client.threads = {C: 2}
+
+    def act(event):
+        if isinstance(event, Waiting):
+            started.client.threads[B] = 2
+
+    started.act = act
+    started.workers.update()
+    assert started.workers.addresses == [B]
+
+
+def test_no_worker_is_left(started, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 0.02)
+    started.client.threads = {}
+    with pytest.raises(ClusterFailed, match="tcp://s:8786 has had no workers for 0 s"):
+        started.workers.update()
+    assert started.messages == ["no workers are left: waiting 0 s for others"], "told once"
+    assert started.events.count(Waiting()) > 1
+
+
+def test_waiting_ends_by_what_the_listener_raises(started):
+    def stop(event):
+        if isinstance(event, Waiting):
+            raise StopIteration
+
+    started.client.threads, started.act = {}, stop
+    with pytest.raises(StopIteration):
+        started.workers.update()
+
+
+def test_one_that_comes_and_goes_at_once(started):
+    started.client.threads[C] = 2
+    started.client.answers = {("version_there", C): OSError("closed")}
+    with pytest.raises(DataLost):
+        started.workers.update()
+    assert started.workers.addresses == [A, B]

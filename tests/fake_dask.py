@@ -1,0 +1,132 @@
+"""A Dask client, and tasks on workers, that live in this process: what a cluster does, without one."""
+
+from types import SimpleNamespace
+
+from fastw2v.cluster.connection import DataLost
+from fastw2v.events import ClusterChanged, Waiting
+
+
+class FakeClient:
+    """As much of a `distributed.Client` as `Connection` and `Workers` use.
+
+    threads: of each worker that there is. answers: what `run` returns for (name of a function, worker), instead of
+    calling it; an OSError for a worker that is gone.
+    """
+
+    def __init__(self, *workers):
+        self.status = "running"
+        self.scheduler = SimpleNamespace(address="tcp://s:8786")
+        self.threads = dict.fromkeys(workers, 2)
+        self.answers = {}
+
+    def nthreads(self):
+        return self.threads
+
+    def run(self, function, *arguments, workers, on_error):
+        assert on_error == "return"
+        results = {}
+        for worker in workers:
+            try:
+                answer = (function.__name__, worker)
+                results[worker] = self.answers[answer] if answer in self.answers else function(*arguments)
+            except Exception as error:
+                results[worker] = error
+        return results
+
+
+class FakeFuture:
+    """A result on some workers. It is lost when all of them are gone."""
+
+    def __init__(self, value, holders):
+        self.value, self.holders = value, set(holders)
+
+
+class FakeWorkers:
+    """The `Workers` of `FakeTasks`: all that live."""
+
+    def __init__(self, tasks, n):
+        self._tasks = tasks
+        self.alive = [f"w{i}" for i in range(n)]
+        self.addresses = list(self.alive)
+
+    def threads_of(self, worker):
+        return 1
+
+    def update(self):
+        while not self.alive:
+            self._tasks.tell(Waiting())
+        self.addresses = list(self.alive)
+
+    def tell_change(self, message):
+        self._tasks.tell(ClusterChanged(len(self.addresses), message))
+
+
+class FakeTasks:
+    """`Tasks` that are done at once. Nothing that a worker loses is made again."""
+
+    def __init__(self, n_workers):
+        self.tell = lambda event: None
+        self.workers = FakeWorkers(self, n_workers)
+        self.n_gathered = 0
+        self._futures = []
+
+    def kill(self, *workers):
+        """Remove workers, with all that they hold."""
+        for worker in workers:
+            self.workers.alive.remove(worker)
+        for future in self._futures:
+            future.holders -= set(workers)
+
+    def _future(self, value, *holders):
+        self._futures.append(FakeFuture(value, holders))
+        return self._futures[-1]
+
+    def _result(self, value):
+        if isinstance(value, list):
+            return [self._result(part) for part in value]
+        if not isinstance(value, FakeFuture):
+            return value
+        if not value.holders:
+            raise DataLost("a worker is gone, or its data")
+        return value.value
+
+    def submit(self, function, *arguments, at=None):
+        at = at if at in self.workers.alive else self.workers.alive[0]
+        try:
+            return self._future(function(*(self._result(argument) for argument in arguments)), at)
+        except DataLost:
+            return self._future(None)
+
+    def submit_data(self, data):
+        return self._future(data, "scheduler")
+
+    def scatter(self, data, at):
+        if at not in self.workers.alive:
+            raise DataLost(f"{at} is gone")
+        return self._future(data, at)
+
+    def copy(self, future, at):
+        return self.submit(lambda data: data, future, at=at)
+
+    def wait_for(self, futures, on_done=lambda number: None):
+        for number, future in enumerate(futures):
+            self._result(future)
+            on_done(number)
+        self.tell(Waiting())
+
+    def result(self, future):
+        return self._result(future)
+
+    def gather(self, futures):
+        self.n_gathered += 1
+        return self._result(futures)
+
+    def holders(self, futures):
+        addresses = self.workers.addresses
+        return [min((addresses.index(w) for w in f.holders if w in addresses), default=len(addresses)) for f in futures]
+
+    def has_data(self, future):
+        return bool(future.holders)
+
+    def detach(self, futures):
+        return [self._future(self._result(future), *future.holders) for future in futures]
