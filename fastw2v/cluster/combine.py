@@ -18,7 +18,7 @@ def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     Replicas that moved a row in different directions learnt different things, which add up (f = 1). Where all of them
     moved it the same way, it has come as far as one alone would have brought it, and the mean is taken (f = 1 / n). A
     row that only one replica moved takes its change. This is adaptive summation (Maleki et al. 2021, "Scaling
-    distributed training with adaptive summation") of all replicas at once, so that their order does not matter.
+    distributed training with adaptive summation") of all replicas at once, so that their order does not matter;
     benchmarks/distributed.py compares it with the mean, the sum and GraphWord2Vec's model combiner.
     """
     if len(changes) == 1:

@@ -110,13 +110,9 @@ def connected(address: str, threads: int | None = None) -> Iterator[Any]:
             if not number.isdecimal() or int(number) < 1:
                 raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, as local:4")
             n_workers = int(number)
-            cluster = distributed.LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=threads or max(1, available_threads() // n_workers),
-                processes=True,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            )
+            n_threads = threads or max(1, available_threads() // n_workers)
+            of_processes = {"processes": True, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+            cluster = distributed.LocalCluster(n_workers=n_workers, threads_per_worker=n_threads, **of_processes)
             address = closing.enter_context(cluster)
         try:
             client = closing.enter_context(distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False))

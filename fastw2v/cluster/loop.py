@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from .combine import rate_of_replicas
 from .connection import ClusterFailed, DataLost
 from .corpus import ClusterCorpus
 from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
-from .replica import BeatStatistics, Job, Work, put
+from .replica import BeatStatistics, Job, Work
 from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
 from .tasks import Tasks
 
@@ -25,21 +26,18 @@ MOST_LOSSES = 3
 
 
 class _Model(NamedTuple):
-    """The model on the workers as futures, and the run's position with it.
-
-    spares: copies of the blocks, each on another worker than the block. Empty where there is one worker, and at first.
-    """
+    """The model on the workers as futures, and the run's position with it."""
 
     blocks: list[Any]
-    spares: list[Any]
+    spares: list[Any]  # copies of the blocks, each on another worker; empty where there is one worker, and at first
     position: Position
 
 
 class ClusterLoop:
     """The `Loop` of a run whose replicas are trained by the workers of `tasks`. Raises InputError for a bad position.
 
-    `run.matrices` is where the replicas start. It has what they reached at checkpoints, for held-out text and at the
-    end, and is what they start from again if no worker has the rows any more.
+    The replicas start from `run.matrices`, which receive what they reached at checkpoints, for held-out text and at the
+    end; if no worker has the rows any more, the replicas start from them again.
     """
 
     def __init__(self, run: TrainingRun, corpus: ClusterCorpus, tasks: Tasks) -> None:
@@ -99,12 +97,10 @@ class ClusterLoop:
             self._n_losses += 1
             if self._n_losses > MOST_LOSSES:
                 raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
-            try:
+            with contextlib.suppress(DataLost):
                 self._workers.update()
                 self._go_back()
                 break
-            except DataLost:
-                continue
         n_words = self._run.position.n_words
         self._workers.tell_change(f"data was lost with a worker: going on after {n_words:,} words")
 
@@ -135,7 +131,7 @@ class ClusterLoop:
                     self._recover()
             rows = self._job.by_frequency(self._run.matrices)
             for number, block in enumerate(blocks):
-                put(self._job.block(rows, number), block)
+                self._job.block(rows, number).fill(block)
         self._fetched = self._newest_here()
 
     def fetch_what_is_left(self) -> None:
@@ -147,18 +143,16 @@ class ClusterLoop:
 
     def _deal_out(self, is_done: NDArray[np.bool_]) -> Deal:
         """The deal of the spans that are not done: a new one if the workers have changed."""
-        workers, run = self._workers.addresses, self._run
+        workers, seed = self._workers.addresses, (self._run.config.seed, self._run.position.epoch)
         if self._deal is None or self._dealt_to != workers:
             holders = self._tasks.holders(self._corpus.shards)
-            seed = (run.config.seed, run.position.epoch)
-            self._deal = Deal.of(self._spans, is_done, holders, len(workers), seed)
-            self._dealt_to = workers
+            self._deal, self._dealt_to = Deal.of(self._spans, is_done, holders, len(workers), seed), workers
         return self._deal
 
     def _train_round(self, deal: Deal) -> None:
         """Train a round, and make its model the newest. A round that an exception ends counts for nothing."""
         run, tasks, workers = self._run, self._tasks, self._workers.addresses
-        n_beats, n_spans = self._costs.length_of_round(self._spans.n / len(workers))
+        n_beats, n_spans = self._costs.costs().length_of_round(self._spans.n / len(workers))
         if len(workers) == 1:  # which has nobody to exchange rows with
             n_beats, n_spans = 1, n_beats * n_spans
         start = end = time.perf_counter()
@@ -187,10 +181,9 @@ class ClusterLoop:
         self._costs.measure(times, seconds)
         is_done = self._spans_done()
         is_done[np.concatenate([part for spans in beats for part in spans])] = True
-        seconds_before = run.position.seconds
-        self._before = self._newest_here()
-        run.position = replace(reached, seconds=seconds_before + seconds, spans_done=spans_to_text(is_done))
-        self._newest = _Model(blocks, [], run.position)
+        position = replace(reached, seconds=run.position.seconds + seconds, spans_done=spans_to_text(is_done))
+        self._before, self._newest = self._newest_here(), _Model(blocks, [], position)
+        run.position = position
         n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(beats))
         run.tell(RoundEnded(len(workers), len(beats), n_bytes, seconds, share_waited(times, seconds)))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .protocol import bytes_of_round, exchange_bytes, tasks_of_exchange
 from .replica import FREQUENT_SHARE
-from .rounds import MOST_WAITING, Costs, length_of_round
+from .rounds import MOST_WAITING, Costs
 
 # Measured by benchmarks/distributed.py on cores with AVX-512; other machines differ by a factor of two or so.
 WORDS_PER_SECOND = 4.2e6
@@ -69,7 +69,7 @@ def plan_run(run: PlannedRun, n_nodes: int) -> Plan:
 
     frequent, full = seconds_of(FREQUENT_SHARE), seconds_of(1.0)
     epoch = run.n_tokens / n_nodes / speed
-    n_beats, _ = length_of_round(Costs(full, frequent, span=1.0), epoch)
+    n_beats, _ = Costs(full, frequent, span=1.0).length_of_round(epoch)
     exchanges = full + (n_beats - 1) * frequent
     round_wanted = exchanges * (1 / MOST_WAITING - 1)
     training = epoch / max(1, round(epoch / round_wanted))

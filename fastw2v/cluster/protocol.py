@@ -46,8 +46,8 @@ def submit_round(submit: Submit, job: Any, blocks: list[Any], workers: list[str]
         is_first, is_last = beat == 0, beat == len(beats) - 1
         start = blocks if is_first or is_last else []
         for i, (share, worker) in enumerate(zip(shares, workers, strict=True)):
-            arguments = (job, share.work, is_last, share.shards, start, replicas[i], frequent)
-            replicas[i] = submit(train_beat, *arguments, at=worker)
+            work = share.work._replace(is_last=is_last)
+            replicas[i] = submit(train_beat, job, work, share.shards, start, replicas[i], frequent, at=worker)
         places = list(zip(replicas, workers, strict=True))
         statistics.append([submit(take_statistics, replica, at=worker) for replica, worker in places])
         if is_first and not is_last:

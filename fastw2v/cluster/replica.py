@@ -27,8 +27,7 @@ from .memory import uninitialized
 from .rounds import Piece
 
 FREQUENT_SHARE = 0.05
-"""The share of the rows that is exchanged after each beat, the most frequent ones: 3 of 4 words of wiki8 after
-subsampling."""
+"""The share of the rows, the most frequent, that is exchanged after each beat: 3 of 4 words of subsampled wiki8."""
 
 
 class Rows(NamedTuple):
@@ -37,9 +36,10 @@ class Rows(NamedTuple):
     inputs: Float32s
     outputs: Float32s
 
-
-Blocks = list[Rows]
-"""All blocks of the model, or the frequent rows of each."""
+    def fill(self, values: Rows) -> None:
+        """Set all rows to these values."""
+        for matrix, value in zip(self, values, strict=True):
+            matrix[:] = value
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class Work(NamedTuple):
     epoch: int
     threads: int
     pieces: list[Piece]
+    is_last: bool = False  # of the round's beats; `submit_round` sets it
 
 
 class BeatStatistics(NamedTuple):
@@ -99,49 +100,39 @@ class BeatStatistics(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """The result of a replica's beat.
-
-    replica: all of its rows, for the next beat; None after the last one. changes: for each block, what the replica
-    added to its frequent rows; after the last beat to all of its rows.
-    """
+    """The result of a replica's beat."""
 
     statistics: BeatStatistics
-    replica: Rows | None
-    changes: list[Rows]
+    rows: Rows | None  # all rows of the replica, for the next beat; None after the last one
+    changes: list[Rows]  # what it added to the frequent rows of each block; after the last beat to all of its rows
 
 
 def train_beat(
-    job: Job,
-    work: Work,
-    is_last: bool,
-    shards: list[EncodedShard],
-    blocks: Blocks,
-    earlier: Beat | None,
-    frequent: Blocks,
+    job: Job, work: Work, shards: list[EncodedShard], blocks: list[Rows], earlier: Beat | None, frequent: list[Rows]
 ) -> Beat:
     """Train a replica on its share of a beat, and take what it has changed.
 
-    It starts from the blocks; after the first beat from the replica that `earlier` left, and from the frequent rows of
-    each block as the last exchange has left them. blocks: may be empty between the first and the last beat.
+    It starts from the blocks; after the first beat from what `earlier` left, and from the frequent rows of each block
+    as the last exchange has left them. blocks: may be empty between the first and the last beat.
     """
     threads = min(work.threads, MAX_THREADS)
     matrices = job.empty_matrices(threads)
     rows = job.by_frequency(matrices)
     if earlier is None:
         for number, block in enumerate(blocks):
-            put(job.block(rows, number), block)
+            job.block(rows, number).fill(block)
     else:
-        assert earlier.replica is not None, "it was not the last beat"
-        put(rows, earlier.replica)
+        assert earlier.rows is not None, "it was not the last beat"
+        rows.fill(earlier.rows)
     for number, block in enumerate(frequent):
-        put(job.block(rows, number, frequent=True), block)
+        job.block(rows, number, frequent=True).fill(block)
     statistics = _train(job, matrices, threads, work, shards)
     changes = []
     for number in range(job.n_blocks):
-        now = job.block(rows, number, frequent=not is_last)
+        now = job.block(rows, number, frequent=not work.is_last)
         before = _start_of_block(blocks[number : number + 1], frequent[number : number + 1])
         changes.append(Rows(*(_by_parts(np.subtract, *pair) for pair in zip(now, before, strict=True))))
-    return Beat(statistics, None if is_last else rows, changes)
+    return Beat(statistics, None if work.is_last else rows, changes)
 
 
 def _train(job: Job, matrices: Matrices, threads: int, work: Work, shards: list[EncodedShard]) -> BeatStatistics:
@@ -185,12 +176,6 @@ def _by_parts(operation: np.ufunc, rows: Float32s, parts: list[Float32s], out: F
         operation(rows[row:stop], part[: stop - row], out=out[row:stop])
         row = stop
     return out
-
-
-def put(rows: Rows, values: Rows) -> None:
-    """Set rows to values."""
-    for matrix, value in zip(rows, values, strict=True):
-        matrix[:] = value
 
 
 def take_statistics(beat: Beat) -> BeatStatistics:

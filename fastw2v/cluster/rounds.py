@@ -70,12 +70,11 @@ class Deal:
     """The spans of an epoch that are not trained yet, dealt out to the replicas in equal parts.
 
     A replica gets spans of shards that it has, as far as possible. It visits its shards group by group, and the spans
-    of a group in a random order, which depends on the seed, the epoch, what is left and who has it. parts: the spans
-    of each replica. n_taken: how many spans of each part `take` has returned.
+    of a group in a random order, which depends on the seed, the epoch, what is left and who has it.
     """
 
-    parts: list[NDArray[np.int64]]
-    n_taken: int = 0
+    parts: list[NDArray[np.int64]]  # the spans of each replica
+    n_taken: int = 0  # so many of each part have been taken
 
     @classmethod
     def of(
@@ -133,14 +132,6 @@ def spans_from_text(text: str, n_spans: int) -> NDArray[np.bool_]:
     return np.unpackbits(bits, count=n_spans).astype(np.bool_)
 
 
-class Costs(NamedTuple):
-    """How many seconds an exchange of all rows, an exchange of the frequent rows, and a span of one replica take."""
-
-    full: float
-    frequent: float
-    span: float
-
-
 MOST_WAITING = 0.08
 """The largest share of the time that the replicas may spend on their exchanges."""
 
@@ -152,18 +143,25 @@ LEAST_BEATS = 4
 analogies; three more exchanges of the frequent rows bring them back."""
 
 
-def length_of_round(costs: Costs, n_spans_of_epoch: float) -> tuple[int, int]:
-    """How many beats a round has, and how many spans each replica trains in a beat: as few as `MOST_WAITING` allows.
+class Costs(NamedTuple):
+    """How many seconds an exchange of all rows, an exchange of the frequent rows, and a span of one replica take."""
 
-    About half of that share goes to the exchanges of frequent rows. n_spans_of_epoch: of one replica. Where they are
-    too few for such a round, the epoch is one round of `LEAST_BEATS` beats: a corpus that small needs no cluster.
-    """
-    n_beats = int(np.clip(1 + costs.full / costs.frequent, 2, MOST_BEATS))
-    exchanges = costs.full + (n_beats - 1) * costs.frequent
-    n_spans = exchanges * (1 / MOST_WAITING - 1) / costs.span
-    if n_spans > n_spans_of_epoch:
-        n_spans, n_beats = n_spans_of_epoch, LEAST_BEATS
-    return n_beats, max(1, math.ceil(n_spans / n_beats))
+    full: float
+    frequent: float
+    span: float
+
+    def length_of_round(self, n_spans_of_epoch: float) -> tuple[int, int]:
+        """How many beats a round has, and how many spans a replica trains in each: as few as `MOST_WAITING` allows.
+
+        About half of that share goes to the exchanges of frequent rows. n_spans_of_epoch: of one replica. If these are
+        too few for such a round, the epoch is one round of `LEAST_BEATS` beats: a corpus that small needs no cluster.
+        """
+        n_beats = int(np.clip(1 + self.full / self.frequent, 2, MOST_BEATS))
+        exchanges = self.full + (n_beats - 1) * self.frequent
+        n_spans = exchanges * (1 / MOST_WAITING - 1) / self.span
+        if n_spans > n_spans_of_epoch:
+            n_spans, n_beats = n_spans_of_epoch, LEAST_BEATS
+        return n_beats, max(1, math.ceil(n_spans / n_beats))
 
 
 class BeatTimes(NamedTuple):
@@ -197,10 +195,6 @@ class RoundCosts:
         if not self._measured:
             return FIRST_COSTS
         return Costs(*(statistics.median(values) for values in zip(*self._measured, strict=True)))
-
-    def length_of_round(self, n_spans_of_epoch: float) -> tuple[int, int]:
-        """`length_of_round` at these costs."""
-        return length_of_round(self.costs(), n_spans_of_epoch)
 
     def measure(self, beats: list[BeatTimes], seconds: float) -> None:
         """Learn from a round that took `seconds`. The exchange of its last beat is that of all rows."""

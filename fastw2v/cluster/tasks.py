@@ -125,19 +125,16 @@ class Tasks:
         """
         from distributed import Future
 
-        new_keys: dict[str, str] = {}
-        keys_of_workers: dict[str, list[str]] = {}
+        new_keys = {future.key: self._new_key("block") for future in futures}
+        renamed: dict[str, dict[str, str]] = {}  # by the worker that has the data
         for key, holders in self._who_has(futures).items():
             if not holders:
                 raise DataLost(f"the workers lost the data of {key}")
-            new_keys[key] = self._new_key("block")
-            keys_of_workers.setdefault(holders[0], []).append(key)
-        who_has: dict[str, list[str]] = {}
+            renamed.setdefault(holders[0], {})[key] = new_keys[key]
         n_bytes: dict[str, int] = {}
-        for worker, keys in keys_of_workers.items():
-            renamed = {key: new_keys[key] for key in keys}
-            n_bytes |= self._connection.run(_rename, renamed, workers=[worker])[worker]
-            who_has |= {key: [worker] for key in renamed.values()}
+        for worker, names in renamed.items():
+            n_bytes |= self._connection.run(_rename, names, workers=[worker])[worker]
+        who_has = {key: [worker] for worker, names in renamed.items() for key in names.values()}
         with self._connection.translated_errors():
             update_data = self._client.scheduler.update_data
             self._client.sync(update_data, who_has=who_has, nbytes=n_bytes, client=self._client.id)

@@ -86,12 +86,11 @@ class Workers:
         """
         address = self._connection.address
         start, is_told = time.monotonic(), False
-        while not (there := self._present()):
+        while not (there := {w: n for w, n in self._connection.threads_of_workers().items() if w not in self.refused}):
             waited = time.monotonic() - start
             if self._threads_of_workers and not is_told:
                 is_told = True
-                message = f"no workers are left: waiting {PATIENCE:.0f} s for others"
-                self._connection.tell(ClusterChanged(0, message))
+                self._connection.tell(ClusterChanged(0, f"no workers are left: waiting {PATIENCE:.0f} s for others"))
             if waited > FIRST_PATIENCE and not self._threads_of_workers:
                 raise InputError(f"{address} has no workers: start some with dask worker {address}")
             if waited > PATIENCE:
@@ -99,10 +98,6 @@ class Workers:
             self._connection.poll()
             time.sleep(POLL_SECONDS)
         return there
-
-    def _present(self) -> dict[str, int]:
-        threads = self._connection.threads_of_workers()
-        return {worker: n for worker, n in threads.items() if worker not in self.refused}
 
     def update(self) -> None:
         """Take in workers that came, unless they are refused, and leave out those that are gone. Tells all of it."""

@@ -8,12 +8,11 @@ from fake_dask import FakeTasks
 from listeners import Recorder
 from planted import planted_text
 
-from fastw2v.cluster import loop as module
 from fastw2v.cluster.connection import ClusterFailed
 from fastw2v.cluster.corpus import read_corpus
 from fastw2v.cluster.loop import MOST_LOSSES, ClusterLoop
 from fastw2v.cluster.protocol import bytes_of_round
-from fastw2v.cluster.rounds import spans_from_text, spans_to_text
+from fastw2v.cluster.rounds import Costs, spans_from_text, spans_to_text
 from fastw2v.config import TrainConfig
 from fastw2v.corpus import shards as corpus_shards
 from fastw2v.corpus.corpus import Corpus
@@ -271,7 +270,7 @@ def test_what_is_left_of_an_epoch(shards):
 
 def test_the_position_within_an_epoch(shards, monkeypatch):
     """Checkpoints between rounds have which spans are done."""
-    monkeypatch.setattr(module.RoundCosts, "length_of_round", lambda costs, n_spans: (2, 2))
+    monkeypatch.setattr(Costs, "length_of_round", lambda costs, n_spans: (2, 2))
     cluster = Cluster(shards, epochs=1)
     checkpoints = cluster.run.checkpointer = Checkpoints(cluster.run)
     cluster.train()

@@ -40,7 +40,7 @@ def round_of(job, numbers, n_beats, n_replicas=1):
     outcome = submit_round(run_at_once, job, blocks, [f"w{i}" for i in range(n_replicas)], beats)
     after = Rows(*(np.full((12, 5), np.nan, np.float32) for _ in range(2)))
     for number, block in enumerate(outcome.blocks):
-        replica.put(job.block(after, number), block)
+        job.block(after, number).fill(block)
     return before, after, np.sum([one.total for beat in outcome.statistics for one in beat], axis=0)
 
 

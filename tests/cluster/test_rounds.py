@@ -14,7 +14,6 @@ from fastw2v.cluster.rounds import (
     Deal,
     RoundCosts,
     ShardedSpans,
-    length_of_round,
     share_waited,
     spans_from_text,
     spans_to_text,
@@ -97,18 +96,17 @@ def test_spans_done_as_text():
 
 def test_rounds_are_as_long_as_exchanges_cost():
     costs = Costs(full=0.4, frequent=0.05, span=0.005)
-    n_beats, n_spans = length_of_round(costs, 1e9)
+    n_beats, n_spans = costs.length_of_round(1e9)
     waiting = costs.full + (n_beats - 1) * costs.frequent
     assert waiting / (waiting + n_beats * n_spans * costs.span) == pytest.approx(MOST_WAITING, rel=0.05)
-    n_beats, n_spans = length_of_round(costs, 100)
+    n_beats, n_spans = costs.length_of_round(100)
     assert (n_beats, n_beats * n_spans) == (LEAST_BEATS, 100)
-    assert length_of_round(costs, 1)[1] == 1
+    assert costs.length_of_round(1)[1] == 1
 
 
 def test_costs_are_measured():
     costs = RoundCosts()
     assert costs.costs() == FIRST_COSTS
-    assert costs.length_of_round(1e9) == length_of_round(FIRST_COSTS, 1e9)
     # 30 spans in 3 s of kernels. The first beat's time outside of them is nobody's exchange: it starts the round.
     beats = [BeatTimes(1.5, 1.0, 10), BeatTimes(1.1, 1.0, 10), BeatTimes(1.3, 1.0, 10)]
     costs.measure(beats, seconds=4.9)
