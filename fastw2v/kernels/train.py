@@ -62,11 +62,11 @@ def _train_span(
     """Train on the span number i of `spans`, on one thread."""
     number, learning_rate, stride = spans.numbers[i], spans.learning_rates[i], outputs.shape[1]
     negatives, paths = objective.negatives, objective.paths
-    by_path = objective.layout.n_spares > 0
+    by_path = paths.longest > 0
     own = rows_of_thread(objective.layout, thread)
     state = state_of_span(visit.seed, visit.epoch, number)
     kept, n_kept, n_tokens, state = subsample(ids, number, spans.length, windows, state)
-    #use_copies(own, kept)
+    use_copies(own, kept)
     n_outputs = 1 + negatives.n
     n_tiles = tiles_of(max(n_outputs, paths.longest))
     scratch = new_scratch(2 * windows.window, n_tiles * TILE_OUTPUTS, negatives.n_draws, stride)
@@ -79,7 +79,7 @@ def _train_span(
     copy_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
 
     turn, window = Turn(np.int64(0), np.int64(0)), before_first_window()
-    until_merge, until_loss, n_predictions = np.int64(256), below(mix(state), np.uint64(visit.loss_every)), 0
+    until_merge, until_loss, n_predictions = merge_every(own), below(mix(state), np.uint64(visit.loss_every)), 0
     for _ in range(n_kept):
         window, state = next_window(kept, window, windows, state)
         n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
@@ -123,7 +123,7 @@ def _train_span(
             if until_merge == 0:
                 merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
                 merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
-                until_merge = np.int64(256)
+                until_merge = merge_every(own)
         if windows.by_mean and visit.learn:
             spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
     merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
