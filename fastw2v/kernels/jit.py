@@ -58,7 +58,7 @@ def parallel_kernel(function: Function) -> Function:
 
 def inlined(function: Function) -> Function:
     """Compile a helper into its callers: a vector cannot cross a real call without going through memory."""
-    return numba.njit(forceinline=True, **OPTIONS)(function)  # type: ignore[no-any-return]
+    return numba.njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)  # type: ignore[no-any-return]
 
 
 def is_cache_cold(name: str) -> bool:

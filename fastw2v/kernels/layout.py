@@ -85,73 +85,61 @@ class RowLayout(NamedTuple):
 
 
 class ThreadRows(NamedTuple):
-    """The first row of each kind that one thread owns, and its copies as they were at the last merge."""
+    """The rows of one thread: the layout, with the first row of each kind that the thread owns."""
 
-    layout: RowLayout
+    n_words: int
+    n_hot_inputs: int
+    first_hot_output: int
+    n_hot_outputs: int
     first_input_copy: int
     first_output_copy: int
     first_spare: int
-    merged_inputs: Float32s  # (n_hot_inputs, stride)
-    merged_outputs: Float32s  # (n_hot_outputs, stride)
 
 
 @inlined
-def rows_of_thread(layout: RowLayout, thread: int, stride: int) -> ThreadRows:
-    """Return the rows of one thread; `copy_hot_rows` has yet to fill its copies."""
+def rows_of_thread(layout: RowLayout, thread: int) -> ThreadRows:
+    """Return the rows of one thread."""
     return ThreadRows(
-        layout,
+        layout.n_words,
+        layout.n_hot_inputs,
+        layout.first_hot_output,
+        layout.n_hot_outputs,
         layout.input_copies[thread],
         layout.output_copies[thread],
         layout.spare_inputs[thread],
-        np.empty((layout.n_hot_inputs, stride), np.float32),
-        np.empty((layout.n_hot_outputs, stride), np.float32),
     )
 
 
 @inlined
 def use_copies(own: ThreadRows, words: Int32s) -> None:
     """Overwrite words by the input rows that this thread uses for them: its own copies of hot ones; -1 stays."""
-    if own.layout.n_hot_inputs > 0:
+    if own.n_hot_inputs > 0:
         for i in range(words.shape[0]):
-            if 0 <= words[i] < own.layout.n_hot_inputs:
+            if 0 <= words[i] < own.n_hot_inputs:
                 words[i] += own.first_input_copy
 
 
 @inlined
 def word_of_row(own: ThreadRows, row: int) -> int:
     """The word of an input row that `use_copies` gave."""
-    return row - own.first_input_copy if row >= own.layout.n_words else row
+    return row - own.first_input_copy if row >= own.n_words else row
 
 
 @inlined
 def output_row(own: ThreadRows, row: int) -> int:
     """The row that this thread uses for an output row: its own copy of a hot one."""
-    place = row - own.layout.first_hot_output
-    return own.first_output_copy + place if 0 <= place < own.layout.n_hot_outputs else row
+    place = row - own.first_hot_output
+    return own.first_output_copy + place if 0 <= place < own.n_hot_outputs else row
 
 
 @inlined
-def merge_every(layout: RowLayout) -> int:
+def merge_every(own: ThreadRows) -> int:
     """After how many steps a thread merges its copies of the hot rows."""
-    return STEPS_FOR_A_MERGED_ROW * max(1, layout.n_hot_inputs, layout.n_hot_outputs)
+    return STEPS_FOR_A_MERGED_ROW * max(1, own.n_hot_inputs, own.n_hot_outputs)
 
 
 @inlined
-def copy_hot_rows(own: ThreadRows, inputs: Float32s, outputs: Float32s) -> None:
-    """Make this thread's copies of the hot rows."""
-    _copy_rows(inputs, own.merged_inputs, np.int64(0), own.first_input_copy)
-    _copy_rows(outputs, own.merged_outputs, own.layout.first_hot_output, own.first_output_copy)
-
-
-@inlined
-def merge_hot_rows(own: ThreadRows, inputs: Float32s, outputs: Float32s) -> None:
-    """Add what this thread's copies have moved by since the last merge to the shared rows, and copy those again."""
-    _merge_rows(inputs, own.merged_inputs, np.int64(0), own.first_input_copy)
-    _merge_rows(outputs, own.merged_outputs, own.layout.first_hot_output, own.first_output_copy)
-
-
-@inlined
-def _copy_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> None:
+def copy_hot_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> None:
     n, stride = merged.shape
     for i in range(n):
         for column in range(0, stride, LANES):
@@ -161,7 +149,7 @@ def _copy_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> N
 
 
 @inlined
-def _merge_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> None:
+def merge_hot_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> None:
     n, stride = merged.shape
     for i in range(n):
         for column in range(0, stride, LANES):
@@ -171,14 +159,6 @@ def _merge_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> 
             store(matrix, shared, value)
             store(matrix, copy, value)
             store(merged, i * stride + column, value)
-
-
-@inlined
-def copy_row(matrix: Float32s, source: int, target: int) -> None:
-    """Copy row `source` of a matrix to row `target`."""
-    stride = matrix.shape[1]
-    for column in range(0, stride, LANES):
-        store(matrix, target * stride + column, load(matrix, source * stride + column))
 
 
 @inlined

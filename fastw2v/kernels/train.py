@@ -11,11 +11,11 @@ from .huffman import Paths
 from .jit import Float32s, Float64s, Int32s, inlined, kernel, parallel_kernel
 from .layout import RowLayout, ThreadRows, copy_hot_rows, merge_every, merge_hot_rows, output_row, prefetch_row, rows_of_thread
 from .layout import use_copies, word_of_row
-from .negatives import Negatives, Turn, draw_all_negatives, draw_negatives, next_turn, restore_negative, set_centre
+from .negatives import Negatives, Turn, draw_negatives, next_turn, restore_negative, set_centre
 from .random import below, mix
 from .simd import TILE_OUTPUTS
 from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, add_sample
-from .update import Operands, Scratch, fill_last_tile, loss_of_logits, new_scratch, set_output, spread_step, step
+from .update import ONE, Operands, Scratch, fill_last_tile, loss_of_logits, new_scratch, set_output, spread_step, step
 from .update import take_logits, take_mean, tiles_of
 from .walk import Spans, Windows, before_first_window, gather_contexts, next_window, state_of_span, subsample
 
@@ -63,18 +63,23 @@ def _train_span(
     number, learning_rate, stride = spans.numbers[i], spans.learning_rates[i], outputs.shape[1]
     negatives, paths = objective.negatives, objective.paths
     by_path = paths.longest > 0
-    own = rows_of_thread(objective.layout, thread, stride)
+    own = rows_of_thread(objective.layout, thread)
     state = state_of_span(visit.seed, visit.epoch, number)
     kept, n_kept, n_tokens, state = subsample(ids, number, spans.length, windows, state)
     use_copies(own, kept)
     n_outputs = 1 + negatives.n
     n_tiles = tiles_of(max(n_outputs, paths.longest))
     scratch = new_scratch(2 * windows.window, n_tiles * TILE_OUTPUTS, negatives.n_draws, stride)
-    state = draw_all_negatives(scratch, n_tiles, negatives, outputs, own, learning_rate, state)
-    copy_hot_rows(own, inputs, outputs)
+    for draw in range(negatives.n_draws):
+        set_output(scratch, draw * n_tiles * TILE_OUTPUTS, np.int64(0), ONE, learning_rate)
+        state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, learning_rate, state)
+    merged_inputs = np.empty((own.n_hot_inputs, stride), np.float32)
+    merged_outputs = np.empty((own.n_hot_outputs, stride), np.float32)
+    copy_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
+    copy_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
 
     turn, window = Turn(np.int64(0), np.int64(0)), before_first_window()
-    until_merge, until_loss, n_predictions = merge_every(objective.layout), below(mix(state), np.uint64(visit.loss_every)), 0
+    until_merge, until_loss, n_predictions = merge_every(own), below(mix(state), np.uint64(visit.loss_every)), 0
     for _ in range(n_kept):
         window, state = next_window(kept, window, windows, state)
         n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
@@ -116,11 +121,13 @@ def _train_span(
             first += n_together
             until_merge -= 1
             if until_merge == 0:
-                merge_hot_rows(own, inputs, outputs)
-                until_merge = merge_every(objective.layout)
+                merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
+                merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+                until_merge = merge_every(own)
         if windows.by_mean and visit.learn:
             spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
-    merge_hot_rows(own, inputs, outputs)
+    merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
+    merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
     statistics[N_TOKENS] = n_tokens
     statistics[N_PREDICTIONS] = n_predictions
     statistics[LOGIT_SUM] = scratch.logit_sums.sum()
@@ -139,7 +146,7 @@ def _train_spans(
     for i in numba.prange(spans.numbers.shape[0]):
         objective = Objective(negatives, paths, layout)  # `prange` cannot take a tuple of tuples from outside
         thread = numba.get_thread_id()
-        _train_span(ids, spans, i, inputs, outputs, windows, objective, visit, statistics[i], thread)
+        _train_span(ids, spans, np.int64(i), inputs, outputs, windows, objective, visit, statistics[i], thread)
 
 
 train_spans = parallel_kernel(_train_spans)

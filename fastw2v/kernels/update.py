@@ -135,22 +135,23 @@ def _coefficients_of(operands: Operands, tile: int, context: int) -> int:
 
 
 @inlined
-def take_logits(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
-    """Write u.v of each context and output row to `scratch.coefficients`."""
-    rows, first, n = scratch.contexts, operands.first, operands.n_contexts
-    n_in_fours = n // 4 * 4 if HAS_32_REGISTERS else 0
-    for tile in range(operands.n_tiles):
-        output_rows = _tile_rows(scratch, operands.first_tile + tile)
-        place = _coefficients_of(operands, tile, 0)
-        for i in range(0, n_in_fours, 4):
-            four = (rows[first + i], rows[first + i + 1], rows[first + i + 2], rows[first + i + 3])
-            _take_logits_of_tile(scratch, inputs, four, outputs, output_rows, place + i * SLOTS)
-        for i in range(n_in_fours, n - 1, 2):
-            pair = (rows[first + i], rows[first + i + 1])
-            _take_logits_of_tile(scratch, inputs, pair, outputs, output_rows, place + i * SLOTS)
-        if n % 2 == 1:
-            last = (rows[first + n - 1],)
-            _take_logits_of_tile(scratch, inputs, last, outputs, output_rows, place + (n - 1) * SLOTS)
+def take_logits(scratch, inputs, outputs, operands):
+    first, n_contexts, first_tile, n_tiles = operands.first, operands.n_contexts, operands.first_tile, operands.n_tiles
+    rows = scratch.contexts
+    end = first + n_contexts
+    end_of_fours = first + n_contexts // 4 * 4 if HAS_32_REGISTERS else first
+    for tile in range(n_tiles):
+        output_rows = _tile_rows(scratch, first_tile + tile)
+        start = (tile * (n_contexts + 1) - first) * SLOTS
+        for context in range(first, end_of_fours, 4):
+            four = (rows[context], rows[context + 1], rows[context + 2], rows[context + 3])
+            _take_logits_of_tile(scratch, inputs, four, outputs, output_rows, start + context * SLOTS)
+        for context in range(end_of_fours, end - 1, 2):
+            pair = (rows[context], rows[context + 1])
+            _take_logits_of_tile(scratch, inputs, pair, outputs, output_rows, start + context * SLOTS)
+        if n_contexts % 2 == 1:
+            last = (rows[end - 1],)
+            _take_logits_of_tile(scratch, inputs, last, outputs, output_rows, start + (end - 1) * SLOTS)
 
 
 @inlined
@@ -172,13 +173,13 @@ def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operan
     """
     stride = outputs.shape[1]
     for tile in range(operands.n_tiles):
-        first_place = _coefficients_of(operands, tile, 0)
+        tile_size = (operands.n_contexts + 1) * SLOTS
         for place in range(0, operands.n_contexts * SLOTS, LANES):
-            logits = load(scratch.coefficients, first_place + place)
+            logits = load(scratch.coefficients, tile * tile_size + place)
             store(scratch.logit_sums, 0, add(load(scratch.logit_sums, 0), logits))
             slot = (operands.first_tile + tile) * SLOTS + place % SLOTS
             error = subtract(load_slots(scratch.labels, slot), sigmoid(logits))
-            store(scratch.coefficients, first_place + place, multiply(load_slots(scratch.rates, slot), error))
+            store(scratch.coefficients, tile * tile_size + place, multiply(load_slots(scratch.rates, slot), error))
     if operands.n_contexts == 1:
         _step_of_one(scratch, inputs, outputs, operands)
     else:
@@ -218,18 +219,18 @@ def _step_of_columns(
 def _step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
     """Move one input row, whose coefficients stay in registers, and the outputs; `scratch.before` keeps what it was."""
     stride = outputs.shape[1]
-    row = (scratch.contexts[operands.first],)
+    row = scratch.contexts[operands.first]
     for column in range(0, stride, LANES):
-        store_rows(scratch.before, (column,), 0, (0,), load_rows(inputs, row, column, (0,)))
+        store(scratch.before, column, load(inputs, row + column))
     for tile in range(operands.n_tiles):
         output_rows = _tile_rows(scratch, operands.first_tile + tile)
-        coefficients = splat_slots(scratch.coefficients, _coefficients_of(operands, tile, 0))
+        coefficients = splat_slots(scratch.coefficients, tile * 2 * SLOTS)
         for column in range(0, stride, LANES):
             old = load_rows(outputs, output_rows, column, (0,))
-            moved = load_rows(inputs, row, column, (0,))
+            moved = load_rows(inputs, (row,), column, (0,))
             fixed = load_rows(scratch.before, (0,), column, (0,))
             moved, new = exchange(coefficients, moved, fixed, old, old)
-            store_rows(inputs, row, column, (0,), moved)
+            store_rows(inputs, (row,), column, (0,), moved)
             store_rows(outputs, output_rows, column, (0,), new)
 
 

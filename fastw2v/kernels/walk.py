@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import Bools, Float32s, Int32s, Int64s, inlined
-from .layout import ThreadRows, copy_row, word_of_row
+from .layout import ThreadRows, word_of_row
 from .random import advance, below, mix, stream
+from .simd import LANES, load, store
 from .update import Scratch
 
 MAX_SHIFT = 500
@@ -134,7 +135,8 @@ def gather_contexts(
             row = np.int64(kept[position])
             if is_frozen.shape[0] > 0 and is_frozen[word_of_row(own, row)]:
                 spare = own.first_spare + n_contexts
-                copy_row(inputs, row, spare)
+                for column in range(0, stride, LANES):
+                    store(inputs, spare * stride + column, load(inputs, row * stride + column))
                 row = spare
             scratch.contexts[n_contexts] = row * stride
             n_contexts += 1
