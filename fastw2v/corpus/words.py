@@ -15,7 +15,7 @@ from .tokenizer import Tokenizer
 
 
 def count_words(tokenizers: list[Tokenizer], invalid_utf8: str) -> WordCounts:
-    """Let the first tokenizer absorb the others, and return its words. invalid_utf8: as in `Corpus.from_blocks`."""
+    """Let the first tokenizer absorb the others; return its words. Raises InputError if `invalid_utf8` refuses them."""
     first = tokenizers[0]
     places = [np.arange(first.n_words, dtype=np.int32)] + [first.absorb(other) for other in tokenizers[1:]]
     words, word_of_place, n_invalid = _as_text(first, invalid_utf8)

@@ -10,7 +10,7 @@ import pytest
 from corpora import read, reference_sentences, sentences_of
 
 from fastw2v.corpus.source import read_blocks
-from fastw2v.errors import InputError, MissingExtra
+from fastw2v.errors import InputError, MissingExtra, RunError
 
 COMPRESSORS = {"plain": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 TEXT = b"one two three\ntwo one\n" * 1000
@@ -100,3 +100,15 @@ def test_blocks_of_a_plain_file(tmp_path):
     blocks = [block for _, block in read_blocks([str(path)])]
     assert len(blocks) > 2
     assert all(block[-1] in b" \n" for block in blocks)
+
+
+def test_a_corpus_that_changes_while_it_is_read(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("a b c\n" * 1_000_000)
+
+    def grow(n_bytes):
+        with open(path, "a") as file:
+            file.write("more\n")
+
+    with pytest.raises(RunError, match=r"corpus .*t.txt changed while it was read: wait until it is complete"):
+        read(path, on_bytes=grow)

@@ -9,7 +9,7 @@ REPORT = os.environ.get("FAULTS_REPORT")
 
 
 def amount(n, least=1):
-    """So many of n attacks."""
+    """How many of n attacks are made."""
     return max(least, round(n * AMOUNT))
 
 
@@ -25,5 +25,5 @@ def report(name, **figures):
     print(f"\n{name}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))
     if REPORT:
         path = Path(REPORT)
-        found = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**found, name: figures}, indent=1) + "\n")
+        earlier = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**earlier, name: figures}, indent=1) + "\n")

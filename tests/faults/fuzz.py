@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+INSTRUMENTED = ["fastw2v.corpus", "fastw2v.vectors", "fastw2v.training", "fastw2v.modelfile"]
+
 if __name__ == "__main__":
     import atheris
 
@@ -18,12 +20,14 @@ if __name__ == "__main__":
     import fastw2v.kernels.tokenize
     import fastw2v.kernels.train  # noqa: F401  before the others: Numba cannot compile what is instrumented
 
-    instrumented = atheris.instrument_imports(include=["fastw2v.corpus", "fastw2v.vectors", "fastw2v.training"])
+    instrumented = atheris.instrument_imports(include=INSTRUMENTED)
 else:
     instrumented = contextlib.nullcontext()
 with instrumented:
     from fastw2v import InputError
     from fastw2v.corpus.corpus import Corpus
+    from fastw2v.corpus.pruning import Pruning
+    from fastw2v.modelfile import CHECKPOINT
     from fastw2v.training import checkpoint
     from fastw2v.vectors import formats
 
@@ -36,7 +40,7 @@ def tokenizer(data):
     path.write_bytes(data)
     for invalid in ("replace", "keep", "refuse"):
         try:
-            corpus = Corpus.from_text(str(path), min_count=1, least_words=1, invalid_utf8=invalid, threads=2)
+            corpus = Corpus.from_text(path, Pruning(min_count=1, least_words=1), invalid_utf8=invalid, threads=2)
         except InputError:
             continue
         assert corpus.n_tokens == np.count_nonzero(corpus.ids >= 0) == corpus.vocabulary.counts.sum()
@@ -60,22 +64,22 @@ def loader(kind):
 
 
 def checkpoints(data):
-    (ROOM / checkpoint.CURRENT).write_bytes(data)
+    (ROOM / CHECKPOINT).write_bytes(data)
     with contextlib.suppress(InputError):
         checkpoint.load(ROOM)
 
 
-TARGETS = {"tokenizer": tokenizer, "checkpoint": checkpoints,
-           **{kind: loader(kind) for kind in ("text", "binary", "glove", "npz", "native")}}  # fmt: skip
+LOADERS = {kind: loader(kind) for kind in ("text", "binary", "glove", "npz", "native")}
+TARGETS = {"tokenizer": tokenizer, "checkpoint": checkpoints, **LOADERS}
 
 
 def main(name, seconds, *directories):
     import resource
 
     resource.setrlimit(resource.RLIMIT_DATA, (4 << 30, 4 << 30))
-    options = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=0", "-max_len=4096", "-print_final_stats=1",
-               f"-artifact_prefix={os.getcwd()}/"]  # fmt: skip
-    atheris.Setup(["fuzz", *options, *directories], TARGETS[name])
+    limits = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=0", "-max_len=4096"]
+    output = ["-print_final_stats=1", f"-artifact_prefix={os.getcwd()}/"]
+    atheris.Setup(["fuzz", *limits, *output, *directories], TARGETS[name])
     atheris.Fuzz()
 
 

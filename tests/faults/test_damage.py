@@ -9,10 +9,16 @@ import writer
 from figures import amount, report, some
 
 from fastw2v import InputError
-from fastw2v.training.checkpoint import CURRENT, PREVIOUS, load
-from fastw2v.vectors.containers import _PREFIX
+from fastw2v.modelfile import _PREFIX, CHECKPOINT, PREVIOUS_CHECKPOINT
+from fastw2v.training.checkpoint import load
 
 pytestmark = pytest.mark.faults
+
+
+def parts_of(checkpoint):
+    """All that a checkpoint holds, in memory of its own."""
+    content = checkpoint.content
+    return content.vectors.copy(), content.output_vectors.copy(), list(content.words), checkpoint.about
 
 
 @pytest.fixture
@@ -22,19 +28,17 @@ def attack(tmp_path):
     It says refused, the same (what differs is padding), or accepted damaged.
     """
     writer.write("checkpoint", tmp_path, 1)
-    (tmp_path / PREVIOUS).unlink(missing_ok=True)
-    path = tmp_path / CURRENT
+    (tmp_path / PREVIOUS_CHECKPOINT).unlink(missing_ok=True)
+    path = tmp_path / CHECKPOINT
     whole = path.read_bytes()
-    good = load(tmp_path)
-    expected = (good.content.vectors.copy(), good.content.output_vectors.copy(), list(good.content.words), good.about)
+    expected = parts_of(load(tmp_path))
 
     def attack(data):
         path.write_bytes(data)
         try:
-            found = load(tmp_path)
+            got = parts_of(load(tmp_path))
         except InputError:
             return "refused"
-        got = found.content.vectors, found.content.output_vectors, list(found.content.words), found.about
         try:
             np.testing.assert_equal(got, expected)
         except AssertionError:
@@ -45,8 +49,8 @@ def attack(tmp_path):
 
 
 def tell(name, outcomes):
-    report(name, tried=outcomes.total(), refused=outcomes["refused"], in_padding=outcomes["the same"],
-           accepted_damaged=outcomes["accepted damaged"])  # fmt: skip
+    kinds = {"refused": "refused", "in_padding": "the same", "accepted_damaged": "accepted damaged"}
+    report(name, tried=outcomes.total(), **{key: outcomes[kind] for key, kind in kinds.items()})
     assert outcomes["accepted damaged"] == 0
 
 

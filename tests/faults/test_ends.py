@@ -9,16 +9,17 @@ import time
 
 import numpy as np
 import pytest
-from planted import planted_text
 from figures import amount, report
+from planted import planted_text
 
 import fastw2v
 from fastw2v import Vectors
 from fastw2v.training.checkpoint import load
-from fastw2v.training.run import compile_kernels
+from fastw2v.training.warmup import compile_kernels
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
+OF_SIGNALS = ["--dim", 100, "--epochs", 1000, "--threads", 1, "--min-count", 1]
 OPTIONS = {"dim": 30, "min_count": 1, "epochs": 60, "sample": 0, "threads": 1, "seed": 5}
 
 
@@ -69,8 +70,8 @@ def test_killed_at_random_moments(text, tmp_path):
         os.kill(number, signal.SIGKILL)
         if wait(number) == -signal.SIGKILL:
             n_killed += 1
-            found = load(directory) if directory.exists() else None
-            now = found.position.n_words if found else 0
+            checkpoint = load(directory) if directory.exists() else None
+            now = checkpoint.position.n_words if checkpoint else 0
             n_lost += now < reached
             reached = now
             continue
@@ -94,8 +95,7 @@ def test_signals_at_random_moments(text, tmp_path):
     seconds, codes, half_written = [], [], []
     for i in range(amount(100, 5)):
         output = tmp_path / f"o{i}.txt"
-        command = ["fastw2v", "train", text, "-o", output, "--checkpoint", tmp_path / f"c{i}", "--dim", 100,
-                   "--epochs", 1000, "--threads", 1, "--min-count", 1]  # fmt: skip
+        command = ["fastw2v", "train", text, "-o", output, "--checkpoint", tmp_path / f"c{i}", *OF_SIGNALS]
 
         def run(command=command):
             sys.argv = [str(part) for part in command]
@@ -110,7 +110,7 @@ def test_signals_at_random_moments(text, tmp_path):
         seconds.append(time.monotonic() - start)
         assert codes[-1] in (128 + sent, -sent), codes[-1]  # -sent: before the command line caught it
         half_written += [*tmp_path.glob(f"o{i}.txt"), *tmp_path.glob(f".o{i}*")]
-    report("signals at random moments", tried=len(codes), half_written=len(half_written),
-           seconds_to_exit_p50=round(statistics.median(seconds), 3), max=round(max(seconds), 3))  # fmt: skip
+    waits = {"seconds_to_exit_p50": round(statistics.median(seconds), 3), "max": round(max(seconds), 3)}
+    report("signals at random moments", tried=len(codes), half_written=len(half_written), **waits)
     assert not half_written
     assert max(seconds) < 2

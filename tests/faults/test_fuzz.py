@@ -60,8 +60,8 @@ def test_hypothesis(seeds, target):
 def test_atheris(seeds, tmp_path, target):
     pytest.importorskip("atheris", reason="needs atheris: pip install atheris")
     seconds = max(2, round(60 * AMOUNT))
-    done = subprocess.run([sys.executable, Path(fuzz.__file__), target, str(seconds), seeds / target], cwd=tmp_path,
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    command = [sys.executable, Path(fuzz.__file__), target, str(seconds), seeds / target]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert not list(tmp_path.iterdir()), done.stderr[-3000:]
     executed = re.search(r"number_of_executed_units: (\d+)", done.stderr)

@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.skipif(not os.path.exists("/proc/s
 CODE = """
 import sys
 from fastw2v.corpus.corpus import Corpus
-corpus = Corpus.from_text(sys.argv[1], min_count=int(sys.argv[2]), threads=2, least_words=0)
+from fastw2v.corpus.pruning import Pruning
+corpus = Corpus.from_text(sys.argv[1], Pruning(min_count=int(sys.argv[2]), least_words=0), threads=2)
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss is the parent's too
 print(int(peak.split()[1]) // 1024, corpus.n_tokens)
 """
@@ -22,9 +23,8 @@ print(int(peak.split()[1]) // 1024, corpus.n_tokens)
 def read(path, min_count=1):
     """(peak MB, words, seconds)"""
     start = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, path, str(min_count)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", CODE, path, str(min_count)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     megabytes, n_tokens = map(int, done.stdout.split())
     return megabytes, n_tokens, time.monotonic() - start
 
@@ -68,8 +68,8 @@ def test_ids_on_a_limited_disk(tmp_path):
     write(path, ("a b c d\n" for _ in range(2_000_000)))
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))\n"
     code += "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nfrom fastw2v.cli import main\nmain()"
-    done = subprocess.run([sys.executable, "-c", code, "train", path, "-o", tmp_path / "o", "--temp-dir", tmp_path],
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    command = [sys.executable, "-c", code, "train", path, "-o", tmp_path / "o", "--temp-dir", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no room left in" in done.stderr
     left_behind = sorted(set(os.listdir(tmp_path)) - {"t"})

@@ -13,7 +13,8 @@ import writer
 from figures import report, some
 
 from fastw2v import InputError, RunError, Vectors
-from fastw2v.training.checkpoint import CURRENT, PREVIOUS, load
+from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
+from fastw2v.training.checkpoint import load
 
 pytestmark = [
     pytest.mark.faults,
@@ -21,19 +22,26 @@ pytestmark = [
 ]
 
 CALLS = ("write", "fsync", "close", "rename", "link", "unlink", "chmod", "openat")
-ERRORS = {"write": ("ENOSPC", "EIO"), "fsync": ("EIO", "ENOSPC"), "close": ("EIO",), "rename": ("EIO", "EACCES"),
-          "link": ("EPERM",), "openat": ("ENOSPC", "EMFILE")}  # fmt: skip
+ERRORS = {
+    "write": ("ENOSPC", "EIO"),
+    "fsync": ("EIO", "ENOSPC"),
+    "close": ("EIO",),
+    "rename": ("EIO", "EACCES"),
+    "link": ("EPERM",),
+    "openat": ("ENOSPC", "EMFILE"),
+}
 
 
 def strace(what, directory, *injected):
     """Run the writer under strace, which sees only what touches its files: (exit code, stderr, calls)."""
-    names = [f".{CURRENT}.{writer.TEMPORARY}.tmp", CURRENT, PREVIOUS, f".{PREVIOUS}.link", "vectors.txt",
-             f".vectors.txt.{writer.TEMPORARY}.tmp", ""]  # fmt: skip
+    written = (CHECKPOINT, "vectors.txt")
+    names = [*written, *(f".{name}.{writer.TEMPORARY}.tmp" for name in written)]
+    names += [PREVIOUS_CHECKPOINT, f".{PREVIOUS_CHECKPOINT}.link", ""]
     paths = [part for name in names for part in ("-P", str(directory / name).rstrip("/"))]
     log = directory.parent / "trace"
     command = ["strace", "-f", "-o", log, "-e", f"trace={','.join(CALLS)}", *injected, *paths]
-    done = subprocess.run([*command, sys.executable, writer.__file__, what, directory], capture_output=True, text=True,
-                          check=False, cwd=Path(writer.__file__).parent)  # fmt: skip
+    command += [sys.executable, writer.__file__, what, directory]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(writer.__file__).parent)
     calls = Counter(re.findall(r"^\d+ +(\w+)\(", log.read_text(), re.MULTILINE))
     return done.returncode, done.stderr, calls
 
@@ -59,11 +67,11 @@ def mark_of(what, directory):
             vectors = Vectors.load(directory / "vectors.txt")
             mark = int(vectors.vectors.min())
             return mark if len(vectors) == writer.N_WORDS and (vectors.vectors == mark).all() else 0
-        found = load(directory)
+        checkpoint = load(directory)
     except InputError:
         return 0
-    mark = found.position.n_words
-    return mark if (found.content.vectors == mark).all() else 0
+    mark = checkpoint.position.n_words
+    return mark if (checkpoint.content.vectors == mark).all() else 0
 
 
 @pytest.mark.parametrize("what", ["checkpoint", "vectors"])
@@ -87,8 +95,8 @@ def test_killed_at_every_call(room, what):
 @pytest.mark.parametrize("what", ["checkpoint", "vectors"])
 def test_errors_at_every_call(room, what):
     _, _, calls = strace(what, room(what))
-    attacks = [(call, error, number) for call, errors in ERRORS.items() for error in errors
-               for number in range(1, calls[call] + 1)]  # fmt: skip
+    errors = [(call, error) for call, names in ERRORS.items() for error in names]
+    attacks = [(call, error, number) for call, error in errors for number in range(1, calls[call] + 1)]
     outcomes = Counter()
     for call, error, number in some(attacks):
         directory = room(what)
@@ -125,8 +133,8 @@ SIZES = {"checkpoint": range(60, 200, 4), "vectors": range(4, 64, 4)}
 def test_a_disk_of_every_size(tmp_path, what):
     directory = tmp_path / "disk"
     directory.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory],
-                                      capture_output=True, check=False).returncode:  # fmt: skip
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("needs a root who may mount")
     outcomes = Counter()
     try:

@@ -10,9 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from fastw2v import RunError, TrainConfig, Vectors, Vocabulary
-from fastw2v.corpus.corpus import Corpus, Reading
-from fastw2v.training.checkpoint import Checkpointer, CheckpointFailed, Position
-from fastw2v.training.model import Model
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.reading import Reading
+from fastw2v.events import CheckpointFailed
+from fastw2v.training.checkpoint import describe_run
+from fastw2v.training.checkpointer import Checkpointer
+from fastw2v.training.objective import new_matrices
+from fastw2v.training.run import TrainingRun
+from fastw2v.training.schedule import Position
 
 TEMPORARY = "known_to"  # in place of mkstemp's random letters: strace must know the name
 N_WORDS, DIM = 300, 20
@@ -21,23 +26,21 @@ N_WORDS, DIM = 300, 20
 def write(what, directory, mark):
     """Write a state that is told by `mark`. Raises RunError."""
     words = [f"w{i}" for i in range(N_WORDS)]
-    matrix = np.full((N_WORDS, DIM), mark, np.float32)
     if what == "vectors":
-        Vectors(words, matrix).save(directory / "vectors.txt")
+        Vectors(words, np.full((N_WORDS, DIM), mark, np.float32)).save(directory / "vectors.txt")
         return
     vocabulary = Vocabulary(words, np.arange(N_WORDS, 0, -1))
-    corpus = Corpus(vocabulary, np.zeros(10, np.int32), 10, Reading(0, 10, N_WORDS, 0, 0, 0))
-    failed = []
-
-    def on_event(event):
-        if isinstance(event, CheckpointFailed):
-            failed.append(event)
-
-    checkpointer = Checkpointer(directory, 1, Model(matrix, matrix, DIM), corpus, TrainConfig(dim=DIM), on_event)
+    corpus = Corpus(vocabulary, np.zeros(10, np.int32), n_tokens=10, reading=Reading(0, 10, N_WORDS))
+    config = TrainConfig(dim=DIM)
+    matrices = new_matrices(N_WORDS, config, threads=1)
+    matrices.word_inputs[:] = matrices.word_outputs[:] = mark
+    events = []
+    about = describe_run(TrainingRun(config, corpus, matrices, 1))
+    checkpointer = Checkpointer(directory, 1, matrices, vocabulary, about, events.append)
     checkpointer.save(Position(n_words=mark))
     checkpointer.close()
-    if failed:
-        raise RunError(failed[0].message)
+    if isinstance(events[0], CheckpointFailed):
+        raise RunError(events[0].message)
 
 
 if __name__ == "__main__":

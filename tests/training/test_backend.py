@@ -58,7 +58,7 @@ def test_text_is_read_as_the_options_say(tmp_path):
     (tmp_path / "t.txt").write_bytes(b"a \xff\n")
     for invalid_utf8, word in (("replace", "\ufffd"), ("keep", "\\xff")):
         corpus = backend_of(corpus=tmp_path, options={"invalid_utf8": invalid_utf8}).read(ALL)
-        assert corpus.vocabulary.words[1] == word
+        assert set(corpus.vocabulary.words) == {"a", word}
     with pytest.raises(InputError, match="nowhere"):
         backend_of(corpus=tmp_path, options={"temp_dir": str(tmp_path / "nowhere")}).read(ALL)
 

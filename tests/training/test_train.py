@@ -1,5 +1,6 @@
 """The steps of a training: what is checked before any work, in which order the work goes, what is locked and saved."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -8,14 +9,16 @@ from listeners import Recorder
 from planted import TRAIN
 
 import fastw2v
-from fastw2v import InputError, RunError, TrainConfig, TrainedModel, Vectors
+from fastw2v import InputError, Progress, RunError, TrainConfig, TrainedModel, Vectors
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import CorpusRead, Estimated, PhaseEnded, PhaseStarted, Resumed
 from fastw2v.files import locked
+from fastw2v.kernels.statistics import STATISTICS
+from fastw2v.modelfile import CHECKPOINT
 from fastw2v.training import train as module
-from fastw2v.training.checkpoint import CURRENT
 from fastw2v.training.request import Request, Source
+from fastw2v.training.run import Slice
 from fastw2v.training.train import check, read, start, train_model
 
 SMALL = {"dim": 8, "min_count": 1, "sample": 0, "threads": 1, "epochs": 1}
@@ -55,7 +58,12 @@ def test_the_steps_of_a_training():
     model = train_model(request_of(callback=recorder), backend)
     assert backend.calls == ["prepare", Pruning(min_count=1), "train"]
     assert [type(event) for event in recorder.events] == [
-        PhaseStarted, PhaseEnded, CorpusRead, Estimated, PhaseStarted, PhaseEnded,
+        PhaseStarted,
+        PhaseEnded,
+        CorpusRead,
+        Estimated,
+        PhaseStarted,
+        PhaseEnded,
     ]
     assert [event.name for event in recorder.of(PhaseStarted)] == ["read", "train"]
     assert model.config == CONFIG
@@ -130,9 +138,12 @@ def test_room_is_checked_before_the_training(tmp_path, monkeypatch):
     backend = FakeBackend()
     train_model(request_of(checkpoint=tmp_path, save_model=tmp_path / "m.fw2v"), backend)
     of_two_matrices = 2 * 3 * 64
-    path = str(tmp_path / CURRENT)
-    assert asked == [(path, 2 * of_two_matrices, "two checkpoints"), (tmp_path / "m.fw2v", of_two_matrices, "the model")]
-    (tmp_path / CURRENT).write_bytes(b"x" * 100)
+    path = str(tmp_path / CHECKPOINT)
+    assert asked == [
+        (path, 2 * of_two_matrices, "two checkpoints"),
+        (tmp_path / "m.fw2v", of_two_matrices, "the model"),
+    ]
+    (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
     monkeypatch.setattr(module.checkpoint, "check_directory", lambda directory, resume: None)
     train_model(request_of(checkpoint=tmp_path), backend)
     assert asked[-1] == (path, 2 * of_two_matrices - 100, "two checkpoints"), "what will be replaced is room too"
@@ -162,24 +173,27 @@ def test_a_model_that_cannot_be_written_leaves_its_vectors(tmp_path, monkeypatch
     assert failed.value.vectors.index_to_key == ["a", "b", "c"]
 
 
-def test_the_loss_is_plotted_however_a_training_ends(tmp_path):
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_loss_is_plotted_however_a_training_ends(tmp_path, fails):
     pytest.importorskip("matplotlib")
-    for name, fails in (("good.svg", False), ("bad.svg", True)):
-        backend = FakeBackend()
-        backend.fails_to_train = fails
-        request = request_of(loss_plot=tmp_path / name)
-        if fails:
-            with pytest.raises(RunError, match="it broke"):
-                train_model(request, backend)
-        else:
-            train_model(request, backend)
-        assert (tmp_path / name).exists()
+
+    class OneSlice(FakeBackend):
+        def train(self, run):
+            run.tell_progress(run.position, Slice(np.ones(STATISTICS), seconds=1.0, learning_rate=0.1))
+            super().train(run)
+
+    backend, recorder = OneSlice(), Recorder()
+    backend.fails_to_train = fails
+    with pytest.raises(RunError, match="it broke") if fails else contextlib.nullcontext():
+        train_model(request_of(loss_plot=tmp_path / "loss.svg", callback=recorder), backend)
+    assert (tmp_path / "loss.svg").stat().st_size > 1000
+    assert len(recorder.of(Progress)) == 1, "the plot passes events on"
 
 
 def test_outputs_are_locked_while_a_run_works(tmp_path):
     class CuriousBackend(FakeBackend):
         def train(self, run):
-            for path in (tmp_path / "c" / CURRENT, tmp_path / "m.fw2v"):
+            for path in (tmp_path / "c" / CHECKPOINT, tmp_path / "m.fw2v"):
                 with pytest.raises(InputError, match="is being written by another run"), locked(path):
                     pass
             super().train(run)
@@ -187,17 +201,21 @@ def test_outputs_are_locked_while_a_run_works(tmp_path):
     backend = CuriousBackend()
     train_model(request_of(checkpoint=tmp_path / "c", save_model=tmp_path / "m.fw2v"), backend)
     assert backend.calls[-1] == "train"
-    with locked(tmp_path / "c" / CURRENT), locked(tmp_path / "m.fw2v"):
+    with locked(tmp_path / "c" / CHECKPOINT), locked(tmp_path / "m.fw2v"):
         pass
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "save_model"])
 def test_a_second_run_is_refused_before_it_compiles(tmp_path, name):
-    paths = {"checkpoint": tmp_path, "save_model": tmp_path / "m.fw2v"}
+    model = tmp_path / "m.fw2v"
+    arguments, output = {
+        "checkpoint": ({"checkpoint": tmp_path}, tmp_path / CHECKPOINT),
+        "save_model": ({"save_model": model}, model),
+    }[name]
     backend = FakeBackend()
-    with locked(tmp_path / CURRENT if name == "checkpoint" else paths[name]):
-        with pytest.raises(InputError, match="is being written by another run: wait for it, or name another"):
-            train_model(request_of(**{name: paths[name]}), backend)
+    message = "is being written by another run: wait for it, or name another"
+    with locked(output), pytest.raises(InputError, match=message):
+        train_model(request_of(**arguments), backend)
     assert backend.calls == []
 
 
@@ -216,5 +234,5 @@ def test_a_second_run_on_the_same_output_is_refused_at_once(planted, tmp_path, r
 
 def test_a_second_run_in_the_same_checkpoint_directory(planted, tmp_path):
     (tmp_path / "c").mkdir()
-    with locked(tmp_path / "c" / CURRENT), pytest.raises(InputError, match="written by another run"):
+    with locked(tmp_path / "c" / CHECKPOINT), pytest.raises(InputError, match="written by another run"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", min_count=1)

@@ -1,0 +1,60 @@
+"""What a run tells: how estimates and progress read, and what the default callback does."""
+
+import warnings
+from dataclasses import fields, is_dataclass
+from typing import get_args
+
+import pytest
+
+from fastw2v import events
+from fastw2v.events import CheckpointFailed, CheckpointSaved, Estimated, Progress, Waiting, warn_of_failures
+
+
+def test_estimates_say_what_they_are():
+    memory = {"2 matrices": 2_400_000_000, "tables": 40_000_000, "nothing": 0}
+    estimated = Estimated(memory, 3_000_000_000, "ulimit -v")
+    assert estimated.total == 2_440_000_000
+    assert str(estimated) == "memory for training 2.4 GB of 3.0 GB free (ulimit -v): 2 matrices 2.4 GB, tables 40 MB"
+    assert str(Estimated(memory, None, "")) == "memory for training 2.4 GB: 2 matrices 2.4 GB, tables 40 MB"
+
+
+def progress(n_words, seconds):
+    """A Progress of a run of 100 words."""
+    return Progress(
+        epoch=1,
+        epochs=1,
+        n_words=n_words,
+        n_words_total=100,
+        n_predictions=0,
+        loss=1.0,
+        loss_error=0.1,
+        learning_rate=0.1,
+        seconds=seconds,
+        words_per_second=1.0,
+    )
+
+
+def test_the_seconds_that_are_left():
+    assert progress(25, 10.0).seconds_left == pytest.approx(30)
+    assert progress(100, 10.0).seconds_left == 0
+    assert progress(0, 1.0).seconds_left == pytest.approx(99), "no word yet"
+
+
+def test_the_default_callback_warns_of_failures_only():
+    with pytest.warns(RuntimeWarning, match="^no checkpoint: the disk is full$"):
+        assert warn_of_failures(CheckpointFailed("no checkpoint: the disk is full")) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for event in (CheckpointSaved("c", 1, 0.1, 0.2), Waiting(), progress(1, 1.0)):
+            assert warn_of_failures(event) is None
+
+
+def test_every_event_is_in_the_union_and_documented():
+    classes = {kind for kind in vars(events).values() if is_dataclass(kind) and kind.__module__ == events.__name__}
+    assert set(get_args(events.Event)) == classes
+    for kind in classes:
+        assert kind.__name__ in (events.__doc__ or ""), "the module says when it is told"
+        assert kind.__dataclass_params__.frozen, kind
+        assert kind.__doc__
+        assert not kind.__doc__.startswith(f"{kind.__name__}("), "a docstring of its own"
+        assert all(item.name.islower() for item in fields(kind))

@@ -1,0 +1,259 @@
+"""Checkpoints, read again: what is damaged, lies, or is of another run is refused; the one before takes its place."""
+
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from listeners import Recorder
+
+import fastw2v
+from fastw2v import InputError, Vectors, modelfile
+from fastw2v.events import Resumed
+from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
+from fastw2v.training import checkpoint
+
+OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
+
+
+def resume(corpus, directory, **options):
+    return fastw2v.train(corpus, checkpoint=directory, resume=True, **{**OPTIONS, **options})
+
+
+def load_file(path):
+    """Load the checkpoint in one file, whatever stands beside it."""
+    directory = path.parent / "alone"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    shutil.copy(path, directory / CHECKPOINT)
+    return checkpoint.load(directory)
+
+
+def test_a_checkpoint_is_a_file_of_vectors(planted, tmp_path, run):
+    expected = fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    code, out, _ = run("info", tmp_path / "c")
+    assert code == 0
+    assert "96 words x 12" in out
+    assert "checkpoint: 3 of 3 epochs done, 90,000 words (100.0%) in" in out
+    assert "options: model skipgram, loss ns, dim 12" in out
+    assert run("convert", tmp_path / "c" / CHECKPOINT, tmp_path / "v.txt")[0] == 0
+    np.testing.assert_array_equal(Vectors.load(tmp_path / "v.txt").vectors, expected.vectors)
+
+
+def test_the_one_before_is_kept_and_taken_where_the_last_is_damaged(planted, tmp_path, slices_of_a_span):
+    directory = tmp_path / "c"
+    for n in (5, 7):
+        resume(planted, directory, callback=Recorder(n))
+    assert sorted(os.listdir(directory)) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
+    latest, before = load_file(directory / CHECKPOINT), load_file(directory / PREVIOUS_CHECKPOINT)
+    assert latest.position.n_words > before.position.n_words
+    shutil.rmtree(directory / "alone")
+    data = bytearray((directory / CHECKPOINT).read_bytes())
+    data[-1000] ^= 1
+    (directory / CHECKPOINT).write_bytes(data)
+    expected = fastw2v.train(planted, **OPTIONS)
+    recorder = Recorder()
+    got = resume(planted, directory, callback=recorder)
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+    [resumed] = recorder.of(Resumed)
+    assert resumed.path.endswith(PREVIOUS_CHECKPOINT)
+    assert resumed.n_words == before.position.n_words
+    assert "is damaged: the checksum of its" in resumed.warning
+    assert sorted(os.listdir(directory)) == [CHECKPOINT, PREVIOUS_CHECKPOINT, checkpoint.UNUSABLE]
+    assert (directory / checkpoint.UNUSABLE).read_bytes() == data
+    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
+        load_file(directory / name)
+        (directory / name).write_bytes(data)
+    with pytest.raises(InputError, match="no checkpoint in .* can be used: .* is damaged"):
+        resume(planted, directory)
+
+
+CHANGES = [
+    {"dim": 13},
+    {"lr": 0.04},
+    {"seed": 2},
+    {"epochs": 4},
+    {"window": 4},
+    {"model": "cbow"},
+    {"min_count": 2},
+    {"negative": 6},
+    {"sample": 0.01},
+]
+
+
+@pytest.mark.parametrize("changed", CHANGES, ids=str)
+def test_another_run_is_refused_by_name(planted, tmp_path, changed):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    [(name, value)] = changed.items()
+    with pytest.raises(InputError, match=f"is of a run with {name} .*, this one has {value!r}"):
+        resume(planted, tmp_path / "c", **changed)
+
+
+def test_options_that_may_change(planted, tmp_path):
+    expected = fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    got = resume(planted, tmp_path / "c", threads=2, temp_dir=str(tmp_path), force=True, vectors="output")
+    assert got.vectors.shape == expected.vectors.shape
+    assert not np.array_equal(got.vectors, expected.vectors), "they are the output vectors"
+
+
+def test_another_corpus_is_refused(planted, tmp_path):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    text = planted.read_text()
+    for other in (text + "t0w0 t0w1\n", text.replace("t0w0", "t0x0", 1), "\n".join(text.split("\n")[::-1])):
+        planted.write_text(other)
+        with pytest.raises(InputError, match="is of another corpus: its had 30,000 words in a vocabulary of 96"):
+            resume(planted, tmp_path / "c")
+
+
+def test_other_counts_are_another_corpus(planted, tmp_path):
+    words = [f"t{topic}w{i}" for topic in range(8) for i in range(12)]
+    vocabularies = [fastw2v.Vocabulary(words, np.arange(first, first - 96, -1)) for first in (96, 196)]
+    fastw2v.train(planted, vocabulary=vocabularies[0], checkpoint=tmp_path / "c", **OPTIONS)
+    with pytest.raises(InputError, match="with other counts"):
+        resume(planted, tmp_path / "c", vocabulary=vocabularies[1])
+
+
+def test_other_frozen_words_are_another_run(planted, tmp_path):
+    given = fastw2v.train(planted, **OPTIONS)
+    options = {"freeze": True, "checkpoint": tmp_path / "c", **OPTIONS}
+    fastw2v.train(planted, init_vectors=given.subset(["t0w0", "t0w1"]), **options)
+    with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 0"):
+        resume(planted, tmp_path / "c")
+    with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 2, or others"):
+        resume(planted, tmp_path / "c", init_vectors=given.subset(["t0w0", "t0w2"]), freeze=True)
+
+
+def test_a_directory_that_has_a_checkpoint_needs_resume(planted, tmp_path):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", save_model=tmp_path / "m.fw2v", **OPTIONS)
+    with pytest.raises(InputError, match="holds the checkpoint of a run: --resume"):
+        fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
+    with pytest.raises(InputError, match="holds the checkpoint of a run: --resume"):
+        fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+
+
+def test_a_model_is_no_checkpoint(planted, tmp_path):
+    (tmp_path / "c").mkdir()
+    vectors = fastw2v.train(planted, save_model=tmp_path / "c" / CHECKPOINT, **OPTIONS)
+    with pytest.raises(InputError, match="is no checkpoint, but a file of vectors or a model"):
+        resume(planted, tmp_path / "c")
+    vectors.save(tmp_path / "c" / CHECKPOINT)
+    with pytest.raises(InputError, match="is no checkpoint, but a file of vectors or a model"):
+        resume(planted, tmp_path / "c")
+
+
+def test_refused(planted, tmp_path):
+    with pytest.raises(InputError, match="resume needs the directory"):
+        fastw2v.train(planted, resume=True, **OPTIONS)
+    for minutes in (0, -1, float("nan")):
+        with pytest.raises(InputError, match=f"checkpoint_every is {minutes} minutes"):
+            fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=minutes, **OPTIONS)
+    for directory in (tmp_path / "no" / "c", planted, "a\0b"):
+        with pytest.raises(InputError, match="cannot make the checkpoint directory"):
+            fastw2v.train(planted, checkpoint=directory, **OPTIONS)
+    with pytest.raises(InputError, match="has an empty name"):
+        fastw2v.train(planted, checkpoint="", **OPTIONS)
+    os.mkfifo(tmp_path / CHECKPOINT)
+    with pytest.raises(InputError, match="is no regular file"):
+        resume(planted, tmp_path)
+
+
+def test_a_checkpoint_of_a_newer_version(planted, tmp_path, monkeypatch):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    monkeypatch.setattr(modelfile, "VERSION", 0)
+    with pytest.raises(InputError, match="has version 1, this fastw2v reads 0: update fastw2v"):
+        resume(planted, tmp_path / "c")
+
+
+def rewrite(directory, about):
+    """Write the checkpoint of a directory again with another header, and leave no other."""
+    content = checkpoint.load(directory).content
+    modelfile.write(directory / CHECKPOINT, content._replace(training=about))
+    (directory / PREVIOUS_CHECKPOINT).unlink(missing_ok=True)
+
+
+LIES = [
+    {"position": {"n_spans": -5}},
+    {"position": {"epoch": "x"}},
+    {"position": {"epoch_total": ["a"] * 32}},
+    {"position": {"epoch_total": [0.0] * 31}},
+    {"position": {"seconds": None}},
+    {"position": {"seconds": float("inf")}},
+    {"position": {"spans_done": 5}},
+    {"position": {"more": 1}},
+    {"position": None},
+    {"config": [1]},
+    {"config": {"epochs": None}},
+    {"corpus": None},
+    {"corpus": {"more": 1}},
+    {"n_frozen": "a"},
+    {"model": None},
+]
+
+
+@pytest.mark.parametrize("changes", LIES, ids=str)
+def test_headers_that_lie_are_refused(planted, tmp_path, changes, run):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    about = dict(checkpoint.load(tmp_path / "c").about)
+    assert checkpoint.is_of_checkpoint(about)
+    for name, value in changes.items():
+        about[name] = {**about[name], **value} if isinstance(value, dict) else value
+    assert not checkpoint.is_of_checkpoint(about)
+    rewrite(tmp_path / "c", about)
+    with pytest.raises(InputError, match="is no checkpoint"):
+        resume(planted, tmp_path / "c")
+    assert run("info", tmp_path / "c")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["position", "config", "corpus", "n_frozen", "frozen", "model", "loss"])
+def test_headers_that_lack_something_are_refused(planted, tmp_path, name):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    about = dict(checkpoint.load(tmp_path / "c").about)
+    del about[name]
+    rewrite(tmp_path / "c", about)
+    with pytest.raises(InputError, match="is no checkpoint"):
+        resume(planted, tmp_path / "c")
+
+
+def test_an_empty_fingerprint_is_refused(planted, tmp_path):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    rewrite(tmp_path / "c", {**checkpoint.load(tmp_path / "c").about, "corpus": {}})
+    with pytest.raises(InputError, match="is no checkpoint"):
+        resume(planted, tmp_path / "c")
+
+
+def test_a_position_beyond_the_end_is_refused(planted, tmp_path):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    about = checkpoint.load(tmp_path / "c").about
+    rewrite(tmp_path / "c", {**about, "position": {**about["position"], "epoch": 1, "n_spans": 10**6}})
+    with pytest.raises(InputError, match="stands at span 1000000 of epoch 2"):
+        resume(planted, tmp_path / "c")
+
+
+def test_a_header_from_before_an_option_existed(planted, tmp_path):
+    expected = fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    about = checkpoint.load(tmp_path / "c").about
+    config = {name: value for name, value in about["config"].items() if name != "cbow_gradient"}
+    rewrite(tmp_path / "c", {**about, "config": config})
+    np.testing.assert_array_equal(resume(planted, tmp_path / "c").vectors, expected.vectors)
+
+
+def test_the_room_of_checkpoints(planted, tmp_path):
+    assert checkpoint.room_of(tmp_path / "c") == 0
+    (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
+    os.link(tmp_path / CHECKPOINT, tmp_path / PREVIOUS_CHECKPOINT)
+    assert checkpoint.room_of(tmp_path) == 100, "one file with two names"
+    (tmp_path / CHECKPOINT).unlink()
+    (tmp_path / CHECKPOINT).write_bytes(b"x" * 50)
+    assert checkpoint.room_of(tmp_path) == 150
+
+
+def test_the_latest_checkpoint_stays_where_it_is(planted, tmp_path):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    latest = checkpoint.load(tmp_path / "c")
+    latest.make_current()
+    assert checkpoint.UNUSABLE not in os.listdir(tmp_path / "c")
+    (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
+    replace(latest, path=str(tmp_path / "c" / PREVIOUS_CHECKPOINT)).make_current()
+    assert CHECKPOINT in os.listdir(tmp_path / "c")

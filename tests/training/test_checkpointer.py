@@ -1,0 +1,205 @@
+"""Checkpoints, written: when, beside the training, and what a failure leaves."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from listeners import Recorder
+
+import fastw2v
+from fastw2v import DivergedError, RunError, Vectors, Vocabulary, modelfile
+from fastw2v.events import CheckpointFailed, CheckpointSaved
+from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
+from fastw2v.training import run as run_module
+from fastw2v.training.checkpointer import Checkpointer
+from fastw2v.training.matrices import Matrices
+from fastw2v.training.objective import new_matrices
+from fastw2v.training.schedule import Position
+
+OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
+
+
+@pytest.fixture
+def matrices():
+    return new_matrices(3, fastw2v.TrainConfig(dim=5), threads=1)
+
+
+@pytest.fixture
+def checkpointer_of(tmp_path, matrices):
+    """A function that makes a checkpointer of the matrices in tmp_path, which is closed at the end."""
+    made = []
+
+    def checkpointer_of(seconds=math.inf, tell=lambda event: None):
+        vocabulary = Vocabulary(["a", "b", "c"], np.array([3, 2, 1]))
+        made.append(Checkpointer(tmp_path, seconds, matrices, vocabulary, {"model": "m", "loss": "l"}, tell))
+        return made[-1]
+
+    yield checkpointer_of
+    for checkpointer in made:
+        checkpointer.close()
+
+
+@pytest.fixture
+def slow_writes(monkeypatch):
+    """Each write of a file takes 0.2 s longer."""
+    write = modelfile.write
+
+    def write_slowly(path, content):
+        write(path, content)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(modelfile, "write", write_slowly)
+
+
+def test_what_a_checkpoint_holds(tmp_path, matrices, checkpointer_of):
+    recorder = Recorder()
+    matrices.word_outputs[:] = 7
+    checkpointer_of(tell=recorder).save(Position(epoch=1, n_spans=2, n_words=30))
+    content = modelfile.read(tmp_path / CHECKPOINT, verify=True)
+    assert list(content.words) == ["a", "b", "c"]
+    assert content.counts.tolist() == [3, 2, 1]
+    np.testing.assert_array_equal(content.vectors, matrices.word_inputs)
+    np.testing.assert_array_equal(content.output_vectors, matrices.word_outputs)
+    assert (content.training["model"], content.training["loss"]) == ("m", "l")
+    assert Position(**content.training["position"]) == Position(epoch=1, n_spans=2, n_words=30)
+    [saved] = recorder.events
+    assert (saved.path, saved.n_words) == (str(tmp_path / CHECKPOINT), 30)
+    assert 0 <= saved.stall <= saved.seconds
+
+
+def test_the_checkpoint_is_of_the_moment_it_was_begun(tmp_path, matrices, checkpointer_of, slow_writes):
+    matrices.word_inputs[:] = 1
+    checkpointer = checkpointer_of(seconds=0)
+    checkpointer.offer(Position(n_words=1))
+    matrices.word_inputs[:] = 2  # while it is being written
+    checkpointer.close()
+    assert (modelfile.read(tmp_path / CHECKPOINT).vectors == 1).all()
+
+
+def test_one_at_a_time(tmp_path, checkpointer_of, slow_writes):
+    recorder = Recorder()
+    checkpointer = checkpointer_of(seconds=0, tell=recorder)
+    for n_words in (1, 2, 3):
+        checkpointer.offer(Position(n_words=n_words))
+    assert not checkpointer.is_due()
+    checkpointer.save(Position(n_words=4))
+    assert [event.n_words for event in recorder.events] == [1, 4], "2 and 3 came while 1 was being written"
+    assert checkpointer.last_saved.n_words == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
+
+
+def test_when_a_checkpoint_is_due(checkpointer_of):
+    checkpointer = checkpointer_of(seconds=1000)
+    assert not checkpointer.is_due()
+    assert checkpointer.is_due(is_epochs_end=True), "the first one, at the end of an epoch"
+    checkpointer.offer(Position())
+    assert checkpointer.last_saved is None
+    checkpointer.offer(Position(n_words=1), is_epochs_end=True)
+    checkpointer.save(Position(n_words=2))
+    assert not checkpointer.is_due(is_epochs_end=True), "it would take more than a hundredth of the time"
+    assert checkpointer_of(seconds=0).is_due()
+
+
+def test_without_memory_for_copies_the_training_waits(tmp_path, matrices, monkeypatch, checkpointer_of, slow_writes):
+    def no_memory(self):
+        raise MemoryError
+
+    monkeypatch.setattr(Checkpointer, "_new_copies", no_memory)
+    checkpointer = checkpointer_of(seconds=0)
+    checkpointer.offer(Position(n_words=1))
+    assert checkpointer.last_saved.n_words == 1, "it is on disk"
+    np.testing.assert_array_equal(modelfile.read(tmp_path / CHECKPOINT).vectors, matrices.word_inputs)
+
+
+def test_numbers_that_are_not_finite_are_never_written(tmp_path, matrices, checkpointer_of):
+    recorder = Recorder()
+    checkpointer = checkpointer_of(tell=recorder)
+    checkpointer.save(Position(n_words=1))
+    matrices.word_outputs[1, 1] = np.nan
+    checkpointer.save(Position(n_words=2))
+    [failed] = recorder.of(CheckpointFailed)
+    assert failed.message == "no checkpoint: the model holds NaN or infinite numbers: no checkpoint was written"
+    assert modelfile.read(tmp_path / CHECKPOINT).training["position"]["n_words"] == 1
+    assert not (tmp_path / PREVIOUS_CHECKPOINT).exists(), "what is not written replaces nothing"
+
+
+def test_what_is_left_of_a_failed_run(tmp_path, checkpointer_of):
+    checkpointer = checkpointer_of()
+    assert checkpointer.last_good("go on") == f"There is no checkpoint in {tmp_path} yet"
+    checkpointer.save(Position(n_words=12345))
+    path = tmp_path / CHECKPOINT
+    assert checkpointer.last_good("go on") == f"The last checkpoint, from before, is {path}, after 12,345 words; go on"
+    assert checkpointer_of().last_good("go on") == f"The last checkpoint, from before, is {path}; go on", (
+        "of a resumed run"
+    )
+
+
+def test_a_failed_checkpoint_does_not_stop_the_run(planted, tmp_path, monkeypatch, slices_of_a_span):
+    write = modelfile.write
+    attempts = []
+
+    def fail_at_times(path, content):
+        attempts.append(path)
+        if len(attempts) in (2, 3):
+            raise RunError("cannot write: No space left on device")
+        write(path, content)
+
+    monkeypatch.setattr(modelfile, "write", fail_at_times)
+    recorder = Recorder()
+    options = {**OPTIONS, "epochs": 60}  # long enough for several checkpoints, also on a busy machine
+    got = fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, callback=recorder, **options)
+    np.testing.assert_array_equal(got.vectors, fastw2v.train(planted, **options).vectors)
+    kinds = [type(event) for event in recorder.of(CheckpointFailed, CheckpointSaved)]
+    assert kinds[:3] == [CheckpointSaved, CheckpointFailed, CheckpointFailed]
+    assert kinds[-1] is CheckpointSaved
+    assert len(Vectors.load(tmp_path / "c" / CHECKPOINT)) == 96
+
+
+def test_divergence_names_the_last_checkpoint_and_leaves_it(planted, tmp_path, monkeypatch, slices_of_a_span):
+    calls = []
+    new_trainer = run_module.span_trainer
+
+    def spoiled_trainer(matrices: Matrices, *arguments):
+        train = new_trainer(matrices, *arguments)
+
+        def spoiled(*spans):
+            calls.append(1)
+            if len(calls) == 20:
+                matrices.word_outputs[:] = np.inf
+            train(*spans)
+
+        return spoiled
+
+    monkeypatch.setattr(run_module, "span_trainer", spoiled_trainer)
+    message = r"lr = 0.05.*The last checkpoint, from before, is .*, after [\d,]+ w"
+    with pytest.raises(DivergedError, match=message):
+        fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, **OPTIONS)
+    assert np.isfinite(Vectors.load(tmp_path / "c" / CHECKPOINT).vectors).all()
+
+
+def test_checkpoints_at_the_ends_of_epochs_cost_little(planted, tmp_path, slow_writes):
+    recorder = Recorder()
+    fastw2v.train(planted, checkpoint=tmp_path / "c", callback=recorder, **{**OPTIONS, "epochs": 30})
+    saved = recorder.of(CheckpointSaved)
+    assert len(saved) <= 3, "after the first epoch, at the end"
+    assert saved[-1].n_words == 900_000
+    assert all(0 <= event.stall <= event.seconds for event in saved)
+
+
+def test_a_callbacks_own_error_is_not_a_failed_checkpoint(planted, tmp_path):
+    def callback(event):
+        if isinstance(event, CheckpointSaved):
+            raise OSError(28, "my own log is full")
+
+    with pytest.raises(OSError, match="my own log is full"):
+        fastw2v.train(planted, checkpoint=tmp_path / "c", callback=callback, **OPTIONS)
+
+
+def test_without_a_callback_a_failed_checkpoint_is_a_warning(planted, tmp_path, monkeypatch):
+    def fail(path, content):
+        raise RunError("cannot write: No space left on device")
+
+    monkeypatch.setattr(modelfile, "write", fail)
+    with pytest.warns(RuntimeWarning, match="no checkpoint: cannot write: No space left"):
+        fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)

@@ -1,0 +1,165 @@
+"""What a run will need: the estimate is the truth, and too little memory or disk is refused with the items."""
+
+import gzip
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from planted import planted_text
+
+import fastw2v
+from fastw2v import InputError, TrainConfig
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.pruning import Pruning
+from fastw2v.events import Estimated
+from fastw2v.kernels.layout import RowLayout
+from fastw2v.training import resources
+from fastw2v.training.objective import new_matrices, row_layout
+from fastw2v.training.resources import check_disk, check_memory, check_room_for_ids, estimate_memory, vector_file_bytes
+
+ESTIMATE = """
+import sys
+import numpy as np, fastw2v
+from fastw2v.events import Estimated
+from fastw2v.training.warmup import compile_kernels
+options = eval(sys.argv[1])
+compile_kernels(options["threads"], options.get("loss", "ns"))
+rng = np.random.default_rng(0)
+walks = np.concatenate([rng.permutation(100_000), rng.integers(0, 100_000, 100_000)]).reshape(-1, 50)
+expected = []
+def note(event):
+    if isinstance(event, Estimated):
+        pages = int(open("/proc/self/statm").read().split()[1])
+        expected.append(4096 * pages + event.total)
+fastw2v.train(walks=walks, min_count=1, sample=0, callback=note, **options).save(sys.argv[2])
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss is the parent's too
+print(expected[0] / (1024 * int(peak.split()[1])))
+"""
+
+SETTINGS = [
+    {"dim": 100, "threads": 2, "epochs": 2},
+    {"dim": 100, "threads": 1, "epochs": 2, "loss": "hs"},
+    {"dim": 200, "threads": 1, "epochs": 1, "checkpoint": "c"},
+]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+@pytest.mark.parametrize("options", SETTINGS, ids=str)
+def test_the_estimate_is_the_truth_within_15_percent(tmp_path, options):
+    command = [sys.executable, "-c", ESTIMATE, repr(options), tmp_path / "o.txt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 0.85 < float(done.stdout) < 1.15
+
+
+OF_LAYOUTS = [
+    {"threads": 1},
+    {"threads": 3},
+    {"threads": 3, "loss": "hs"},
+    {"threads": 3, "loss": "softmax"},
+    {"threads": 1, "has_frozen": True},
+    {"threads": 2, "has_frozen": True, "loss": "hs", "window": 9},
+]
+
+
+@pytest.mark.parametrize("options", OF_LAYOUTS, ids=str)
+def test_the_estimate_of_the_matrices_is_what_they_take(options):
+    threads, has_frozen = options.pop("threads"), options.pop("has_frozen", False)
+    config = TrainConfig(dim=20, **options)
+    layout = row_layout(1000, config, threads, has_frozen)
+    memory = estimate_memory(layout, config, has_checkpoints=False).memory
+    matrices = new_matrices(1000, config, threads, np.zeros(1000, bool) if has_frozen else None)
+    n_bytes = matrices.input_vectors.nbytes + matrices.output_vectors.nbytes
+    assert memory["2 matrices"] + memory["rows of threads"] == n_bytes
+    assert memory["2 matrices"] == 2 * 1000 * 4 * 32, "rows of whole cache lines"
+    has_hot_rows = threads > 1 and config.loss != "softmax"
+    assert (memory["rows of threads"] > 0) == (has_frozen or has_hot_rows)
+
+
+def test_what_else_takes_memory():
+    configs = {loss: TrainConfig(dim=20, loss=loss) for loss in ("ns", "hs", "softmax")}
+    layout = RowLayout.of(1000)
+    memory = {loss: estimate_memory(layout, config, loss == "ns").memory for loss, config in configs.items()}
+    assert memory["ns"]["a checkpoint"] == 2 * 4 * 1000 * 20
+    assert memory["hs"]["a checkpoint"] == 0
+    assert memory["softmax"]["a batch"] == 256 * 4 * 1000
+    assert memory["ns"]["a batch"] == 0
+    assert memory["hs"]["tables"] > memory["ns"]["tables"] > 8 * 1000
+
+
+def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypatch, run):
+    monkeypatch.setattr(resources, "available_memory", lambda: (50_000, "the cgroup's limit"))
+    command = ("train", planted, "--checkpoint", tmp_path / "c", "--min-count", 1, "--threads", 2)
+    code, _, err = run(*command, "-o", tmp_path / "o")
+    assert code == 2
+    assert "not enough memory for training 0.3 MB of 0.1 MB free (the cgroup's limit): 2 matrices 0.1 MB" in err
+    assert "a checkpoint 0.1 MB. Lower --dim or --max-vocab" in err
+    assert not (tmp_path / "o").exists()
+
+
+def test_memory_that_is_enough_or_unknown():
+    check_memory(Estimated({"2 matrices": 100}, 100, "the machine"))
+    check_memory(Estimated({"2 matrices": 100}, None, ""))
+    with pytest.raises(InputError, match="not enough memory for training"):
+        check_memory(Estimated({"2 matrices": 100}, 99, "the machine"))
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
+
+
+def test_a_disk_with_too_little_room(tmp_path, full_disk):
+    message = r"the model needs about 2.0 MB in .*, which has 0.0 MB free: go away"
+    check_disk(tmp_path / "o", 1000, "the model", "go away")
+    with pytest.raises(InputError, match=message):
+        check_disk(tmp_path / "o", 2e6, "the model", "go away")
+    for path in ("-", "/dev/stdout", "/dev/null"):
+        check_disk(path, 2e6, "the model", "go away")
+
+
+def test_a_disk_that_cannot_be_asked(tmp_path):
+    check_disk(tmp_path / "nowhere" / "o", 1e30, "the model", "go away")
+
+
+def test_room_for_the_ids(tmp_path, full_disk):
+    path = tmp_path / "t.txt"
+    path.write_text(planted_text(n_sentences=40_000))
+    message = r"the encoded corpus needs about 1.8 MB in .*, which has 0.0 MB free: name an"
+    with pytest.raises(InputError, match=message):
+        fastw2v.train(path, temp_dir=str(tmp_path))
+
+
+def test_the_size_of_the_ids(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text(planted_text(n_sentences=40_000))
+    needed = check_room_for_ids([str(path)], str(tmp_path))
+    assert needed == pytest.approx(4 * len(Corpus.from_text(path, Pruning(min_count=1)).ids), rel=0.02)
+    files = []
+    for number in range(40):  # of which some are looked into
+        path = tmp_path / f"{number}.txt"
+        path.write_text("a b c\n" * 10 * number)
+        files.append(str(path))
+    assert check_room_for_ids(files, None) == 4 * 4 * 10 * sum(range(40))
+
+
+def test_blank_lines_need_no_room(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("\n" * 500_000 + "a b\n" * 100)
+    assert check_room_for_ids([str(path)], str(tmp_path)) == 4 * 300
+
+
+def test_texts_of_unknown_size(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_bytes(gzip.compress(b"a b\n" * 100))
+    for files in ([str(path)], [], ["-"], [str(tmp_path)]):
+        assert check_room_for_ids(files, str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("kind", ["text", "binary", "npz", "native"])
+def test_the_size_of_a_file_of_vectors(tmp_path, planted, kind):
+    vectors = fastw2v.train(planted, dim=100, min_count=1, epochs=1)
+    vectors.save(tmp_path / "v", kind)
+    assert vector_file_bytes(kind, 96, 100) == pytest.approx((tmp_path / "v").stat().st_size, rel=0.2)

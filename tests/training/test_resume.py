@@ -1,0 +1,179 @@
+"""Runs that are interrupted and go on: to the last bit what would have been, on one thread."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from listeners import Recorder
+from planted import planted_text, share_of_planted_neighbours
+
+import fastw2v
+from fastw2v import EpochEnded, Progress, Vectors
+from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
+from fastw2v.training import resources
+
+OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
+
+
+def go_on(corpus, directory, recorder=None, **options):
+    """Go on with a run, or begin it; its vectors."""
+    options = {**OPTIONS, **options}
+    return fastw2v.train(corpus, checkpoint=directory, resume=True, callback=recorder or Recorder(), **options)
+
+
+OBJECTIVES = [
+    {},
+    {"model": "cbow"},
+    {"loss": "hs"},
+    {"model": "cbow", "loss": "hs"},
+    {"update": "pair"},
+    {"loss": "softmax"},
+]
+
+
+@pytest.mark.parametrize("options", OBJECTIVES, ids=str)
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(
+    planted, tmp_path, slices_of_a_span, options, monkeypatch
+):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    whole = Recorder()
+    expected = fastw2v.train(planted, callback=whole, **{**OPTIONS, **options})
+    parts = [Recorder(n) for n in (5, 1, 40, 1, 1000)]  # in the middle of an epoch, and over its end
+    for recorder in parts:
+        got = go_on(planted, tmp_path / "c", recorder, **options)
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+
+    def story(recorders):
+        told = [event for recorder in recorders for event in recorder.of(Progress)]
+        return [(event.epoch, event.n_words, event.loss, event.learning_rate) for event in told]
+
+    np.testing.assert_equal(story(parts), story([whole]))
+    losses = [event.loss for recorder in parts for event in recorder.of(EpochEnded)]
+    assert losses == pytest.approx([event.loss for event in whole.of(EpochEnded)])
+
+
+def test_several_threads_count_every_word_once(planted, tmp_path, slices_of_a_span):
+    for n in (3, 7, 30, 1000):
+        recorder = Recorder(n)
+        got = go_on(planted, tmp_path / "c", recorder, threads=2)
+    last = recorder.of(Progress)[-1]
+    assert last.n_words == last.n_words_total == 90_000
+    assert share_of_planted_neighbours(got) > 0.9
+
+
+def test_resuming_a_finished_run_gives_its_vectors(planted, tmp_path):
+    expected = fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    np.testing.assert_array_equal(go_on(planted, tmp_path / "c").vectors, expected.vectors)
+
+
+def test_a_run_with_frozen_vectors_goes_on(planted, tmp_path, slices_of_a_span):
+    given = fastw2v.train(planted, **OPTIONS).subset([f"t0w{i}" for i in range(12)])
+    options = {"init_vectors": given, "freeze": True}
+    expected = fastw2v.train(planted, **OPTIONS, **options)
+    for n in (5, 1000):
+        got = go_on(planted, tmp_path / "c", Recorder(n), **options)
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+
+
+def test_a_run_from_a_model_goes_on(planted, tmp_path, slices_of_a_span):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    options = {"lr": 0.01, "continue_from": tmp_path / "c" / CHECKPOINT}
+    expected = fastw2v.train(planted, **{**OPTIONS, **options})
+    for n in (5, 1000):
+        got = go_on(planted, tmp_path / "d", Recorder(n), **options)
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+
+
+def test_a_full_disk_does_not_refuse_to_resume(planted, tmp_path, monkeypatch, slices_of_a_span):
+    for n in (5, 7):
+        go_on(planted, tmp_path / "c", Recorder(n))
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
+    monkeypatch.setattr("fastw2v.training.backend.check_room_for_ids", lambda files, temp_dir: None)
+    go_on(planted, tmp_path / "c")
+    with pytest.raises(fastw2v.InputError, match="two checkpoints needs about"):
+        fastw2v.train(planted, checkpoint=tmp_path / "d", **OPTIONS)
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "fastw2v", "train", *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path, process):
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+
+
+COMMAND = ("--dim", 12, "--min-count", 1, "--sample", 0, "--threads", 1, "--epochs", 200)
+
+
+@pytest.fixture(scope="module")
+def text_and_whole(tmp_path_factory):
+    """A text, and the file that a run of `COMMAND` writes if nothing interrupts it."""
+    directory = tmp_path_factory.mktemp("whole")
+    text, whole = directory / "t.txt", directory / "whole.txt"
+    text.write_text(planted_text())
+    fastw2v.train(text, dim=12, min_count=1, sample=0, threads=1, epochs=200).save(whole)
+    return text, whole
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
+    text, whole = text_and_whole
+    out, log = tmp_path / "o.txt", tmp_path / "log"
+    command = (text, "-o", out, "--checkpoint", tmp_path / "c", "--log-json", log, *COMMAND)
+    process = start(*command)
+    wait_for(log, process)
+    sent_at = time.monotonic()
+    process.send_signal(sent)
+    _, err = process.communicate()
+    assert time.monotonic() - sent_at < 2
+    assert process.returncode == 128 + sent
+    assert "the vectors were not written; --resume goes on after" in err.splitlines()[-1]
+    assert not out.exists()
+    code, _, err = run("train", *command, "--resume")
+    assert code == 0
+    assert "going on from" in err
+    assert out.read_bytes() == whole.read_bytes()
+
+
+def test_a_killed_run_goes_on(text_and_whole, tmp_path, run):
+    text, whole = text_and_whole
+    command = (text, "-o", tmp_path / "o.txt", "--checkpoint", tmp_path / "c", "--checkpoint-every", 1e-6, *COMMAND)
+    process = start(*command)
+    wait_for(tmp_path / "c" / PREVIOUS_CHECKPOINT, process)
+    process.kill()
+    process.communicate()
+    code, _, err = run("train", *command, "--resume")
+    assert code == 0
+    assert "going on from" in err
+    assert (tmp_path / "o.txt").read_bytes() == whole.read_bytes()
+
+
+def test_a_failed_last_save_leaves_the_checkpoint(planted, tmp_path, run):
+    command = ("train", planted, "--checkpoint", tmp_path / "c", "--dim", 12, "--min-count", 1, "--threads", 1)
+    code, _, err = run(*command, "-o", "/dev/full")
+    assert code == 1
+    assert "No space left on device" in err
+    assert "It takes about 0.0 MB" in err
+    assert "has the run, --resume writes it again" in err
+    assert run(*command, "-o", tmp_path / "o.txt", "--resume")[0] == 0
+    assert len(Vectors.load(tmp_path / "o.txt")) == 96
+
+
+def test_the_same_command_resumes_what_it_has_written(planted, tmp_path, run):
+    train = ("train", planted, "--checkpoint", tmp_path / "c", "--dim", 12)
+    command = (*train, "-o", tmp_path / "o.txt", "--save-vocab", tmp_path / "v", "--save-model", tmp_path / "m.fw2v")
+    assert run(*command)[0] == 0
+    (tmp_path / "o.txt").unlink()
+    code, _, err = run(*command, "--resume")
+    assert code == 0
+    assert "wrote " in err
+    code, _, err = run(
+        "train", planted, "-o", tmp_path / "c" / PREVIOUS_CHECKPOINT, "--checkpoint", tmp_path / "c", "--overwrite"
+    )
+    assert (code, "is named for two outputs" in err) == (2, True)
