@@ -75,7 +75,7 @@ class Job:
 
     def copy_of_block(self, rows: Rows, number: int) -> Rows:
         """The rows of a block in memory of their own."""
-        return Rows(*(np.ascontiguousarray(matrix) for matrix in self.block(rows, number)))
+        return Rows(*(matrix.copy() for matrix in self.block(rows, number)))
 
 
 def n_frequent_rows(n_words: int) -> int:
