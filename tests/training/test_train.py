@@ -19,6 +19,7 @@ from fastw2v.modelfile import CHECKPOINT
 from fastw2v.training import train as module
 from fastw2v.training.request import Request, Source
 from fastw2v.training.run import Slice
+from fastw2v.training.schedule import Position
 from fastw2v.training.train import check, read, start, train_model
 
 SMALL = {"dim": 8, "min_count": 1, "sample": 0, "threads": 1, "epochs": 1}
@@ -122,14 +123,15 @@ def test_the_memory_of_what_training_starts_from_is_free_while_it_trains(tmp_pat
         np.testing.assert_array_equal(run.matrices.word_inputs[0], np.ones(8))
 
 
-def test_a_resumed_run_is_told_after_the_corpus(tmp_path):
-    train_model(request_of(checkpoint=tmp_path), backend := FakeBackend())
-    assert backend.calls[-1] == "train"
+def test_a_resumed_run_is_told_before_it_trains(tmp_path):
+    backend = FakeBackend()
+    request = request_of(checkpoint=tmp_path, resume=True)
+    with start(job := check(request, backend), read(job, backend), 1) as run:
+        run.checkpointer.save(Position(n_words=3))
     recorder = Recorder()
-    job = check(request_of(checkpoint=tmp_path, resume=True, callback=recorder), backend)
-    assert job.checkpoint is None, "the backend saved none"
-    start(job, read(job, backend), 1).checkpointer.close()
-    assert recorder.of(Resumed) == []
+    train_model(request_of(checkpoint=tmp_path, resume=True, callback=recorder), backend)
+    assert [type(event) for event in recorder.events[2:]] == [CorpusRead, Estimated, PhaseStarted, Resumed, PhaseEnded]
+    assert recorder.of(Resumed) == [Resumed(str(tmp_path / CHECKPOINT), 3, "")]
 
 
 def test_room_is_checked_before_the_training(tmp_path, monkeypatch):
