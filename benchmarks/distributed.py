@@ -99,9 +99,9 @@ def measure_quality(corpus: str, seeds: int, analogies: str, pairs: str) -> dict
 CONSTANTS = """
 import json, sys, time
 import fastw2v
-from fastw2v.training.connection import connected
-from fastw2v.training.distributed import RoundEnded
-from fastw2v.training.plan import tasks_of_exchange
+from fastw2v.cluster.connection import connected
+from fastw2v.cluster.protocol import tasks_of_exchange
+from fastw2v.events import RoundEnded
 
 def peak():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -160,7 +160,7 @@ def touched_mean(changes: Changes) -> np.ndarray:
 
 def combiners() -> dict[str, tuple[Callable[..., np.ndarray], Callable[[int], float]]]:
     """What combines the rows, and what the learning rate is multiplied by, for n replicas."""
-    from fastw2v.training.combine import combine
+    from fastw2v.cluster.combine import combine
 
     def mean(changes: Changes) -> np.ndarray:
         return sum(changes) / len(changes)
@@ -179,14 +179,21 @@ def combiners() -> dict[str, tuple[Callable[..., np.ndarray], Callable[[int], fl
     }  # fmt: skip
 
 
+def at_once(task: Callable[..., Any], *arguments: Any, at: str) -> Any:
+    """`submit` of a round whose tasks are carried out in this process."""
+    return task(*arguments)
+
+
 def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: str) -> list[dict[str, Any]]:
     """One round of 4 beats in each of 5 epochs, the tasks of the replicas one after the other."""
     from fastw2v import TrainConfig, Vectors
+    from fastw2v.cluster import replica
+    from fastw2v.cluster.protocol import Share, submit_round
+    from fastw2v.cluster.replica import Job, Work
+    from fastw2v.cluster.rounds import Deal, ShardedSpans
     from fastw2v.corpus.corpus import Corpus
     from fastw2v.corpus.shards import EncodedShard
-    from fastw2v.training import replica
-    from fastw2v.training.replica import Job, Rows, Work
-    from fastw2v.training.rounds import Deal, ShardedSpans
+    from fastw2v.training.objective import new_matrices
     from fastw2v.training.schedule import Schedule
 
     config = TrainConfig()
@@ -199,24 +206,19 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
     for n in replicas:
         for name, (combine, rate) in combiners().items():
             replica.combine = combine
-            rows = job.by_frequency(job.new_model(2, is_random=True))
-            block = Rows(*(np.ascontiguousarray(matrix) for matrix in rows))
+            block = job.copy_of_block(job.by_frequency(new_matrices(job.n_words, config, 2)), 0)
             for epoch in range(config.epochs):
-                deal = Deal.of(spans, np.zeros(spans.n, np.bool_), [0], n, config.seed, epoch)
+                deal = Deal.of(spans, np.zeros(spans.n, np.bool_), [0], n, (config.seed, epoch))
                 n_spans = -(-deal.n_left // 4)
-                earlier: list[Any] = [None] * n
-                frequent: list[Rows] = []
+                beats = []
                 for beat in range(4):
-                    is_last = beat == 3
                     first = epoch * spans.n + beat * n * n_spans
-                    for i, part in enumerate(deal.take(n_spans)):
-                        rates = np.float32(rate(n)) * schedule.learning_rates(first + n * np.arange(len(part)))
-                        work = Work(epoch, spans.pieces(part, rates))
-                        earlier[i] = replica.train_beat(job, 2, work, is_last, [shard], [block], earlier[i], frequent)
-                    changes = [one.changes[0] for one in earlier]
-                    some = frequent or [replica.take_frequent(job, block, 0)]
-                    made = replica.combine_block([block] if is_last else [], some, changes)
-                    block, frequent = (made, []) if is_last else (block, [made])
+                    parts = deal.take(n_spans)
+                    rates = [schedule.learning_rates(first + n * np.arange(len(part))) for part in parts]
+                    works = [Work(epoch, 2, spans.pieces(part, np.float32(rate(n)) * own))
+                             for part, own in zip(parts, rates, strict=True)]  # fmt: skip
+                    beats.append([Share(work, [shard]) for work in works])
+                [block] = submit_round(at_once, job, [block], [""] * n, beats).blocks
             is_finite = bool(np.isfinite(block.inputs).all())
             row: dict[str, Any] = {"replicas": n, "combiner": name, "diverged": not is_finite}
             if is_finite:
