@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from .huffman import Paths
-from .jit import Float32s, Float64s, Int32s, inlined, kernel, parallel_kernel
+from .jit import Float32s, Float64s, Int32s, inlined, inlined_with_arrays, kernel, parallel_kernel
 from .layout import RowLayout, ThreadRows, copy_hot_rows, merge_every, merge_hot_rows, output_row, prefetch_row, rows_of_thread
 from .layout import use_copies, word_of_row
 from .negatives import Negatives, Turn, draw_negatives, next_turn, restore_negative, set_centre
@@ -54,7 +54,7 @@ def _choose_path(
     return n_outputs
 
 
-@inlined
+@inlined_with_arrays
 def _train_span(
     ids: Int32s, spans: Spans, i: int, inputs: Float32s, outputs: Float32s, windows: Windows, objective: Objective,
     visit: Pass, statistics: Float64s, thread: int,
@@ -90,10 +90,12 @@ def _train_span(
             continue
 
         centre = np.int64(kept[window.centre])
-        step_inputs, first, end, n_together = inputs, 0, n_contexts, 1
+        step_inputs = inputs
+        first, end, n_together = 0, n_contexts, 1
         if windows.by_mean:
             take_mean(scratch, inputs, n_contexts)
-            step_inputs, first, end = scratch.mean, n_contexts, n_contexts + 1
+            step_inputs = scratch.mean
+            first, end = n_contexts, n_contexts + 1
         elif windows.by_window:
             n_together = n_contexts
         while first < end:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .jit import Float32s, Int64s, inlined
+from .jit import Float32s, Int64s, inlined, inlined_with_arrays
 from .simd import (
     HAS_32_REGISTERS,
     LANES,
@@ -80,7 +80,7 @@ def tiles_of(n_outputs: int) -> int:
     return (n_outputs + TILE_OUTPUTS - 1) // TILE_OUTPUTS
 
 
-@inlined
+@inlined_with_arrays
 def new_scratch(n_contexts: int, n_outputs: int, n_sets: int, stride: int) -> Scratch:
     """Working memory for up to `n_contexts` input and `n_outputs` output rows of `stride` floats."""
     n_tiles = tiles_of(n_outputs)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import Bools, Float32s, Int32s, Int64s, inlined
+from .jit import Bools, Float32s, Int32s, Int64s, inlined, inlined_with_arrays
 from .layout import ThreadRows, word_of_row
 from .random import advance, below, mix, stream
 from .simd import LANES, load, store
@@ -67,7 +67,7 @@ def state_of_span(seed: np.uint64, epoch: np.uint64, span: int) -> np.uint64:
     return stream(stream(seed, epoch), np.uint64(span))
 
 
-@inlined
+@inlined_with_arrays
 def subsample(
     ids: Int32s, span: int, length: int, windows: Windows, state: np.uint64
 ) -> tuple[Int32s, int, int, np.uint64]:
