@@ -19,8 +19,8 @@ from .workers import POLL_SECONDS, Workers
 ATTEMPTS = 3
 """How often a task may raise an exception before the run ends."""
 
-LOOK_SECONDS = 5.0
-"""The time between two looks, while tasks are waited for, whether there are workers at all."""
+CHECK_SECONDS = 5.0
+"""How often the scheduler is asked, while tasks are waited for, whether there are workers at all."""
 
 
 class Tasks:
@@ -64,11 +64,11 @@ class Tasks:
         return self.submit(_same, future, at=at)
 
     def wait_for(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> None:
-        """Wait until all of the tasks are done; call `on_done` with the place of each, in their order.
+        """Wait until all of the tasks are done; call `on_done` with the number of each, in their order.
 
         Raises what a task raised if that is one of our errors, else ClusterFailed; and whatever the events raise.
         """
-        last_look = time.monotonic()
+        last_check = time.monotonic()
         for number, future in enumerate(futures):
             is_done = threading.Event()
             future.add_done_callback(lambda _, is_done=is_done: is_done.set())
@@ -76,9 +76,9 @@ class Tasks:
                 is_done.wait(POLL_SECONDS)
                 is_done.clear()
                 self._connection.poll()
-                if time.monotonic() - last_look > LOOK_SECONDS:
+                if time.monotonic() - last_check > CHECK_SECONDS:
                     self.workers.wait_for_any()
-                    last_look = time.monotonic()
+                    last_check = time.monotonic()
             if future.status == "cancelled":
                 raise DataLost(f"the workers lost the data of {future.key}")
             if future.status == "error":

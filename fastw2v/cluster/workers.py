@@ -11,7 +11,7 @@ from ..events import ClusterChanged
 from .connection import ClusterFailed, Connection
 
 POLL_SECONDS = 0.25
-"""The time between two events `Waiting`, at which signals are looked for, and between two questions to the cluster."""
+"""The time between two `Waiting` events, at which signals are handled, and between two questions to the scheduler."""
 
 FIRST_PATIENCE, PATIENCE = 15.0, 300.0
 """How many seconds a run without workers waits: for the first one, and after the last one is gone."""
@@ -23,12 +23,12 @@ class Workers:
     def __init__(self, connection: Connection, threads: int | None) -> None:
         self._connection, self._threads = connection, threads
         self.refused: set[str] = set()  # those that take no part
-        self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order of their coming
+        self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
         self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
 
     @property
     def addresses(self) -> list[str]:
-        """The addresses of those that take part, in the order of their coming."""
+        """The addresses of those that take part, in the order in which they joined."""
         return list(self._threads_of_workers)
 
     def threads_of(self, worker: str) -> int:
@@ -36,7 +36,7 @@ class Workers:
         return self._threads or self._threads_of_workers[worker]
 
     def start(self, names: Sequence[str]) -> list[Shard]:
-        """Take in the workers that there are, and return the shards of the corpus as the first of them finds it.
+        """Check and add the workers that there are, and return the shards of the corpus as the first of them finds it.
 
         names: paths, globs, directories and URLs of the corpus. Raises InputError if there are no workers, if one has
         another version of this package, or if one does not see the corpus.
@@ -100,7 +100,7 @@ class Workers:
         return there
 
     def update(self) -> None:
-        """Take in workers that came, unless they are refused, and leave out those that are gone. Tells all of it."""
+        """Add workers that have joined, unless they are refused, and remove those that are gone. Tells each change."""
         there = self.wait_for_any()
         gone = [worker for worker in self.addresses if worker not in there]
         came = [worker for worker in there if worker not in self._threads_of_workers]
