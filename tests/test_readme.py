@@ -64,6 +64,12 @@ def test_files_exist():
                 assert (page.parent / name.split("#")[0]).exists(), (page, name)
 
 
+def test_promises_name_tests_that_exist():
+    names = re.findall(r"\b((?:\w+/)?test_\w+)", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(names) > 20
+    assert not [name for name in names if not (ROOT / "tests" / f"{name}.py").exists()]
+
+
 @pytest.mark.parametrize("script", ["benchmarks/update_readme.py", "docs/module_graph.py"])
 def test_generated_parts_are_up_to_date(script):
     command = [sys.executable, ROOT / script, "--check"]
