@@ -16,7 +16,17 @@ from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..errors import InputError, MissingExtra
 from ..kernels.softmax import Groups, Predictions, add_steps, gather_predictions, take_exponentials, take_means
-from ..kernels.statistics import LOGIT_SUM, LOSS, LOSS_LOSS, LOSS_SIZE, N_PREDICTIONS, N_SAMPLES, N_TOKENS, SIZE, SIZE_SIZE
+from ..kernels.statistics import (
+    LOGIT_SUM,
+    LOSS,
+    LOSS_LOSS,
+    LOSS_SIZE,
+    N_PREDICTIONS,
+    N_SAMPLES,
+    N_TOKENS,
+    SIZE,
+    SIZE_SIZE,
+)
 from ..kernels.walk import MAX_SHIFT, Spans, Windows
 from .matrices import Matrices, matrix_bytes, none_frozen
 
