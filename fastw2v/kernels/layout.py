@@ -66,7 +66,7 @@ class RowLayout(NamedTuple):
         return len(self.input_copies)
 
     def check(self, input_vectors: Float32s, output_vectors: Float32s) -> None:
-        """Raise ValueError unless the matrices hold these rows, as float32 in C order, padded and aligned to 64 bytes."""
+        """Raise ValueError unless the matrices hold these rows, float32 in C order, padded and aligned to 64 bytes."""
         if input_vectors.shape[1:] != output_vectors.shape[1:]:
             raise ValueError("the rows of the two matrices have different lengths")
         for matrix, n_rows in (input_vectors, self.n_input_rows), (output_vectors, self.n_output_rows):
@@ -95,14 +95,14 @@ class ThreadRows(NamedTuple):
 def rows_of_thread(layout: RowLayout, thread: int) -> ThreadRows:
     """Return the rows of the thread number `thread`."""
     return ThreadRows(
-        layout.n_words,
-        layout.n_hot_inputs,
-        layout.first_hot_output,
-        layout.n_hot_outputs,
-        layout.input_copies[thread],
-        layout.output_copies[thread],
-        layout.spare_inputs[thread],
-        STEPS_FOR_A_MERGED_ROW * max(1, layout.n_hot_inputs, layout.n_hot_outputs),
+        n_words=layout.n_words,
+        n_hot_inputs=layout.n_hot_inputs,
+        first_hot_output=layout.first_hot_output,
+        n_hot_outputs=layout.n_hot_outputs,
+        first_input_copy=layout.input_copies[thread],
+        first_output_copy=layout.output_copies[thread],
+        first_spare=layout.spare_inputs[thread],
+        merge_every=STEPS_FOR_A_MERGED_ROW * max(1, layout.n_hot_inputs, layout.n_hot_outputs),
     )
 
 

@@ -19,7 +19,7 @@ The logits are a small matrix product of contexts and outputs, cut into register
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -86,14 +86,14 @@ def new_scratch(n_contexts: int, n_outputs: int, n_draws: int, stride: int) -> S
     """Return working memory for `n_draws` draws and steps of up to `n_contexts` input and `n_outputs` output rows."""
     n_tiles = tiles_of(n_outputs)
     return Scratch(
-        np.zeros(n_contexts + 1, np.int64),
-        np.zeros(n_draws * n_tiles * TILE_OUTPUTS, np.int64),
-        np.zeros(n_draws * n_tiles * SLOTS, np.float32),
-        np.zeros(n_draws * n_tiles * SLOTS, np.float32),
-        np.zeros(n_tiles * (n_contexts + 4) * SLOTS, np.float32),
-        np.zeros(max(n_contexts * 2 * LANES, stride), np.float32),
-        np.zeros(LANES, np.float32),
-        np.zeros((1, stride), np.float32),
+        contexts=np.zeros(n_contexts + 1, np.int64),
+        outputs=np.zeros(n_draws * n_tiles * TILE_OUTPUTS, np.int64),
+        labels=np.zeros(n_draws * n_tiles * SLOTS, np.float32),
+        rates=np.zeros(n_draws * n_tiles * SLOTS, np.float32),
+        coefficients=np.zeros(n_tiles * (n_contexts + 4) * SLOTS, np.float32),
+        before=np.zeros(max(n_contexts * 2 * LANES, stride), np.float32),
+        logit_sums=np.zeros(LANES, np.float32),
+        mean=np.zeros((1, stride), np.float32),
     )
 
 
@@ -136,38 +136,32 @@ def _coefficients_of(operands: Operands, tile: int, context: int) -> int:
 
 
 @inlined
-def take_logits(scratch, inputs, outputs, operands):
-    first, n_contexts, first_tile, n_tiles = operands.first, operands.n_contexts, operands.first_tile, operands.n_tiles
-    rows = scratch.contexts
-    end = first + n_contexts
-    end_of_fours = first + n_contexts // 4 * 4 if HAS_32_REGISTERS else first
-    for tile in range(n_tiles):
-        output_rows = _tile_rows(scratch, first_tile + tile)
-        start = (tile * (n_contexts + 1) - first) * SLOTS
-        for context in range(first, end_of_fours, 4):
-            four = (rows[context], rows[context + 1], rows[context + 2], rows[context + 3])
-            _take_logits_of_tile(scratch, inputs, four, outputs, output_rows, start + context * SLOTS)
-        for context in range(end_of_fours, end - 1, 2):
-            pair = (rows[context], rows[context + 1])
-            _take_logits_of_tile(scratch, inputs, pair, outputs, output_rows, start + context * SLOTS)
-        if n_contexts % 2 == 1:
-            last = (rows[end - 1],)
-            _take_logits_of_tile(scratch, inputs, last, outputs, output_rows, start + (end - 1) * SLOTS)
+def take_logits(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
+    """Write the logit u.v of each context and output row to `scratch.coefficients`."""
+    rows, first, n = scratch.contexts, operands.first, operands.n_contexts
+    n_in_fours = n // 4 * 4 if HAS_32_REGISTERS else 0
+    for tile in range(operands.n_tiles):
+        output_rows = _tile_rows(scratch, operands.first_tile + tile)
+        place = _coefficients_of(operands, tile, 0)
+        for i in range(first, first + n_in_fours, 4):
+            four = (rows[i], rows[i + 1], rows[i + 2], rows[i + 3])
+            sums = _multiply(inputs, four, outputs, output_rows)
+            store_totals(scratch.coefficients, place + (i - first) * SLOTS, sums)
+        for i in range(first + n_in_fours, first + n - 1, 2):
+            sums_of_pair = _multiply(inputs, (rows[i], rows[i + 1]), outputs, output_rows)
+            store_totals(scratch.coefficients, place + (i - first) * SLOTS, sums_of_pair)
+        if n % 2 == 1:
+            sums_of_last = _multiply(inputs, (rows[first + n - 1],), outputs, output_rows)
+            store_totals(scratch.coefficients, place + (n - 1) * SLOTS, sums_of_last)
 
 
 @inlined
-def _take_logits_of_tile(
-    scratch: Scratch,
-    inputs: Float32s,
-    rows: tuple[int, ...],
-    outputs: Float32s,
-    output_rows: tuple[int, ...],
-    place: int,
-) -> None:
+def _multiply(inputs: Float32s, rows: tuple[int, ...], outputs: Float32s, output_rows: tuple[int, ...]) -> Any:
+    """Return the dot products of input and output rows as vectors, whose lanes are still to be added up."""
     sums = zero_sums(rows, output_rows)
     for column in range(0, outputs.shape[1], LANES):
         sums = multiply_add_rows(sums, inputs, rows, outputs, output_rows, column)
-    store_totals(scratch.coefficients, place, sums)
+    return sums
 
 
 @inlined
@@ -177,8 +171,8 @@ def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operan
     inputs, outputs: (n_rows, stride) float32, rows padded with zeros to whole vectors, changed in place.
     """
     stride = outputs.shape[1]
+    tile_size = (operands.n_contexts + 1) * SLOTS
     for tile in range(operands.n_tiles):
-        tile_size = (operands.n_contexts + 1) * SLOTS
         for place in range(0, operands.n_contexts * SLOTS, LANES):
             logits = load(scratch.coefficients, tile * tile_size + place)
             store(scratch.logit_sums, 0, add(load(scratch.logit_sums, 0), logits))
@@ -199,7 +193,7 @@ def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operan
 def _step_of_columns(
     scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands, column: int, parts: tuple[int, ...]
 ) -> None:
-    """Move LANES * len(parts) columns of all rows. With several tiles, `scratch.before` keeps the inputs as they were."""
+    """Move LANES * len(parts) columns of all rows. With several tiles, `scratch.before` has the inputs as they were."""
     size = LANES * len(parts)
     if operands.n_tiles > 1:
         for context in range(operands.n_contexts):

@@ -18,7 +18,7 @@ MAX_SHIFT = 500
 
 
 class Windows(NamedTuple):
-    """How text is cut into windows, and whether a word is predicted from each context (skip-gram) or their mean (CBOW)."""
+    """How text is cut into windows, and whether each context predicts (skip-gram) or their mean (CBOW)."""
 
     keep: NDArray[np.uint32]  # a token of word w is kept where 32 random bits are <= keep[w]
     window: int
