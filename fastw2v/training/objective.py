@@ -1,4 +1,4 @@
-"""The options of training as the tables that the kernels read, and what trains by them."""
+"""The options of training as the tables and rows that the kernels use, and the trainer that they need."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from .matrices import Matrices, none_frozen
 from .softmax import SoftmaxTrainer
 
 LOSS_EVERY = 128
-"""The loss is taken of one step (a window, or a pair) in this many: 0.8 to 1.5 % of the time."""
+"""The loss is sampled at one step (a window, or a pair) in this many, which takes 0.8 to 1.5 % of the time."""
 
 HOT_NODES = 256
-"""Eight of the twelve nodes above a word of wiki8. With 32 of them, merged as often, hs made
-3.2 M words/s instead of 3.8, CBOW 4.8 instead of 6.2; 1024 are no better than 5 % faster."""
+"""The number of hot nodes. They are 8 of the 12 nodes above a word of wiki8. With 32, merged as often, hs trained 3.2 M
+words/s instead of 3.8, and CBOW 4.8 instead of 6.2; with 1024 it was at most 5 % faster."""
 
 HOT_WORDS = 64
-"""The most frequent words, a quarter of wiki8 after subsampling: with 2 threads 8.7 M words/s instead of 7.6, CBOW 10.9
-instead of 8.9. 256 words are no faster."""
+"""The number of hot words. They are a quarter of wiki8 after subsampling. With their copies 2 threads train 8.7 M words/s
+instead of 7.6, and CBOW 10.9 instead of 8.9; 256 words are no faster."""
 
 TURNS = 8
-"""How often a draw of negatives is used. On wiki8 once gives 6.4 M words/s, 2 times 7.1, 4 times 7.5, 8 times 7.7,
-64 times 7.9. Analogies stay: once 37.9 %, 4 times 37.9, 8 times 38.6; but 4 times in consecutive windows, which share
-contexts, 35.7."""
+"""How often a draw of negatives serves. On wiki8, 1 time gives 6.4 M words/s, 2 times 7.1, 4 times 7.5, 8 times 7.7 and
+64 times 7.9. Analogies stay as good: 37.9 % for 1 time, 37.9 for 4, 38.6 for 8. But if a draw serves 4 consecutive
+windows, which share contexts, they fall to 35.7."""
 
 MOST_DRAWS = 64
-"""Draws in turn for any window, so that their rows stay in the cache."""
+"""The most draws that serve in turn, however wide the window is: their rows are to stay in the cache."""
 
 
 class SpanTrainer(Protocol):
