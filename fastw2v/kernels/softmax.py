@@ -19,7 +19,7 @@ import numpy as np
 
 from .jit import Bools, Float32s, Int32s, Int64s, kernel
 from .simd import LANES, add, exponential, load, maximum, multiply, splat, store, subtract
-from .walk import Windows, before_first_window, next_window, state_of_span, subsample
+from .walk import BEFORE_FIRST, Windows, next_window, state_of_span, subsample
 
 
 class Predictions(NamedTuple):
@@ -55,7 +55,7 @@ def gather_predictions(
 ) -> tuple[int, int]:
     """Write the predictions of a span, with the draws of `train_spans`; return their number, and that of its tokens."""
     kept, n_kept, n_tokens, state = subsample(ids, span, span_length, windows, state_of_span(seed, epoch, span))
-    window = before_first_window()
+    window = BEFORE_FIRST
     n = n_contexts = n_windows = 0
     predictions.starts[0] = 0
     for _ in range(n_kept):

@@ -15,7 +15,7 @@ from .random import below, mix
 from .simd import TILE_OUTPUTS
 from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, add_sample
 from .update import Operands, loss_of_logits, new_scratch, spread_step, step, take_logits, take_mean, tiles_of
-from .walk import Spans, Windows, before_first_window, gather_contexts, next_window, state_of_span, subsample
+from .walk import BEFORE_FIRST, Spans, Windows, gather_contexts, next_window, state_of_span, subsample
 
 
 class Objective(NamedTuple):
@@ -23,7 +23,6 @@ class Objective(NamedTuple):
 
     negatives: Negatives
     paths: Paths
-    layout: RowLayout
 
 
 class Pass(NamedTuple):
@@ -44,13 +43,14 @@ def _train_span(
     outputs: Float32s,
     windows: Windows,
     objective: Objective,
+    layout: RowLayout,
     visit: Pass,
     statistics: Float64s,
     thread: int,
 ) -> None:
     negatives, paths, stride, rate = objective.negatives, objective.paths, outputs.shape[1], spans.learning_rates[i]
     by_path = paths.longest > 0
-    own = rows_of_thread(objective.layout, thread)
+    own = rows_of_thread(layout, thread)
     state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
     kept, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
     use_copies(own, kept)
@@ -64,7 +64,7 @@ def _train_span(
     copy_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
     copy_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
 
-    window = before_first_window()
+    window = BEFORE_FIRST
     tile = turn = n_predictions = np.int64(0)
     until_merge, until_loss = own.merge_every, below(mix(state), np.uint64(visit.loss_every))
     for _ in range(n_kept):
@@ -139,12 +139,9 @@ def _train_spans(
     place if `visit.learn`. statistics: (n_spans, STATISTICS) float64 zeros, filled.
     """
     for i in numba.prange(spans.numbers.shape[0]):
-        objective = Objective(negatives, paths, layout)  # `prange` cannot take in a tuple of tuples
-        thread, number = (
-            numba.get_thread_id(),
-            np.int64(i),
-        )  # `prange` counts in uint64, for another version of the span
-        _train_span(ids, spans, number, inputs, outputs, windows, objective, visit, statistics[i], thread)
+        objective = Objective(negatives, paths)  # `prange` cannot take in a tuple of tuples
+        number, thread = np.int64(i), numba.get_thread_id()  # i may be uint64, for another version of _train_span
+        _train_span(ids, spans, number, inputs, outputs, windows, objective, layout, visit, statistics[i], thread)
 
 
 train_spans = parallel_kernel(_train_spans)

@@ -48,6 +48,10 @@ class Window(NamedTuple):
     sentence_end: int
 
 
+BEFORE_FIRST = Window(-2, 0, 0, 0, -1)
+"""The window from which `next_window` goes to the first one of a span."""
+
+
 @inlined
 def start_of_span(ids: Int32s, span: int, length: int) -> int:
     """Return where a span starts: at the start of a sentence if one is near, so that no window is cut."""
@@ -90,12 +94,6 @@ def subsample(
                 end += 1
                 n_kept += 1
     return kept, n_kept, n_tokens, state
-
-
-@inlined
-def before_first_window() -> Window:
-    """Return where `next_window` starts from for the first window of a span."""
-    return Window(-2, 0, 0, 0, -1)
 
 
 @inlined
