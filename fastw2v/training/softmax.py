@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import TrainConfig
-from ..corpus.corpus import Corpus
+from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra
 from ..kernels import statistics as columns
 from ..kernels.softmax import Groups, Predictions, add_steps, gather_predictions, take_exponentials, take_means
@@ -197,14 +197,18 @@ def one_blas_thread() -> Iterator[None]:
             yield
 
 
-def refuse_absurd(text: Corpus, held_out: Corpus | None, windows: Windows, config: TrainConfig, threads: int) -> None:
-    """Raise InputError with an estimate if the training would take longer than `MOST_HOURS`, unless it is forced."""
-    n_words = len(text.vocabulary)
-    counts = text.vocabulary.counts
+def refuse_absurd(
+    vocabulary: Vocabulary, n_tokens: int, n_held_out: int, windows: Windows, config: TrainConfig, threads: int
+) -> None:
+    """Raise InputError with an estimate if the training would take longer than `MOST_HOURS`, unless it is forced.
+
+    n_tokens, n_held_out: the tokens of the corpus and of the held-out text.
+    """
+    n_words, counts = len(vocabulary), vocabulary.counts
     kept = (counts @ (windows.keep / 2.0**32)) / counts.sum()
-    n_tokens = config.epochs * text.n_tokens + (config.epochs + 1) / 3 * (held_out.n_tokens if held_out else 0)
+    n_visited = config.epochs * n_tokens + (config.epochs + 1) / 3 * n_held_out
     n_contexts = 2 * config.window if config.fixed_window else config.window + 1
-    n_predictions = kept * n_tokens * (1 if windows.by_mean else n_contexts)
+    n_predictions = kept * n_visited * (1 if windows.by_mean else n_contexts)
     with one_blas_thread():
         seconds = n_predictions * n_words * _seconds_of_logit(config.dim) / SHARE_OF_PRODUCTS / threads
     if seconds > MOST_HOURS * 3600 and not config.force:

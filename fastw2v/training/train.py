@@ -144,7 +144,8 @@ def read(job: Job, backend: Backend) -> Texts:
                 held_out = Corpus.from_text(job.held_out, Pruning(vocabulary=corpus.vocabulary), **options)
     if config.loss == "softmax":
         windows = windows_of(corpus.vocabulary, config)
-        refuse_absurd(corpus, held_out, windows, config, backend.threads)
+        n_held_out = held_out.n_tokens if held_out else 0
+        refuse_absurd(corpus.vocabulary, corpus.n_tokens, n_held_out, windows, config, backend.threads)
     rows = start.rows(corpus.vocabulary) if start else np.empty(0, np.int64)
     texts = Texts(corpus, held_out, rows)
     n_started = int(np.count_nonzero(texts.has_start))
