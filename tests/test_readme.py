@@ -29,7 +29,7 @@ def test_main_command_and_python_code(tmp_path, monkeypatch):
     near = {word for word, _ in vectors.most_similar("exception", topn=10)}
     assert near & {"handler", "raised", "exceptiongroup", "propagated", "occurred", "caught"}
     monkeypatch.chdir(tmp_path)
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 3
     for code in blocks("python"):
         exec(compile(code, "README.md", "exec"), {})
     for command, output in re.findall(r"\$ ([^\n]*)\n((?:[^$`][^\n]*\n)*)", "".join(blocks("console"))):
