@@ -1,7 +1,5 @@
 """How good vectors are: their correlation with human similarity, and the analogies that they solve."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The loss curve of a training, drawn by matplotlib while the training runs."""
 
-from __future__ import annotations
-
 import math
 import time
 import warnings

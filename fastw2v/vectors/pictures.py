@@ -1,7 +1,5 @@
 """The files that pictures are drawn to. Importing this module loads neither NumPy nor matplotlib."""
 
-from __future__ import annotations
-
 import os
 
 from ..errors import InputError, MissingExtra

@@ -1,7 +1,5 @@
 """Queries, and the search among the rows of a matrix for those that are most similar to a query."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

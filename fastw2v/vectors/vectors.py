@@ -1,25 +1,21 @@
 """Vectors: words and their matrix; similarity, neighbours, analogies, by the names of gensim's KeyedVectors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
-from ..files import PathLike, replacing
+from ..files import PathLike
 from ..matrix import norms_of
 from ..modelfile import MappedWords, ModelFile
 from . import formats, search
 from .evaluate import Evaluation
-from .names import StoredVectors, format_of
+from .names import format_of
 from .search import Key, KeyOrVector, Neighbours, Query, Rows, listed, unit, weighted
-
-if TYPE_CHECKING:
-    from gensim.models import KeyedVectors
 
 
 class Vectors:
@@ -303,7 +299,7 @@ class Vectors:
             raise InputError("the vector holds NaN or infinite numbers")
         return vector.astype(np.float32, copy=False)
 
-    def subset(self, keys: Iterable[Key]) -> Vectors:
+    def subset(self, keys: Iterable[Key]) -> "Vectors":
         """New Vectors of these words alone, in this order, with a copy of their rows."""
         rows = [self.get_index(key) for key in keys]
         counts = None if self.counts is None else self.counts[rows]
@@ -342,7 +338,7 @@ class Vectors:
     def _evaluation(self, n: int, case_insensitive: bool, dummy4unknown: bool) -> Evaluation:
         return Evaluation(self.index_to_key[:n], self._rows(0, n), case_insensitive, dummy4unknown)
 
-    def to_gensim(self) -> KeyedVectors:
+    def to_gensim(self) -> Any:
         """A gensim KeyedVectors with a copy of the vectors, and the counts."""
         try:
             from gensim.models import KeyedVectors
@@ -365,26 +361,24 @@ class Vectors:
             raise InputError("these vectors have no counts to write to fvocab")
         self.save(fname, "binary" if binary else "text" if write_header else "glove")
         if fvocab is not None and self.counts is not None:
-            with replacing(fvocab) as file:
-                lines = (f"{word} {count}\n" for word, count in zip(self.index_to_key, self.counts, strict=True))
-                file.write("".join(lines).encode())
+            Vocabulary(self.index_to_key, self.counts).save(fvocab)
 
     @classmethod
-    def load_word2vec_format(cls, fname: PathLike, *, binary: bool = False, limit: int | None = None) -> Vectors:
+    def load_word2vec_format(cls, fname: PathLike, *, binary: bool = False, limit: int | None = None) -> Self:
         """Read a file of word2vec, gensim or GloVe, gzipped or not; at most `limit` words. Raises InputError."""
         return cls.load(fname, "binary" if binary else "text", limit)
 
     def save(self, fname: PathLike, kind: str | None = None) -> None:
         """Write a file in one of `VECTOR_FORMATS`, by default that of `format_of`. Raises InputError, RunError."""
-        formats.save(fname, StoredVectors(self.index_to_key, self.vectors, self.counts), kind or format_of(fname))
+        formats.save(fname, ModelFile(self.index_to_key, self.vectors, self.counts), kind or format_of(fname))
 
     @classmethod
-    def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None) -> Vectors:
+    def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None) -> Self:
         """Read what `save` has written; at most `limit` words. A native file is mapped into memory instead of read."""
         return cls.of(formats.load(fname, kind or format_of(fname), limit))
 
     @classmethod
-    def of(cls, content: StoredVectors | ModelFile) -> Vectors:
+    def of(cls, content: ModelFile) -> Self:
         """The vectors of a file that has been read; the norms that it holds are not computed again."""
         vectors = cls(content.words, content.vectors, content.counts)
         if content.norms is not None:

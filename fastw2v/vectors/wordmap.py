@@ -1,7 +1,5 @@
 """A map of words in two dimensions: their places and clusters, and its picture, by matplotlib or as a page of HTML."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Sequence
