@@ -78,13 +78,12 @@ class Evaluation:
         answers = self._solve([analogy for _, analogy in questions])
         for (section, analogy), answer in zip(questions, answers, strict=True):
             section["correct" if answer == analogy[3] else "incorrect"].append(analogy)
-        total: dict[str, Any] = {"section": "Total accuracy"}
-        for outcome in "correct", "incorrect":
-            total[outcome] = [analogy for section in sections for analogy in section[outcome]]
+        outcomes = "correct", "incorrect"
+        total = {outcome: [analogy for section in sections for analogy in section[outcome]] for outcome in outcomes}
         n = len(total["correct"]) + len(total["incorrect"])
         if not n:
             raise InputError(f"{os.fspath(path)} holds no analogy of known words: its lines must be 'a b c d'")
-        return len(total["correct"]) / n, [*sections, total]
+        return len(total["correct"]) / n, [*sections, {"section": "Total accuracy", **total}]
 
     def _spelling(self, text: str) -> str:
         return text.upper() if self.case_insensitive else text
@@ -101,14 +100,12 @@ class Evaluation:
 
     def _solve(self, analogies: list[tuple[str, ...]]) -> list[str | None]:
         """For each a b c d the nearest word to b + c - a, vectors of length 1, that is none of the three."""
-        n = max(self._row_of.values(), default=-1) + 1
-        searched = Rows(self.rows.vectors[:n], self.rows.norms[:n])
-        spellings = [self._spelling(word) for word in self.words[:n]]
+        spellings = [self._spelling(word) for word in self.words]
         answers: list[str | None] = []
         for first in range(0, len(analogies), QUERIES_AT_A_TIME):
             asked = analogies[first : first + QUERIES_AT_A_TIME]
             a, b, c, _ = map(self._units, zip(*asked, strict=True))
-            nearest = searched.nearest(unit_rows(b + c - a), min(CANDIDATES, n))
+            nearest = self.rows.nearest(unit_rows(b + c - a), min(CANDIDATES, len(spellings)))
             for analogy, rows, cosines in zip(asked, nearest.rows.tolist(), nearest.cosines, strict=True):
                 words = [spellings[row] for row, cosine in zip(rows, cosines, strict=True) if cosine > -np.inf]
                 answers.append(next((word for word in words if word not in analogy[:3]), None))

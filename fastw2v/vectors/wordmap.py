@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingExtra
 from ..files import PathLike, replacing
-from .pictures import check_picture
+from .pictures import MAP_METHODS, check_picture
 from .vectors import Vectors
 
-METHODS = ("pca", "tsne", "umap")
 MOST_WORDS, NEIGHBOURS = 20_000, 10
 """How many words a map may have, and how many neighbours it knows of each."""
 
@@ -93,7 +92,7 @@ def _placed(unit: NDArray[np.float64], method: str, seed: int) -> NDArray[np.flo
                 raise MissingExtra("a map by UMAP", "umap-learn") from error
             umap = UMAP(n_neighbors=min(15, len(unit) - 1), metric="cosine", random_state=seed, n_jobs=1)
             return np.asarray(umap.fit_transform(unit), np.float64)
-    raise InputError(f"method is {method!r}: allowed are {', '.join(METHODS)}")
+    raise InputError(f"method is {method!r}: allowed are {', '.join(MAP_METHODS)}")
 
 
 def clusters_of(points: NDArray[np.float64], n_clusters: int, seed: int) -> NDArray[np.int64]:
@@ -150,8 +149,7 @@ def _draw(word_map: WordMap, title: str) -> Any:
     colours = [_COLOURS[cluster % len(_COLOURS)] for cluster in word_map.clusters]
     axes.scatter(*word_map.places.T, s=9, c=colours, linewidths=0)
     axes.set(title=title.replace("$", r"\$"), xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), xticks=[], yticks=[])
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
     canvas.draw()
     taken: list[_Box] = []
     n_hidden = 0

@@ -147,6 +147,14 @@ def test_gensim_reads_what_we_write_and_we_what_gensim_writes(tmp_path, binary):
     np.testing.assert_array_equal(got.vectors, vectors.vectors)
 
 
+def test_the_counts_go_to_a_file_of_their_own(tmp_path):
+    Vectors(["b", "a"], np.eye(2), [3, 7]).save_word2vec_format(tmp_path / "v", fvocab=tmp_path / "counts")
+    assert (tmp_path / "counts").read_text() == "b 3\na 7\n"
+    with pytest.raises(InputError, match="these vectors have no counts to write to fvocab"):
+        Vectors(["a"], np.eye(1)).save_word2vec_format(tmp_path / "w", fvocab=tmp_path / "counts")
+    assert not (tmp_path / "w").exists()
+
+
 def test_save_and_load_go_by_the_name(tmp_path):
     vectors = some_vectors(200, 7)
     vectors.save(tmp_path / "v.bin")
