@@ -208,7 +208,7 @@ def _problem_of(problem: int, row: int, rest: NDArray[np.uint8], shape: _Shape, 
     if problem == numbers.TOO_MANY:
         if shape.start:
             return f" holds more rows than the {shape.n} its first line claims"
-        return f" has rows that are not {shape.dim} long, as its first one is"  # so many rows need more bytes
+        return f" has rows that are not {shape.dim} long, as its first one is"  # the file is too small for that
     if problem in (numbers.BAD_NUMBER, numbers.NOT_FINITE):
         text = (rest[:40].tobytes().split() or [b""])[0]
         what = "a number" if problem == numbers.BAD_NUMBER else "a finite float32"

@@ -12,7 +12,7 @@ from ..matrix import is_finite
 from ..modelfile import ModelFile
 
 _MOST_INFLATION = 100
-"""How many times its size an npz file may be when it is unpacked: vectors hardly shrink by compression."""
+"""How many times larger an npz file may be when it is unpacked: vectors hardly shrink, words by less than that."""
 
 _LONGEST_WORD, _MOST_PADDING = 100, 20
 """NumPy pads all words to the longest. That one may have so many letters, or so many times the mean."""
