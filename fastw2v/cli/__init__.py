@@ -1,7 +1,5 @@
 """The command line: parse, call the library, print. Nothing outside this folder prints."""
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

@@ -1,27 +1,23 @@
 """The commands that work on text: vocab and phrases."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click import Choice, IntRange
 
 from ..corpus.paths import find_files
+from ..corpus.reading import Reading
 from ..errors import InputError
 from ..files import check_output, check_outputs
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
 
-if TYPE_CHECKING:
-    from ..corpus.reading import Reading
-
 DEFAULT_THRESHOLDS = {"default": 10.0, "word2phrase": 100.0, "npmi": 0.5}
 """The threshold of each scoring of phrases, unless --threshold says another."""
 
-SCORING = Choice(list(DEFAULT_THRESHOLDS))
+_SCORING = "gensim's default, word2phrase's, or normalised pointwise mutual information."
 
 
 @click.command()
@@ -48,8 +44,8 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
     from ..corpus.pruning import Pruning
 
     pruning = Pruning(options.pop("min_count"), options.pop("max_vocab"), least_words=1)
-    options |= {"threads": threads or available_threads(), "on_bytes": signals.end_in_good_order}
-    text = Corpus.from_text(files, pruning, **options)
+    options["threads"] = threads or available_threads()
+    text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
     _say_changes(text.reading)
     text.vocabulary.save(output)
 
@@ -59,12 +55,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
 @option("-o --output FILE", "Where the text goes; - is stdout.", required=True)
 @option("--min-count", "A pair must come so often.", IntRange(1), default=5)
 @option("--threshold", "And score higher than this. Default: 10; word2phrase 100; npmi 0.5.", float)
-@option(
-    "--scoring",
-    "gensim's default, word2phrase's, or normalised pointwise mutual information.",
-    SCORING,
-    default="default",
-)
+@option("--scoring", _SCORING, Choice(list(DEFAULT_THRESHOLDS)), default="default")
 @option("--passes", "Each finds longer phrases.", IntRange(1), default=1)
 @option("--connector-words FILE", "Words that may stand inside a phrase; 'english' for a built-in list.")
 @option("--delimiter", "Joins the words of a phrase.", default="_")
@@ -82,14 +73,14 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     """
     signals.consequence = ": the text was not written"
     files = find_files(corpus)
-    connector_words = options["connector_words"]
-    inputs = [*files, *([connector_words] if connector_words not in (None, "english") else [])]
+    connectors = options["connector_words"]
+    inputs = files if connectors in (None, "english") else [*files, connectors]
     check_outputs([output, list_file], inputs, overwrite)
 
     from ..corpus.phrases import Phrases, compile_kernels
     from ..files import replacing
 
-    options["connector_words"] = _connector_words(connector_words)
+    options["connector_words"] = _connector_words(connectors)
     if options["threshold"] is None:
         options["threshold"] = DEFAULT_THRESHOLDS[options["scoring"]]
     compile_kernels()
@@ -110,15 +101,13 @@ def _say_changes(reading: Reading | None) -> None:
 
 
 def _connector_words(name: str | None) -> frozenset[str]:
-    """The words of a file, or those of the built-in list. Raises InputError if the file is not readable text."""
+    """The words of a file, or of the built-in list. Raises InputError for a file that is not readable text."""
     from ..corpus.phrases import ENGLISH_CONNECTOR_WORDS
 
-    if not name:
-        return frozenset()
     if name == "english":
         return ENGLISH_CONNECTOR_WORDS
     try:
-        return frozenset(Path(name).read_text("utf8").split())
+        return frozenset(Path(name).read_text("utf8").split() if name else ())
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -1,7 +1,5 @@
 """How commands declare their options: by `option` and `flag`, or as fields of `TrainConfig`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any

@@ -1,7 +1,5 @@
 """The command `plan`, which predicts a run on a cluster."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

@@ -1,7 +1,5 @@
 """What the command line shows of a training run: lines and a bar, a log of JSON records, a summary."""
 
-from __future__ import annotations
-
 import json
 import math
 import shutil
@@ -15,10 +13,8 @@ from .. import events
 from ..corpus.reading import Reading
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 
-SECONDS_BETWEEN_LINES = 10.0
-SECONDS_BETWEEN_BARS = 0.1
-LONGEST_BAR = 24
-COLUMNS = 120  # where there is no terminal
+SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 10.0, 0.1
+LONGEST_BAR, COLUMNS = 24, 120  # columns where there is no terminal
 
 
 class Reporter:
@@ -32,12 +28,10 @@ class Reporter:
         self._epoch: events.EpochEnded | None = None
 
     def close(self) -> None:
-        """End an open line, and close the log."""
         self._screen.end_line()
         self._log.close()
 
     def __call__(self, event: events.Event) -> None:
-        """Show an event, and log it."""
         match event:
             case events.PhaseStarted():
                 self._screen.last_drawn = time.monotonic()
@@ -59,12 +53,12 @@ class Reporter:
 
     def summary(self, output: str, n_words: int) -> None:
         """Show the last lines: how many words were written, and where the time went."""
-        progress = self._progress
-        if progress:
-            self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
-        self._screen.line(f"wrote {output}: {n_words:,} words")
+        progress, wrote = self._progress, f"wrote {output}: {n_words:,} words"
         if progress is None:  # the run that was resumed had come to its end
+            self._screen.line(wrote)
             return
+        self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
+        self._screen.line(wrote)
         if self._epoch and (losses := _losses(self._epoch)):
             self._screen.line(f"last epoch: {losses}")
         seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
@@ -73,7 +67,7 @@ class Reporter:
 
 
 class Screen:
-    """Text on stderr: on a terminal one line is drawn again and again, elsewhere a line is added every 10 seconds."""
+    """Text on stderr: a terminal has a line that is drawn again and again, elsewhere a line comes every 10 seconds."""
 
     def __init__(self, quiet: bool) -> None:
         self._stream = sys.stderr
@@ -84,18 +78,16 @@ class Screen:
 
     @property
     def columns(self) -> int:
-        """How wide a line may be that is drawn again and again."""
         return shutil.get_terminal_size().columns if self._is_terminal else COLUMNS
 
     def draw(self, text: str, at_once: bool = False) -> None:
         """Show text that the next drawing replaces, unless the last drawing is too recent."""
         now = time.monotonic()
         interval = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
-        if not (at_once or now - self.last_drawn >= interval):
-            return
-        self.last_drawn = now
-        self._is_line_open = self._is_terminal
-        self._print(f"\r\033[K{text}" if self._is_terminal else text, end="" if self._is_terminal else "\n")
+        if at_once or now - self.last_drawn >= interval:
+            self.last_drawn, self._is_line_open = now, self._is_terminal
+            start, end = ("\r\033[K", "") if self._is_terminal else ("", "\n")
+            self._print(start + text, end)
 
     def line(self, text: str) -> None:
         """Show a line that stays."""
@@ -118,7 +110,7 @@ class Screen:
 
 
 class JsonLog:
-    """A file of JSON records, one a line, opened for the first one. Where it cannot be written, `warn` is told once."""
+    """A file of JSON records, one a line, opened for the first one. If it cannot be written, `warn` is called once."""
 
     def __init__(self, path: str | None, mode: str, warn: Callable[[str], None]) -> None:
         self._path, self._mode, self._warn = path, mode, warn
@@ -138,14 +130,13 @@ class JsonLog:
             self._path = None
 
     def close(self) -> None:
-        """Close the file, if there is one."""
         if self._file:
             with suppress(OSError):
                 self._file.close()
 
 
 def _record_of(event: events.Event) -> dict[str, float]:
-    """Return the record of an event, empty if the event is not logged."""
+    """The record of an event, empty if the event is not logged."""
     match event:
         case events.ClusterChanged(n_workers):
             return {"workers": n_workers}
@@ -157,8 +148,8 @@ def _record_of(event: events.Event) -> dict[str, float]:
         case events.Progress():
             words = {"epoch": event.epoch, "words": event.n_words, "words_total": event.n_words_total}
             losses = {"predictions": event.n_predictions, "loss": event.loss, "loss_error": event.loss_error}
-            times = {"seconds": round(event.seconds, 3), "words_per_second": round(event.words_per_second)}
-            return {**words, **losses, "lr": event.learning_rate, **times}
+            speed = {"seconds": round(event.seconds, 3), "words_per_second": round(event.words_per_second)}
+            return words | losses | {"lr": event.learning_rate} | speed
         case events.EpochEnded():
             words = {"epoch_ended": event.epoch, "words": event.n_words}
             losses = {"loss": event.loss, "loss_error": event.loss_error, "held_out_loss": event.held_out_loss}
@@ -167,7 +158,6 @@ def _record_of(event: events.Event) -> dict[str, float]:
 
 
 def _lines_of(event: events.Event) -> list[str]:
-    """Return the lines that report an event."""
     match event:
         case events.PhaseStarted(note=note) if note:
             return [note]
@@ -202,7 +192,7 @@ def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
 
 
 def describe_changes(reading: Reading) -> list[str]:
-    """Say what of the text was dropped or is not as it was."""
+    """What of the text was dropped or changed, a line for each kind."""
     changes = {
         f"dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes": reading.n_overlong,
         f"dropped {reading.n_unknown:,} words that are not in the given vocabulary": reading.n_unknown,
@@ -221,9 +211,8 @@ def _losses(epoch: events.EpochEnded) -> str:
 
 
 def format_bar(progress: events.Progress, columns: int = COLUMNS) -> str:
-    """Return a line of less than `columns` characters; a longer one could not be drawn again on a terminal."""
-    share = progress.n_words / progress.n_words_total
-    left = round(progress.seconds_left)
+    """A line of less than `columns` characters; a longer one could not be drawn again on a terminal."""
+    share, left = progress.n_words / progress.n_words_total, round(progress.seconds_left)
     speed = progress.words_per_second
     loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
     text = (

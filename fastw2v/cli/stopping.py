@@ -1,7 +1,5 @@
 """Ctrl-C and SIGTERM, and the messages on stderr."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

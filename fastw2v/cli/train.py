@@ -57,8 +57,8 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     zcat corpus.gz | fastw2v train - -o vecs.txt --min-count 10
     """
     signals.consequence = ": the vectors were not written"
-    config_options = {name: value for name, value in _take(TrainConfig, options).items() if value is not None}
-    config = TrainConfig(**config_options)  # refused here, before Numba is loaded
+    settings = {name: value for name, value in _take(TrainConfig, options).items() if value is not None}
+    config = TrainConfig(**settings)  # refused here, before Numba is loaded
     if config.threads:
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
     if config.loss == "softmax":
@@ -72,11 +72,11 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     command = TrainCommand(**_take(TrainCommand, options))
     command.check_files(files, visible, options)
     with locked(command.output):
-        command.run(files, {**options, **config_options})
+        command.run(files, options | settings)
 
 
 def _take(kind: type, options: dict[str, Any]) -> dict[str, Any]:
-    """Remove the options that are fields of a dataclass, and return them."""
+    """Take the options that are fields of a dataclass out of `options`."""
     return {item.name: options.pop(item.name) for item in fields(kind)}
 
 
@@ -96,13 +96,13 @@ class TrainCommand:
     def check_files(self, files: list[str], visible: list[str], options: dict[str, Any]) -> None:
         """Raise InputError for an output that cannot be written, or that is also an input or another output.
 
-        visible: the files of the corpus that this machine can see. options: arguments of `fastw2v.train`.
+        visible: those of the `files` that this machine can see. options: arguments of `fastw2v.train`.
         """
         if options["loss_plot"]:
             check_picture(options["loss_plot"], "plot")
         held_out = find_held_out(options["held_out"], files) if options["held_out"] else []
         sources = self.read_vocab, options["init_vectors"], options["continue_from"]
-        inputs = [*visible, *(path for path in sources if path is not None), *held_out]
+        inputs = [*visible, *filter(None, sources), *held_out]
         outputs = outputs_of(self.output, self.kind)
         others = [options["save_model"], self.save_vocab, options["loss_plot"], self.log_json]
         check_outputs(outputs, inputs, self.overwrite)
@@ -141,7 +141,7 @@ class TrainCommand:
             reporter.summary(self.output, len(vectors))
 
     def _listener(self, reporter: Reporter, dim: int) -> Callback:
-        """Make a callback of `fastw2v.train` that shows the events and keeps `signals` up to date."""
+        """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
         from ..events import CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress
         from ..training.resources import check_disk, vector_file_bytes
 
@@ -179,7 +179,7 @@ class TrainCommand:
 
 
 def _limit_blas() -> None:
-    """Give NumPy's libraries one thread, as the threads of full softmax are ours. They read this when they load."""
+    """Give NumPy's libraries one thread, as full softmax has its own. They read this when they are loaded."""
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[name] = "1"
 

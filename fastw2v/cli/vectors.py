@@ -16,14 +16,14 @@ from click import Choice, IntRange
 from ..errors import InputError, UnknownWord
 from ..files import check_output, check_outputs
 from ..vectors.names import format_of, outputs_of
-from ..vectors.pictures import check_picture
+from ..vectors.pictures import MAP_METHODS, check_picture
 from .options import FORMAT, Command, flag, option
 from .stopping import say, signals
 
 if TYPE_CHECKING:
     from ..vectors.vectors import Vectors
 
-METHOD = Choice(["pca", "tsne", "umap"])
+_METHOD = "How words get their places; tsne needs scikit-learn, umap needs umap-learn."
 
 SYNTACTIC = "gram"
 """The beginning of the names of the syntactic sections of word2vec's questions."""
@@ -31,12 +31,12 @@ SYNTACTIC = "gram"
 
 def _vectors_argument(command: Command) -> Command:
     """Add the argument VECS and its format."""
-    command = option("--format kind", "Of VECS; default: by the end of its name.", FORMAT)(command)
-    return click.argument("vecs", metavar="VECS")(command)
+    of_vecs = option("--format kind", "Of VECS; default: by the end of its name.", FORMAT)
+    return click.argument("vecs", metavar="VECS")(of_vecs(command))
 
 
 def _load(vecs: str, kind: str | None, limit: int | None = None) -> Vectors:
-    """Read vectors for a command. From then on signals end it in good order."""
+    """The vectors of a command, read. From then on a signal ends it in good order."""
     from ..vectors.vectors import Vectors
 
     vectors = Vectors.load(vecs, kind, limit)
@@ -64,7 +64,7 @@ def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int) -> N
     if words:
         _print_neighbours(vectors.most_similar(list(words), topn=topn))
         return
-    while (line := _read_line()) is not None:
+    for line in iter(_read_line, ""):
         try:
             if line.split():
                 _print_neighbours(vectors.most_similar(line.split(), topn=topn))
@@ -72,13 +72,13 @@ def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int) -> N
             say(str(error))
 
 
-def _read_line() -> str | None:
-    """Return a line of stdin, or None at its end; on a terminal, prompt for it."""
+def _read_line() -> str:
+    """A line of stdin, empty at its end. A terminal shows a prompt for it."""
     if sys.stdin is None:
         raise InputError("stdin is closed: name the words")
     if sys.stdin.isatty():
         click.echo("words (Ctrl-D ends): ", nl=False, err=True)
-    return sys.stdin.readline() or None
+    return sys.stdin.readline()
 
 
 def _print_neighbours(neighbours: Iterable[tuple[str, float]]) -> None:
@@ -132,14 +132,14 @@ def evaluate(
 
 
 def _correlations(path: str, pearson: Any, spearman: Any, unknown_percent: float) -> dict[str, Any]:
-    """Return the entry of a file of pairs; None stands for NaN, the correlation of too few pairs, which JSON lacks."""
+    """The entry of a file of pairs; None stands for NaN, the correlation of too few pairs, which JSON lacks."""
     names = "pearson", "pearson_p", "spearman", "spearman_p"
     values = [value if math.isfinite(value) else None for value in (*pearson, *spearman)]
     return {"file": path, **dict(zip(names, values, strict=True)), "unknown_percent": unknown_percent}
 
 
 def _scores(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Count the questions of each section, then of the semantic, of the syntactic and of all sections together."""
+    """The scores of each section, then of the semantic ones, of the syntactic ones and of all together."""
     *scores, total = [_score(section["section"], [section]) for section in sections]
     semantic = [section for section in sections[:-1] if not section["section"].startswith(SYNTACTIC)]
     syntactic = [section for section in sections[:-1] if section["section"].startswith(SYNTACTIC)]
@@ -153,7 +153,6 @@ def _score(name: str, sections: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _table(report: dict[str, Any]) -> list[str]:
-    """Return the lines of the report."""
     lines = [f"{report['words']:,} words x {report['dim']}"]
     if report["pairs"]:
         names = [os.path.basename(pairs["file"]) for pairs in report["pairs"]]
@@ -208,9 +207,7 @@ def convert(
 @click.argument("words", nargs=-1)
 @option("-o --output FILE", "The picture: .png, .svg, .pdf, or .html to explore.", required=True)
 @option("-n --n-words", "How many of the most frequent words, where no WORDS are named.", IntRange(3), default=500)
-@option(
-    "--method", "How words get their places; tsne needs scikit-learn, umap needs umap-learn.", METHOD, default="pca"
-)
+@option("--method", _METHOD, Choice(MAP_METHODS), default="pca")
 @option("--clusters n_clusters", "Groups in colours, by k-means.", IntRange(1), default=8)
 @option("--seed", "Of the clusters, tsne and umap.", IntRange(0, 2**32 - 1), default=1)
 @flag("--overwrite", "Replace a file that exists.")
@@ -268,7 +265,7 @@ def info(file: str, kind: str | None, n_words: int) -> None:
 
 
 def _describe_training(training: dict[str, Any]) -> str:
-    """Say what the header of a model or checkpoint tells about its run."""
+    """What the header of a model or checkpoint tells about its run."""
     from ..training.checkpoint import is_of_checkpoint
 
     if not is_of_checkpoint(training):

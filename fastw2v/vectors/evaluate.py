@@ -1,7 +1,5 @@
 """How good vectors are: their correlation with human similarity, and the analogies that they solve."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence
@@ -16,32 +14,32 @@ from ..errors import InputError
 from ..files import PathLike
 from .search import Rows, unit_rows
 
-QUERIES_AT_A_TIME = 512
-CANDIDATES = 8
-"""How many of the nearest words may answer an analogy: its own three and their other spellings may be among them."""
+QUERIES_AT_A_TIME, CANDIDATES = 512, 8
+"""Of so many nearest words, the first that is no spelling of an analogy's own three answers it."""
+
+
+Correlation = tuple[float, float]
+"""A coefficient of correlation and its two-sided p."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Vectors that are to be judged, and how test sets are matched to them."""
+    """The vectors that are judged, and how the words of test sets are matched to theirs."""
 
     words: Sequence[str]  # (n,), the most frequent first
     rows: Rows  # their n vectors
     case_insensitive: bool  # of words that differ by case, only the first is known
     dummy4unknown: bool  # questions with unknown words are counted as failed instead of left out
 
-    def word_pairs(
-        self, path: PathLike, delimiter: str, encoding: str
-    ) -> tuple[tuple[float, float], tuple[float, float], float]:
+    def word_pairs(self, path: PathLike, delimiter: str, encoding: str) -> tuple[Correlation, Correlation, float]:
         """See Vectors.evaluate_word_pairs."""
-        human: list[float] = []
-        ours: list[float] = []
+        scores: list[tuple[float, float]] = []  # of each pair: the human one and its cosine
         n_unknown = 0
         for line in _lines(path, encoding):
-            parts = line.split(delimiter)
+            parts = [self._spelling(part.strip()) for part in line.split(delimiter)]
             if line.startswith("#") or len(parts) != 3:
                 continue
-            first, second, score = (self._spelling(part.strip()) for part in parts)
+            first, second, score = parts
             try:
                 value = float(score)
             except ValueError:  # a heading
@@ -51,20 +49,19 @@ class Evaluation:
             known = first in self._row_of and second in self._row_of
             n_unknown += not known
             if known or self.dummy4unknown:
-                left, right = self._units([first, second]) if known else (np.zeros(1), np.zeros(1))
-                human.append(value)
-                ours.append(float(left @ right))
-        if not human:
+                left, right = self._units([first, second]) if known else np.zeros((2, 1))
+                scores.append((value, float(left @ right)))
+        if not scores:
             lack = f"{os.fspath(path)} holds no pair of known words ({n_unknown} of unknown ones)"
             raise InputError(f"{lack}: its lines must be word{delimiter!r}word{delimiter!r}score")
-        n_pairs = len(human) + (0 if self.dummy4unknown else n_unknown)
-        ranks = correlation(_ranks(np.array(human)), _ranks(np.array(ours)))
-        return correlation(np.array(human), np.array(ours)), ranks, 100 * n_unknown / n_pairs
+        n_pairs = len(scores) + (0 if self.dummy4unknown else n_unknown)
+        human, ours = np.transpose(scores)
+        return correlation(human, ours), correlation(_ranks(human), _ranks(ours)), 100 * n_unknown / n_pairs
 
     def word_analogies(self, path: PathLike) -> tuple[float, list[dict[str, Any]]]:
         """See Vectors.evaluate_word_analogies."""
         sections: list[dict[str, Any]] = []
-        questions: list[tuple[dict[str, Any], tuple[str, ...]]] = []
+        questions: list[tuple[dict[str, Any], tuple[str, ...]]] = []  # with their sections
         for number, line in enumerate(_lines(path, "utf8"), 1):
             if line.startswith(":"):
                 sections.append({"section": line[1:].strip(), "correct": [], "incorrect": []})
@@ -81,13 +78,12 @@ class Evaluation:
         answers = self._solve([analogy for _, analogy in questions])
         for (section, analogy), answer in zip(questions, answers, strict=True):
             section["correct" if answer == analogy[3] else "incorrect"].append(analogy)
-        total: dict[str, Any] = {"section": "Total accuracy"}
-        for outcome in "correct", "incorrect":
-            total[outcome] = [analogy for section in sections for analogy in section[outcome]]
+        outcomes = "correct", "incorrect"
+        total = {outcome: [analogy for section in sections for analogy in section[outcome]] for outcome in outcomes}
         n = len(total["correct"]) + len(total["incorrect"])
         if not n:
             raise InputError(f"{os.fspath(path)} holds no analogy of known words: its lines must be 'a b c d'")
-        return len(total["correct"]) / n, [*sections, total]
+        return len(total["correct"]) / n, [*sections, {"section": "Total accuracy", **total}]
 
     def _spelling(self, text: str) -> str:
         return text.upper() if self.case_insensitive else text
@@ -104,14 +100,12 @@ class Evaluation:
 
     def _solve(self, analogies: list[tuple[str, ...]]) -> list[str | None]:
         """For each a b c d the nearest word to b + c - a, vectors of length 1, that is none of the three."""
-        n = max(self._row_of.values(), default=-1) + 1
-        searched = Rows(self.rows.vectors[:n], self.rows.norms[:n])
-        spellings = [self._spelling(word) for word in self.words[:n]]
+        spellings = [self._spelling(word) for word in self.words]
         answers: list[str | None] = []
         for first in range(0, len(analogies), QUERIES_AT_A_TIME):
             asked = analogies[first : first + QUERIES_AT_A_TIME]
             a, b, c, _ = map(self._units, zip(*asked, strict=True))
-            nearest = searched.nearest(unit_rows(b + c - a), min(CANDIDATES, n))
+            nearest = self.rows.nearest(unit_rows(b + c - a), min(CANDIDATES, len(spellings)))
             for analogy, rows, cosines in zip(asked, nearest.rows.tolist(), nearest.cosines, strict=True):
                 words = [spellings[row] for row, cosine in zip(rows, cosines, strict=True) if cosine > -np.inf]
                 answers.append(next((word for word in words if word not in analogy[:3]), None))
@@ -131,12 +125,11 @@ def _lines(path: PathLike, encoding: str) -> list[str]:
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rank of each value, from 1 on; equal values share the mean of their ranks."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
-    return ranks
+    mean_ranks: NDArray[np.float64] = np.cumsum(counts) - (counts - 1) / 2
+    return mean_ranks[inverse]
 
 
-def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
+def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation:
     """Pearson's r and its two-sided p: that of t = r sqrt((n - 2) / (1 - r^2)) with n - 2 degrees of freedom.
 
     x, y: (n,). Both results are NaN where x or y does not vary, and for less than three pairs.
@@ -150,10 +143,7 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, 
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function I_x(a, b), by Lentz's continued fraction.
-
-    Source: Press et al., Numerical Recipes, 6.4.
-    """
+    """The regularised incomplete beta function I_x(a, b), by Lentz's continued fraction (Numerical Recipes, 6.4)."""
     if x in (0.0, 1.0):
         return x
     if x > (a + 1) / (a + b + 2):
@@ -162,10 +152,9 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
     c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
     fraction = d
     for m in range(1, 300):
-        for term in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        for term in even, odd:
             d, c = 1 / (1 + term * d), 1 + term / c
             fraction *= c * d
         if abs(c * d - 1) < 1e-14:

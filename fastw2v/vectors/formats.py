@@ -1,10 +1,8 @@
-"""Files of vectors: word2vec's text and binary, GloVe's text, TensorBoard's; npz and native ones by their own modules.
+"""Files of vectors: word2vec's text and binary, GloVe's, TensorBoard's; `npz` and `modelfile` have the other formats.
 
 word2vec's files have a line `n_words dim`, then for each word a row: the word and its numbers, as text or as raw
 float32. GloVe's have no first line. Text and binary files may be compressed by gzip.
 """
-
-from __future__ import annotations
 
 import contextlib
 import gzip
@@ -24,8 +22,9 @@ from .. import modelfile
 from ..errors import InputError, RunError
 from ..files import PathLike, check_unicode, check_words, replacing
 from ..matrix import is_finite
+from ..modelfile import ModelFile
 from . import npz
-from .names import StoredVectors, outputs_of
+from .names import outputs_of
 
 _BLOCK_NUMBERS = 1 << 18
 """How many numbers are written at a time: some megabytes of text."""
@@ -35,13 +34,13 @@ _GZIP = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 
-def save(path: PathLike, stored: StoredVectors, kind: str) -> None:
+def save(path: PathLike, content: ModelFile, kind: str) -> None:
     """Write words and vectors in a format of `VECTOR_FORMATS`; all but TensorBoard's read back to the same float32.
 
     Text and binary files are compressed where the name ends in .gz. Counts are kept by npz and native files. Raises
     RunError for NaN or infinite numbers and for a full disk, InputError for words that could not be read back.
     """
-    words, vectors, counts, _ = stored
+    words, vectors = content.words, content.vectors
     n, dim = vectors.shape
     if n == 0 or dim == 0:
         raise InputError(f"there are no vectors to write: the matrix is {n} x {dim}")
@@ -49,9 +48,9 @@ def save(path: PathLike, stored: StoredVectors, kind: str) -> None:
         raise RunError(f"the vectors hold NaN or infinite numbers: {os.fspath(path)} was not written")
     check_unicode(words)
     if kind == "npz":
-        npz.write(path, stored)
+        npz.write(path, content)
     elif kind == "native":
-        modelfile.write(path, modelfile.ModelFile(words, vectors, counts))
+        modelfile.write(path, content)
     elif kind == "tensorboard":
         _save_tensorboard(path, words, vectors)
     else:
@@ -100,8 +99,8 @@ def _save_tensorboard(path: PathLike, words: Sequence[str], vectors: NDArray[np.
         file.write(("\n".join(words) + "\n").encode())
 
 
-def load(path: PathLike, kind: str, limit: int | None = None) -> StoredVectors:
-    """Read words, vectors, and counts where the file has them; at most `limit` rows.
+def load(path: PathLike, kind: str, limit: int | None = None) -> ModelFile:
+    """Read words, vectors, and what else the file has; at most `limit` rows.
 
     Raises InputError for a damaged file: a wrong header, short or long rows, numbers that are not finite. Memory is
     bounded by the size of the file, whatever its header claims.
@@ -110,53 +109,49 @@ def load(path: PathLike, kind: str, limit: int | None = None) -> StoredVectors:
         raise InputError(f"limit is {limit}: it must be at least 1")
     if kind == "tensorboard":
         raise InputError(f"{os.fspath(path)}: TensorBoard's files are written only; read the ones they were made of")
-    if kind == "npz":
-        return npz.read(path, limit)
     if kind == "native":
-        content = modelfile.read(path, limit)
-        return StoredVectors(content.words, content.vectors, content.counts, content.norms)
-    return _load_rows(os.fspath(path), kind, limit)
+        return modelfile.read(path, limit)
+    content = npz.read(path, limit) if kind == "npz" else _load_rows(os.fspath(path), kind, limit)
+    n_repeated = len(content.words) - len(set(content.words))
+    if n_repeated:
+        raise InputError(f"{os.fspath(path)} holds {n_repeated} words more than once")
+    return content
 
 
 class _Shape(NamedTuple):
-    """What a file's beginning says of its rows."""
+    """What the beginning of a file says of its rows."""
 
-    n: int  # rows; without a header the most there may be
+    n: int  # rows; the most there may be, where there is no header
     dim: int
-    start: int  # the place of the first row
-    has_header: bool
+    start: int = 0  # the place of the first row; 0 where there is no header
 
 
-def _load_rows(name: str, kind: str, limit: int | None) -> StoredVectors:
+def _load_rows(name: str, kind: str, limit: int | None) -> ModelFile:
     from ..kernels import numbers
 
     data = _mapped(name)
     shape = _shape_of(name, data, kind)
-    n_wanted = shape.n if limit is None else min(shape.n, limit)
+    n_wanted = min(shape.n, limit or shape.n)
     vectors = np.empty((n_wanted, shape.dim), np.float32)
-    word_starts, word_stops = np.empty(n_wanted, np.int64), np.empty(n_wanted, np.int64)
+    starts, stops = np.empty((2, n_wanted), np.int64)  # of the words
     state = np.zeros(3, np.int64)
     state[numbers.BYTES_READ] = shape.start
     if kind == "binary":
-        numbers.parse_binary_rows(data, vectors.view(np.uint8), word_starts, word_stops, state)
+        numbers.parse_binary_rows(data, vectors.view(np.uint8), starts, stops, state)
     else:
-        numbers.parse_rows(data, vectors, word_starts, word_stops, state)
+        numbers.parse_rows(data, vectors, starts, stops, state)
     n_read, problem = int(state[numbers.ROWS_READ]), int(state[numbers.PROBLEM])
     if kind == "binary" and n_read and not is_finite(vectors[:n_read]):
         claim = f"{shape.n} x {shape.dim}"
         raise InputError(f"{name} holds NaN or infinite numbers: it is damaged, or not binary ({claim})")
     if problem == numbers.TOO_MANY and n_wanted < shape.n:
         problem = numbers.FINE
-    if problem == numbers.TOO_MANY and not shape.has_header:  # fewer bytes than so many whole rows take
-        raise InputError(f"{name} has rows that are not {shape.dim} long, as its first one is")
-    if problem or (shape.has_header and n_read < n_wanted):
+    if problem or (shape.start and n_read < n_wanted):
         rest = data[state[numbers.BYTES_READ] :]
         raise InputError(f"{name}{_problem_of(problem, n_read + 1, rest, shape, kind)}")
-    places = zip(word_starts[:n_read].tolist(), word_stops[:n_read].tolist(), strict=True)
-    words = [str(data.data[first:last], "utf-8", "backslashreplace") for first, last in places]
-    if len(set(words)) < n_read:
-        raise InputError(f"{name} holds {n_read - len(set(words))} words more than once")
-    return StoredVectors(words, vectors[:n_read])
+    places = zip(starts[:n_read].tolist(), stops[:n_read].tolist(), strict=True)
+    words = [str(data.data[start:stop], "utf-8", "backslashreplace") for start, stop in places]
+    return ModelFile(words, vectors[:n_read])
 
 
 def _mapped(name: str) -> NDArray[np.uint8]:
@@ -195,7 +190,7 @@ def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:
         if n < 1 or dim < 1 or n * least_row - 2 > len(data) - start:
             claim = f"{name} claims {n} words x {dim}, which its {len(data)} bytes cannot hold"
             raise InputError(f"{claim}: it is cut off, or not {kind}")
-        return _Shape(n, dim, start, True)
+        return _Shape(n, dim, start)
     ends = np.flatnonzero(data == ord("\n"))
     try:
         dim = len([float(text) for text in data[: ends[0] if len(ends) else len(data)].tobytes().split()[1:]])
@@ -203,16 +198,17 @@ def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:
         dim = 0
     if kind == "binary" or dim == 0:
         raise InputError(f"{name} does not start with a line 'words dim', but with {line[:40]!r}")
-    most_rows = (len(data) + 1) // (2 * dim + 2)
-    return _Shape(min(len(ends) + 1, most_rows), dim, 0, False)
+    return _Shape(min(len(ends) + 1, (len(data) + 1) // (2 * dim + 2)), dim)
 
 
 def _problem_of(problem: int, row: int, rest: NDArray[np.uint8], shape: _Shape, kind: str) -> str:
-    """What is wrong with a row, to be told after the file's name; rest: the bytes from the problem on."""
+    """What is wrong with a row, in words that follow the name of the file; rest: the bytes from the problem on."""
     from ..kernels import numbers
 
     if problem == numbers.TOO_MANY:
-        return f" holds more rows than the {shape.n} its first line claims"
+        if shape.start:
+            return f" holds more rows than the {shape.n} its first line claims"
+        return f" has rows that are not {shape.dim} long, as its first one is"  # the file is too small for that
     if problem in (numbers.BAD_NUMBER, numbers.NOT_FINITE):
         text = (rest[:40].tobytes().split() or [b""])[0]
         what = "a number" if problem == numbers.BAD_NUMBER else "a finite float32"

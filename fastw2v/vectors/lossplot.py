@@ -1,7 +1,5 @@
 """The loss curve of a training, drawn by matplotlib while the training runs."""
 
-from __future__ import annotations
-
 import math
 import time
 import warnings
@@ -17,7 +15,7 @@ SECONDS_BETWEEN_PLOTS, SHARE_OF_TIME = 20.0, 0.01
 """The least time from one drawing to the next, and the greatest share of the training's time that drawing may take."""
 
 MOST_POINTS = 2000
-"""The points that a curve keeps are more than a picture has columns. At twice as many, pairs of points are merged."""
+"""How many points a curve keeps, more than a picture has columns. At twice as many, pairs of points are merged."""
 
 
 @dataclass
@@ -54,12 +52,13 @@ class LossPlot:
 
     def __call__(self, event: Event) -> bool | None:
         """Keep what the plot needs of an event, pass the event on and return what the callback returns."""
-        if isinstance(event, Progress):
-            self._curve.add(event.n_words, event.loss, event.learning_rate)
-            if time.monotonic() > self._next_drawing:
-                self.draw()
-        elif isinstance(event, EpochEnded):
-            self._curve.epochs.append(event)
+        match event:
+            case Progress():
+                self._curve.add(event.n_words, event.loss, event.learning_rate)
+                if time.monotonic() > self._next_drawing:
+                    self.draw()
+            case EpochEnded():
+                self._curve.epochs.append(event)
         return self._callback(event)
 
     def draw(self) -> None:
@@ -104,8 +103,7 @@ def draw_loss(path: PathLike, curve: LossCurve, title: str) -> None:
     rates.set_ylabel("learning rate")
     rates.set_ylim(bottom=0)
     rates.spines["top"].set_visible(False)
-    lines = [*axes.get_lines(), *rates.get_lines()]
-    labelled = [line for line in lines if not str(line.get_label()).startswith("_")]
-    axes.legend(labelled, [line.get_label() for line in labelled], loc="upper right", frameon=False)
+    labelled = [line for each in (axes, rates) for line in each.get_legend_handles_labels()[0]]
+    axes.legend(handles=labelled, loc="upper right", frameon=False)
     with replacing(path) as file:
         figure.savefig(file, format=check_picture(path, "plot"))

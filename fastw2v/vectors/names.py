@@ -1,34 +1,17 @@
-"""The formats of files of vectors, which one a name implies, and what they hold. Importing this does not load NumPy."""
-
-from __future__ import annotations
+"""The formats of files of vectors, and which format and files a name implies. Importing this does not load NumPy."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import InputError
 from ..files import STANDARD_STREAMS, PathLike
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 VECTOR_FORMATS = ("text", "binary", "glove", "tensorboard", "npz", "native")
 _FORMAT_OF_SUFFIX = {".bin": "binary", ".tsv": "tensorboard", ".npz": "npz", ".fw2v": "native"}
 
 
-class StoredVectors(NamedTuple):
-    """Words and vectors as files hold them; None where a file's format has no such field."""
-
-    words: Sequence[str]  # (n,)
-    vectors: NDArray[np.float32]  # (n, dim)
-    counts: NDArray[np.int64] | None = None  # (n,)
-    norms: NDArray[np.float32] | None = None  # (n,), 1 for a zero vector
-
-
 def format_of(path: PathLike) -> str:
-    """The format that a name ends in: .bin binary, .npz npz, .fw2v native, .tsv tensorboard, any other text.
+    """The format that the end of a name implies: .bin binary, .npz npz, .fw2v native, .tsv tensorboard, others text.
 
     .gz may follow the suffix of text and binary files. Raises InputError where it follows another.
     """
@@ -41,7 +24,10 @@ def format_of(path: PathLike) -> str:
 
 
 def outputs_of(path: PathLike, kind: str) -> list[str]:
-    """The files that are written: TensorBoard's words are in a second one. Raises InputError for a stream of two."""
+    """The files that are written: TensorBoard's format has a second one for the words.
+
+    Raises InputError where a stream would have to hold both.
+    """
     name = os.fspath(path)
     if kind != "tensorboard":
         return [name]

@@ -1,70 +1,60 @@
 """Files of vectors in NumPy's npz format, without pickled objects."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import PathLike, replacing
 from ..matrix import is_finite
-from .names import StoredVectors
+from ..modelfile import ModelFile
 
 _MOST_INFLATION = 100
-"""An npz file may grow so many times when it is unpacked: vectors hardly shrink by compression, words by less."""
+"""How many times larger an npz file may be when it is unpacked: vectors hardly shrink, words by less than that."""
 
 _LONGEST_WORD, _MOST_PADDING = 100, 20
-"""NumPy pads all words to the longest. It is refused if it has more letters than this and so many times the mean."""
+"""NumPy pads all words to the longest. That one may have so many letters, or so many times the mean."""
 
 
-def write(path: PathLike, stored: StoredVectors) -> None:
+def write(path: PathLike, content: ModelFile) -> None:
     """Write arrays `words`, (n,) str, `vectors`, (n, dim) float32, and if they are known `counts`, (n,) int64.
 
     Raises InputError for words that NumPy cannot hold, or for which it would need far more room than they take.
     """
-    lengths = [len(word) for word in stored.words]
+    lengths = [len(word) for word in content.words]
     longest = max(lengths)
     if longest > _LONGEST_WORD and longest > _MOST_PADDING * sum(lengths) / len(lengths):
         waste = f"the longest word has {longest} letters, and npz would give so many to each word"
         raise InputError(f"{waste}: use another format, as .fw2v")
-    arrays: dict[str, Any] = {"words": np.array(stored.words), "vectors": stored.vectors}
-    if stored.counts is not None:
-        arrays["counts"] = np.asarray(stored.counts)
-    if (arrays["words"] != np.array(stored.words, object)).any():  # NumPy drops zero bytes at the end
+    arrays: dict[str, Any] = {"words": np.array(content.words), "vectors": content.vectors}
+    if content.counts is not None:
+        arrays["counts"] = content.counts
+    if (arrays["words"] != np.array(content.words, object)).any():  # NumPy drops zero bytes at the end
         raise InputError("a word ends in a zero byte: no npz file can hold it")
     with replacing(path) as file:
         np.savez(file, **arrays)
 
 
-def read(path: PathLike, limit: int | None = None) -> StoredVectors:
+def read(path: PathLike, limit: int | None = None) -> ModelFile:
     """Read what `write` has written; at most `limit` words. Nothing in the file is executed.
 
     Raises InputError for a file that is damaged, holds other arrays, or numbers that are not finite.
     """
     name = os.fspath(path)
     try:
-        words, vectors, counts = _arrays_of(name)
-        known_words = words[:limit].tolist()
+        return _content_of(name, limit)
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"cannot read vectors {name}: {error.strerror or error}") from error
     except Exception as error:  # NumPy and zipfile raise whatever a damaged file leads them to
         raise InputError(f"{name} is damaged, or no npz file with words and vectors: {error}") from error
-    if len(set(known_words)) < len(known_words):
-        raise InputError(f"{name} holds {len(known_words) - len(set(known_words))} words more than once")
-    vectors = vectors[:limit].astype(np.float32, copy=False)
-    if not is_finite(vectors):
-        raise InputError(f"{name} holds NaN or infinite numbers")
-    return StoredVectors(known_words, vectors, None if counts is None else counts[:limit].astype(np.int64))
 
 
-def _arrays_of(name: str) -> tuple[NDArray[np.str_], NDArray[Any], NDArray[Any] | None]:
-    """(words, vectors, counts) of fitting shapes and types. Raises InputError, or whatever a damaged file leads to."""
+def _content_of(name: str, limit: int | None) -> ModelFile:
+    """The arrays, whose shapes and types fit. Raises InputError, or whatever a damaged file leads to."""
     size = os.path.getsize(name)
     with zipfile.ZipFile(name) as archive:
         unpacked = sum(item.file_size for item in archive.infolist())
@@ -79,4 +69,7 @@ def _arrays_of(name: str) -> tuple[NDArray[np.str_], NDArray[Any], NDArray[Any] 
         raise InputError(f"{name} holds {contents}: there should be n words and n x dim floats")
     if counts is not None and (counts.shape != (n,) or counts.dtype.kind not in "iu"):
         raise InputError(f"{name} holds counts {counts.dtype} {counts.shape}: there should be {n} integers")
-    return words, vectors, counts
+    vectors = vectors[:limit].astype(np.float32, copy=False)
+    if not is_finite(vectors):
+        raise InputError(f"{name} holds NaN or infinite numbers")
+    return ModelFile(words[:limit].tolist(), vectors, None if counts is None else counts[:limit].astype(np.int64))

@@ -1,18 +1,17 @@
-"""The files that pictures are drawn to. Importing this module loads neither NumPy nor matplotlib."""
-
-from __future__ import annotations
+"""What pictures there are, and the files that they are drawn to. Importing this loads neither NumPy nor matplotlib."""
 
 import os
 
 from ..errors import InputError, MissingExtra
 from ..files import PathLike
 
+MAP_METHODS = ("pca", "tsne", "umap")
 PICTURE_SUFFIXES = {"plot": ("png", "svg", "pdf"), "map": ("png", "svg", "pdf", "html")}
 """What the names of loss plots and of maps of words may end in; all but html is drawn by matplotlib."""
 
 
 def check_picture(path: PathLike, what: str) -> str:
-    """The suffix of a picture that is to be drawn, in small letters and without the point; what: "plot" or "map".
+    """The suffix of a picture's name, in small letters and without the point. what: "plot" or "map".
 
     Raises InputError for a suffix that `what` cannot have, MissingExtra where matplotlib is needed and not installed.
     """

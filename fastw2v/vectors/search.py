@@ -1,7 +1,5 @@
 """Queries, and the search among the rows of a matrix for those that are most similar to a query."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,13 +15,13 @@ Key = str | int
 KeyOrVector = Key | NDArray[np.float32]
 Weighted = KeyOrVector | tuple[KeyOrVector, float]
 Query = Weighted | Sequence[Weighted] | None
-"""What neighbours are wanted of: one word or vector, several, or none; each may have a weight."""
+"""One word or vector, several, or none; each may have a weight."""
 
 Neighbours = list[tuple[str, float]]
-"""Words and their cosines, or other scores; the highest first."""
+"""Words and their cosines or other scores, the highest first."""
 
 COSINES_AT_A_TIME, ROWS_AT_LEAST = 1 << 21, 1 << 10
-"""A batch computes so many cosines at a time, 8 MB, that they stay in the cache, but those of so many rows at least."""
+"""How many cosines a batch computes at a time, 8 MB, which stay in the cache; and the rows that it takes at least."""
 
 COSMUL_EPSILON = 1e-6
 
@@ -83,14 +81,13 @@ class Rows(NamedTuple):
 
 
 def _merged(best: Nearest, cosines: NDArray[np.float32], first: int) -> Nearest:
-    """The best of what was found so far and of the rows from `first` on; cosines: (queries, rows)."""
-    n_queries, topn = best.rows.shape
-    n_rows = cosines.shape[1]
+    """The best of the rows in `best` and of the rows from `first` on; cosines: those of the latter, (queries, rows)."""
+    (n_queries, topn), n_rows = best.rows.shape, cosines.shape[1]
     worst = best.cosines[:, -1]
     if first == 0 and n_rows > topn:
         worst = np.partition(cosines, n_rows - topn, axis=1)[:, n_rows - topn]
-    is_candidate = cosines >= worst[:, None]  # few are
-    asking, columns = np.divmod(np.flatnonzero(is_candidate), n_rows)  # np.nonzero takes 5 times as long
+    candidates = np.flatnonzero(cosines >= worst[:, None])  # few; np.nonzero takes 5 times as long
+    asking, columns = np.divmod(candidates, n_rows)
     queries = np.concatenate([np.repeat(np.arange(n_queries), topn), asking])
     scores = np.concatenate([best.cosines.ravel(), cosines[asking, columns]])
     rows = np.concatenate([best.rows.ravel(), columns + first])
@@ -102,10 +99,7 @@ def _merged(best: Nearest, cosines: NDArray[np.float32], first: int) -> Nearest:
 
 def best_places(scores: NDArray[np.float32], n_wanted: int) -> NDArray[np.int64]:
     """The places of the `n_wanted` highest scores, or of all where there are fewer, the highest first."""
-    n_wanted = min(n_wanted, len(scores))
-    if n_wanted == 0:
-        return np.zeros(0, np.int64)
-    best = np.argpartition(-scores, n_wanted - 1)[:n_wanted]
+    best = np.argpartition(-scores, n_wanted - 1)[:n_wanted] if n_wanted < len(scores) else np.arange(len(scores))
     return best[np.argsort(-scores[best], kind="stable")]
 
 
@@ -133,7 +127,7 @@ def weighted(query: Query, sign: float) -> list[tuple[KeyOrVector, float]]:
 
 
 def listed(keys: Any) -> Any:
-    """Return `keys`. Raises InputError where it is a single word, whose letters would be taken for words."""
+    """The keys, unless that is a single word, whose letters would be taken for words: then it raises InputError."""
     if isinstance(keys, (str, bytes)):
         raise InputError(f"{keys!r} is one word where a list of words is asked for: [{keys!r}]")
     return keys

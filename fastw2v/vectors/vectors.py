@@ -1,25 +1,21 @@
 """Vectors: words and their matrix; similarity, neighbours, analogies, by the names of gensim's KeyedVectors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
-from ..files import PathLike, replacing
+from ..files import PathLike
 from ..matrix import norms_of
 from ..modelfile import MappedWords, ModelFile
 from . import formats, search
 from .evaluate import Evaluation
-from .names import StoredVectors, format_of
+from .names import format_of
 from .search import Key, KeyOrVector, Neighbours, Query, Rows, listed, unit, weighted
-
-if TYPE_CHECKING:
-    from gensim.models import KeyedVectors
 
 
 class Vectors:
@@ -32,12 +28,11 @@ class Vectors:
     def __init__(
         self, index_to_key: Sequence[str], vectors: NDArray[np.float32], counts: NDArray[np.int64] | None = None
     ) -> None:
-        vectors, n_words = np.asarray(vectors, np.float32), len(index_to_key)
-        if vectors.ndim != 2 or len(vectors) != n_words:
-            raise InputError(f"{n_words} words need vectors of shape ({n_words}, dim), found {vectors.shape}")
+        self.vectors, n_words = np.asarray(vectors, np.float32), len(index_to_key)
+        if self.vectors.ndim != 2 or len(self) != n_words:
+            raise InputError(f"{n_words} words need vectors of shape ({n_words}, dim), found {self.vectors.shape}")
         if counts is not None and np.shape(counts) != (n_words,):
             raise InputError(f"{n_words} words need as many counts, found {np.shape(counts)}")
-        self.vectors = vectors
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self._words = index_to_key
         if not isinstance(index_to_key, MappedWords):  # those are decoded and checked when they are needed
@@ -72,9 +67,12 @@ class Vectors:
         return iter(self.index_to_key)
 
     def __contains__(self, key: object) -> bool:
+        """Whether the word has a vector."""
         if isinstance(key, (int, np.integer)):
             return bool(0 <= key < len(self))
         return isinstance(key, str) and key in self.key_to_index
+
+    has_index_for = __contains__
 
     def __getitem__(self, key: Key | Sequence[Key]) -> NDArray[np.float32]:
         """The vector of one word, (dim,), or of several, (n, dim)."""
@@ -84,10 +82,6 @@ class Vectors:
 
     def __repr__(self) -> str:
         return f"<Vectors: {len(self):,} words x {self.vector_size}>"
-
-    def has_index_for(self, key: Key) -> bool:
-        """Whether the word has a vector."""
-        return key in self
 
     def get_index(self, key: Key, default: int | None = None) -> int:
         """The row of a word; for an unknown word `default`, or UnknownWord where that is None."""
@@ -138,10 +132,9 @@ class Vectors:
             raise InputError(f"weights are {list(weights)}: they must be finite")
         total, mean = 0.0, np.zeros(self.vector_size, np.float32)
         for key, weight in zip(keys, weights, strict=True):
-            if ignore_missing and not isinstance(key, np.ndarray) and key not in self:
-                continue
-            mean += np.float32(weight) * self._vector_of(key, norm=pre_normalize)
-            total += abs(weight)
+            if not ignore_missing or isinstance(key, np.ndarray) or key in self:
+                mean += np.float32(weight) * self._vector_of(key, norm=pre_normalize)
+                total += abs(weight)
         if total > 0:
             mean /= np.float32(total)
         return unit(mean) if post_normalize else mean
@@ -180,7 +173,7 @@ class Vectors:
         return [self.index_to_key[i] for i in closer if i != index]
 
     def rank(self, key1: Key, key2: Key) -> int:
-        """The place of key2 among the neighbours of key1, from 1 on."""
+        """The place of key2 among the neighbours of key1, counted from 1."""
         return len(self.closer_than(key1, key2)) + 1
 
     def most_similar_to_given(self, key1: Key, keys_list: Sequence[Key]) -> Key:
@@ -188,7 +181,7 @@ class Vectors:
         return keys_list[int(np.argmax([self.similarity(key1, key) for key in keys_list]))]
 
     def doesnt_match(self, words: Sequence[str]) -> str:
-        """The word furthest from the mean of all, with each vector at length 1; unknown words are left out."""
+        """The word furthest from the mean of all, taken at length 1; unknown words are left out."""
         return self.rank_by_centrality(words)[-1][1]
 
     def rank_by_centrality(self, words: Sequence[str], use_norm: bool = True) -> list[tuple[float, str]]:
@@ -303,8 +296,8 @@ class Vectors:
             raise InputError("the vector holds NaN or infinite numbers")
         return vector.astype(np.float32, copy=False)
 
-    def subset(self, keys: Iterable[Key]) -> Vectors:
-        """New Vectors of these words alone, in this order, with a copy of their rows."""
+    def subset(self, keys: Iterable[Key]) -> "Vectors":
+        """Vectors of these words alone, in this order, with a copy of their rows."""
         rows = [self.get_index(key) for key in keys]
         counts = None if self.counts is None else self.counts[rows]
         return Vectors([self.index_to_key[row] for row in rows], self.vectors[rows], counts)
@@ -342,7 +335,7 @@ class Vectors:
     def _evaluation(self, n: int, case_insensitive: bool, dummy4unknown: bool) -> Evaluation:
         return Evaluation(self.index_to_key[:n], self._rows(0, n), case_insensitive, dummy4unknown)
 
-    def to_gensim(self) -> KeyedVectors:
+    def to_gensim(self) -> Any:
         """A gensim KeyedVectors with a copy of the vectors, and the counts."""
         try:
             from gensim.models import KeyedVectors
@@ -358,33 +351,31 @@ class Vectors:
     def save_word2vec_format(
         self, fname: PathLike, fvocab: PathLike | None = None, binary: bool = False, *, write_header: bool = True
     ) -> None:
-        """Write word2vec's format, or GloVe's, without header; to fvocab `word count` lines. Raises as `save` does."""
+        """Write word2vec's format, or GloVe's without a header; to fvocab lines `word count`. Raises as `save` does."""
         if binary and not write_header:
             raise InputError("word2vec's binary format always has a header")
         if fvocab is not None and self.counts is None:
             raise InputError("these vectors have no counts to write to fvocab")
         self.save(fname, "binary" if binary else "text" if write_header else "glove")
         if fvocab is not None and self.counts is not None:
-            with replacing(fvocab) as file:
-                lines = (f"{word} {count}\n" for word, count in zip(self.index_to_key, self.counts, strict=True))
-                file.write("".join(lines).encode())
+            Vocabulary(self.index_to_key, self.counts).save(fvocab)
 
     @classmethod
-    def load_word2vec_format(cls, fname: PathLike, *, binary: bool = False, limit: int | None = None) -> Vectors:
+    def load_word2vec_format(cls, fname: PathLike, *, binary: bool = False, limit: int | None = None) -> Self:
         """Read a file of word2vec, gensim or GloVe, gzipped or not; at most `limit` words. Raises InputError."""
         return cls.load(fname, "binary" if binary else "text", limit)
 
     def save(self, fname: PathLike, kind: str | None = None) -> None:
         """Write a file in one of `VECTOR_FORMATS`, by default that of `format_of`. Raises InputError, RunError."""
-        formats.save(fname, StoredVectors(self.index_to_key, self.vectors, self.counts), kind or format_of(fname))
+        formats.save(fname, ModelFile(self.index_to_key, self.vectors, self.counts), kind or format_of(fname))
 
     @classmethod
-    def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None) -> Vectors:
+    def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None) -> Self:
         """Read what `save` has written; at most `limit` words. A native file is mapped into memory instead of read."""
         return cls.of(formats.load(fname, kind or format_of(fname), limit))
 
     @classmethod
-    def of(cls, content: StoredVectors | ModelFile) -> Vectors:
+    def of(cls, content: ModelFile) -> Self:
         """The vectors of a file that has been read; the norms that it holds are not computed again."""
         vectors = cls(content.words, content.vectors, content.counts)
         if content.norms is not None:

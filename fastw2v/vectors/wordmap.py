@@ -1,7 +1,5 @@
 """A map of words in two dimensions: their places and clusters, and its picture, by matplotlib or as a page of HTML."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Sequence
@@ -14,20 +12,17 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingExtra
 from ..files import PathLike, replacing
-from .pictures import check_picture
+from .pictures import MAP_METHODS, check_picture
 from .vectors import Vectors
 
-METHODS = ("pca", "tsne", "umap")
-MOST_WORDS = 20_000
-NEIGHBOURS = 10
-_MOST_ITERATIONS = 50
-"""Lloyd's algorithm ends after so many iterations, converged or not."""
+MOST_WORDS, NEIGHBOURS = 20_000, 10
+"""How many words a map may have, and how many neighbours it knows of each."""
 
+_MOST_ITERATIONS = 50  # of Lloyd's algorithm, converged or not
 _COLOURS = ["#4269d0", "#e67e22", "#c0392b", "#2a9d8f", "#3ca951"]
 _COLOURS += ["#b5179e", "#9c6b4e", "#6c7a89", "#8e6bd8", "#97940e"]
 """The colours of the clusters; further clusters begin again with the first."""
 
-_Spot = tuple[float, float]  # left, bottom, in pixels
 _Box = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 
 
@@ -76,11 +71,9 @@ def _placed(unit: NDArray[np.float64], method: str, seed: int) -> NDArray[np.flo
     """The places of vectors at length 1, (n, dim), in two dimensions, (n, 2)."""
     if method == "pca":
         centred = unit - unit.mean(axis=0)
-        _, _, directions = np.linalg.svd(centred, full_matrices=False)
+        axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
+        axes *= np.sign(axes.sum(axis=1, keepdims=True) + 1e-300)  # the SVD's sign is arbitrary
         places = np.zeros((len(unit), 2))
-        axes = directions[:2] * np.sign(
-            directions[:2].sum(axis=1, keepdims=True) + 1e-300
-        )  # the SVD's sign is arbitrary
         places[:, : len(axes)] = centred @ axes.T
         return places
     if method == "tsne":
@@ -99,32 +92,25 @@ def _placed(unit: NDArray[np.float64], method: str, seed: int) -> NDArray[np.flo
                 raise MissingExtra("a map by UMAP", "umap-learn") from error
             umap = UMAP(n_neighbors=min(15, len(unit) - 1), metric="cosine", random_state=seed, n_jobs=1)
             return np.asarray(umap.fit_transform(unit), np.float64)
-    raise InputError(f"method is {method!r}: allowed are {', '.join(METHODS)}")
+    raise InputError(f"method is {method!r}: allowed are {', '.join(MAP_METHODS)}")
 
 
 def clusters_of(points: NDArray[np.float64], n_clusters: int, seed: int) -> NDArray[np.int64]:
-    """Clusters of (n, dim) points by k-means, (n,) int, from 0 on.
-
-    Lloyd's algorithm starts from the centres of k-means++ (Arthur and Vassilvitskii 2007).
-    """
+    """The clusters of (n, dim) points, (n,) int from 0 on, by k-means++ (Arthur and Vassilvitskii 2007)."""
     rng = np.random.default_rng(seed)
     centres = points[rng.integers(len(points))][None]
-    nearest = np.full(len(points), np.inf)  # the square of the distance to the nearest centre
-    while len(centres) < n_clusters:
-        nearest = np.minimum(nearest, ((points - centres[-1]) ** 2).sum(axis=1))
-        total = nearest.sum()
-        if total == 0:
-            break
-        centres = np.vstack([centres, points[rng.choice(len(points), p=nearest / total)]])
+    squares = ((points - centres[0]) ** 2).sum(axis=1)  # of the distance to the nearest centre
+    while len(centres) < n_clusters and (total := squares.sum()) > 0:
+        centres = np.vstack([centres, points[rng.choice(len(points), p=squares / total)]])
+        squares = np.minimum(squares, ((points - centres[-1]) ** 2).sum(axis=1))
     clusters = np.full(len(points), -1)
     for _ in range(_MOST_ITERATIONS):
         closest = (points @ centres.T - (centres**2).sum(axis=1) / 2).argmax(axis=1)
         if (closest == clusters).all():
             break
         clusters = closest
-        for i in range(len(centres)):
-            if (clusters == i).any():
-                centres[i] = points[clusters == i].mean(axis=0)
+        for i in set(clusters.tolist()):
+            centres[i] = points[clusters == i].mean(axis=0)
     return clusters
 
 
@@ -132,26 +118,19 @@ def save_map(path: PathLike, word_map: WordMap, title: str) -> None:
     """Draw the map to a .png, .svg, .pdf or .html file. Raises InputError, MissingExtra, RunError."""
     title = title.encode(errors="backslashreplace").decode()  # the name of a file may hold any bytes
     suffix = check_picture(path, "map")
-    if suffix == "html":
-        with replacing(path) as file:
+    with replacing(path) as file, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
+        if suffix == "html":
             file.write(page_of(word_map, title).encode())
-    else:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
-            _draw(path, suffix, word_map, title)
+        else:
+            _draw(word_map, title).savefig(file, format=suffix)
 
 
 def page_of(word_map: WordMap, title: str) -> str:
     """A page of HTML that needs nothing else, with pan, zoom, search, and neighbours on a click."""
-    data = {
-        "words": word_map.words,
-        "places": word_map.places.round(5).tolist(),
-        "clusters": word_map.clusters.tolist(),
-        "neighbours": word_map.neighbours.tolist(),
-        "cosines": word_map.cosines.round(3).tolist(),
-        "colours": _COLOURS,
-        "title": title,
-    }
+    data: dict[str, Any] = {"words": word_map.words, "clusters": word_map.clusters.tolist(), "colours": _COLOURS}
+    data |= {"places": word_map.places.round(5).tolist(), "neighbours": word_map.neighbours.tolist()}
+    data["cosines"] = word_map.cosines.round(3).tolist()
     # A word may be "</script>", which would end the data.
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     template = files("fastw2v.vectors").joinpath("wordmap.html").read_text("utf-8")
@@ -159,7 +138,8 @@ def page_of(word_map: WordMap, title: str) -> str:
     return template.replace("{{TITLE}}", escaped).replace("{{DATA}}", text)
 
 
-def _draw(path: PathLike, kind: str, word_map: WordMap, title: str) -> None:
+def _draw(word_map: WordMap, title: str) -> Any:
+    """A matplotlib Figure of the map; words for whose labels there is no room have a dot only."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -169,8 +149,7 @@ def _draw(path: PathLike, kind: str, word_map: WordMap, title: str) -> None:
     colours = [_COLOURS[cluster % len(_COLOURS)] for cluster in word_map.clusters]
     axes.scatter(*word_map.places.T, s=9, c=colours, linewidths=0)
     axes.set(title=title.replace("$", r"\$"), xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), xticks=[], yticks=[])
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
     canvas.draw()
     taken: list[_Box] = []
     n_hidden = 0
@@ -186,19 +165,18 @@ def _draw(path: PathLike, kind: str, word_map: WordMap, title: str) -> None:
             label.set_position(axes.transData.inverted().transform(spot))  # in data units: a pdf has other pixels
     if n_hidden:
         axes.set_xlabel(f"{n_hidden} of {len(word_map.words)} words have a dot only", color="0.4", fontsize=8)
-    with replacing(path) as file:
-        figure.savefig(file, format=kind)
+    return figure
 
 
-def _free_spot(place: NDArray[np.float64], width: float, height: float, taken: list[_Box]) -> _Spot | None:
-    """The corner for a label beside a dot that overlaps no other label, or None."""
+def _free_spot(
+    place: NDArray[np.float64], width: float, height: float, taken: list[_Box]
+) -> tuple[float, float] | None:
+    """(left, bottom) of a label beside the dot at `place` that overlaps no other label, in pixels; None if all do."""
     x, y = float(place[0]), float(place[1])
     beside, above = (x + 4, x - 4 - width), (y + 3, y - 3 - height)
     sides = [(left, y - height / 2) for left in beside] + [(x - width / 2, bottom) for bottom in above]
     for left, bottom in sides + [(left, bottom) for bottom in above for left in beside]:
-        if all(
-            left + width < other[0] or other[2] < left or bottom + height < other[1] or other[3] < bottom
-            for other in taken
-        ):
+        right, top = left + width, bottom + height
+        if all(right < other[0] or other[2] < left or top < other[1] or other[3] < bottom for other in taken):
             return left, bottom
     return None

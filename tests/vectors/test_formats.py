@@ -16,8 +16,9 @@ from vector_samples import some_vectors
 
 from fastw2v import InputError, RunError, Vectors
 from fastw2v.kernels.numbers import parse_rows
+from fastw2v.modelfile import ModelFile
 from fastw2v.vectors import formats
-from fastw2v.vectors.names import VECTOR_FORMATS, StoredVectors
+from fastw2v.vectors.names import VECTOR_FORMATS
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 READABLE = [kind for kind in VECTOR_FORMATS if kind != "tensorboard"]
@@ -25,7 +26,7 @@ READABLE = [kind for kind in VECTOR_FORMATS if kind != "tensorboard"]
 
 def round_trip(matrix, path, kind):
     words = [f"w{i}" for i in range(len(matrix))]
-    formats.save(path, StoredVectors(words, matrix), kind)
+    formats.save(path, ModelFile(words, matrix), kind)
     got_words, got = formats.load(path, kind)[:2]
     assert list(got_words) == words
     return got
@@ -83,7 +84,7 @@ def test_every_exponent_and_random_bits_survive(tmp_path):
 )
 def test_numbers_by_example(tmp_path, value, text):
     path = tmp_path / "v"
-    formats.save(path, StoredVectors(["w"], np.array([[value]], np.float32)), "text")
+    formats.save(path, ModelFile(["w"], np.array([[value]], np.float32)), "text")
     assert path.read_text() == f"1 1\nw {text}\n"
 
 
@@ -144,6 +145,14 @@ def test_gensim_reads_what_we_write_and_we_what_gensim_writes(tmp_path, binary):
     got = Vectors.load_word2vec_format(tmp_path / "theirs", binary=binary)
     assert got.index_to_key == vectors.index_to_key
     np.testing.assert_array_equal(got.vectors, vectors.vectors)
+
+
+def test_the_counts_go_to_a_file_of_their_own(tmp_path):
+    Vectors(["b", "a"], np.eye(2), [3, 7]).save_word2vec_format(tmp_path / "v", fvocab=tmp_path / "counts")
+    assert (tmp_path / "counts").read_text() == "b 3\na 7\n"
+    with pytest.raises(InputError, match="these vectors have no counts to write to fvocab"):
+        Vectors(["a"], np.eye(1)).save_word2vec_format(tmp_path / "w", fvocab=tmp_path / "counts")
+    assert not (tmp_path / "w").exists()
 
 
 def test_save_and_load_go_by_the_name(tmp_path):
