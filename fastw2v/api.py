@@ -1,16 +1,15 @@
 """The Python call: `train`, in this process or on a cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
 from .config import TrainConfig
-from .corpus.paths import PathLike, Texts
+from .corpus.paths import Texts
 from .corpus.sequences import Walks
 from .corpus.vocabulary import Vocabulary
 from .events import Callback, warn_of_failures
+from .files import PathLike
 from .training import train as training
 from .training.backend import Backend, LocalBackend
 from .training.model import TrainedModel

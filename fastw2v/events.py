@@ -8,14 +8,11 @@
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .corpus.reading import Reading
-from .corpus.vocabulary import Vocabulary
+from .corpus.vocabulary import Reading, Vocabulary
 from .machine import format_bytes
 
 
@@ -181,22 +178,9 @@ class RoundEnded:
     waited: float
 
 
-Event = (
-    PhaseStarted
-    | PhaseEnded
-    | BytesRead
-    | CorpusRead
-    | Estimated
-    | Resumed
-    | Progress
-    | EpochEnded
-    | Evaluating
-    | CheckpointSaved
-    | CheckpointFailed
-    | Waiting
-    | ClusterChanged
-    | RoundEnded
-)
+_Preparing = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Estimated | Resumed
+_Training = Progress | EpochEnded | Evaluating | Waiting | RoundEnded | ClusterChanged
+Event = _Preparing | _Training | CheckpointSaved | CheckpointFailed
 
 Callback = Callable[[Event], bool | None]
 """Receives every event. Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training there."""

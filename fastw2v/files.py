@@ -1,7 +1,5 @@
 """Whole files or none: a file appears under its name only when it is complete and on disk."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,6 @@
 """What this machine gives the process: cores and memory, less where a container or a limit allows less."""
 
-from __future__ import annotations
-
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -71,21 +70,15 @@ def _cgroup_memory() -> int | None:
     return min(left) if left else None
 
 
-def _own_cgroups() -> list[Path]:
-    """The directories of the process's cgroups and of all cgroups above them, for both versions."""
-    roots = [_CGROUP, _CGROUP / "memory"]
-    try:
-        names = {line.split(":")[2].strip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()}
-    except (OSError, IndexError):
-        names = set()
-    directories = list(roots)
-    for root in roots:
-        for name in names:
-            directory = root / name
-            while directory != root and root in directory.parents:
-                directories.append(directory)
-                directory = directory.parent
-    return directories
+def _own_cgroups() -> set[Path]:
+    """Return the directories of the process's cgroups and of all cgroups above them, for both versions."""
+    places = [Path()]
+    with contextlib.suppress(OSError, IndexError):
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        places += [Path(line.split(":")[2].strip("/")) for line in lines]
+    return {
+        root / place for root in (_CGROUP, _CGROUP / "memory") for path in places for place in (path, *path.parents)
+    }
 
 
 def _address_space() -> int | None:

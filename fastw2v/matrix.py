@@ -1,7 +1,5 @@
 """Numeric questions about a matrix of vectors that several parts of the package ask."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

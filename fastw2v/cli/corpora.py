@@ -16,7 +16,7 @@ from .options import config_option, flag, option
 from .stopping import say, signals
 
 if TYPE_CHECKING:
-    from ..corpus.reading import Reading
+    from ..corpus.vocabulary import Reading
 
 DEFAULT_THRESHOLDS = {"default": 10.0, "word2phrase": 100.0, "npmi": 0.5}
 """The threshold of each scoring of phrases, unless --threshold says another."""

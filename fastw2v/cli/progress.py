@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import IO
 
 from .. import events
-from ..corpus.reading import Reading
+from ..corpus.vocabulary import Reading
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 
 SECONDS_BETWEEN_LINES = 10.0

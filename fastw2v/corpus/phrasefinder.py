@@ -1,7 +1,5 @@
 """The search for phrases in a text of ids: pairs are counted, scored and merged, pass by pass."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..kernels import phrases as kernels
 from .corpus import Corpus
-from .idfile import IDS_OF_PIECE, map_in_order
+from .idfile import IDS_AT_A_TIME, map_in_order
 
 SCORINGS = ("default", "word2phrase", "npmi")
 
@@ -168,10 +166,10 @@ class PhraseFinder:
         n_ids = len(self.ids)
         start = 0
         while start < n_ids:
-            stop = min(start + IDS_OF_PIECE, n_ids)
+            stop = min(start + IDS_AT_A_TIME, n_ids)
             while stop < n_ids and self.ids[stop - 1] >= 0:
-                ends = np.flatnonzero(self.ids[stop : stop + IDS_OF_PIECE] < 0)
-                stop = stop + int(ends[0]) + 1 if len(ends) else min(stop + IDS_OF_PIECE, n_ids)
+                ends = np.flatnonzero(self.ids[stop : stop + IDS_AT_A_TIME] < 0)
+                stop = stop + int(ends[0]) + 1 if len(ends) else min(stop + IDS_AT_A_TIME, n_ids)
             yield self.ids[start:stop]
             start = stop
 

@@ -1,24 +1,22 @@
 """Phrases, as word2phrase and gensim find them: words that occur together more often than by chance become one word."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from typing import Self
 
 import numpy as np
 
 from ..errors import InputError
-from ..files import check_output, replacing
+from ..files import PathLike, check_output, replacing
 from ..kernels.phrases import rehash
 from ..machine import available_threads
 from .corpus import Corpus
 from .idfile import map_ids, temporary_file, write_ids
-from .paths import PathLike, Texts, find_files
+from .paths import Texts, find_files
 from .phrasefinder import Pairs, PhraseFinder, PhraseOptions, new_table
 from .pruning import Pruning
-from .reading import Reading
-from .vocabulary import Vocabulary
+from .vocabulary import Reading, Vocabulary
 
 ENGLISH_CONNECTOR_WORDS = frozenset(
     ["a", "an", "the", "for", "of", "with", "without", "at", "from", "to", "in", "on", "by", "and", "or"]
@@ -50,7 +48,7 @@ class Phrases:
         invalid_utf8: str = "replace",
         on_bytes: Callable[[int], object] = lambda n_bytes: None,
         **options: object,
-    ) -> Phrases:
+    ) -> Self:
         """Find the phrases of text files, and write the text with them to `output`, a line for each that holds words.
 
         The options are those of PhraseOptions; the other arguments are as in `Corpus.from_text`. Memory grows with

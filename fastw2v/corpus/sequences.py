@@ -1,7 +1,5 @@
 """Corpora from Python: sentences as lists of words, lines of text, walks and other sequences of integers."""
 
-from __future__ import annotations
-
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .corpus import Corpus
-from .idfile import IDS_OF_PIECE
+from .idfile import IDS_AT_A_TIME
 from .pruning import DEFAULT_PRUNING, Pruning
 from .source import blocks_of_lines
 
@@ -60,7 +58,7 @@ def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int])
         except TypeError as error:
             raise InputError(f"sentence {number} is a {type(sentence).__name__}, not a list of words") from error
         ids.append(-1)
-        if len(ids) >= IDS_OF_PIECE:
+        if len(ids) >= IDS_AT_A_TIME:
             yield np.frombuffer(ids, np.int32)
             ids = array("i")
     yield np.frombuffer(ids, np.int32) if ids else np.empty(0, np.int32)
@@ -138,7 +136,7 @@ def _closed_pieces(labels: NDArray[Any], offsets: NDArray[np.int64] | None) -> I
     """Yield the labels in pieces of whole walks, -1 after each walk."""
     if offsets is None:
         n, length = labels.shape
-        n_rows = max(1, IDS_OF_PIECE // (length + 1))
+        n_rows = max(1, IDS_AT_A_TIME // (length + 1))
         for first in range(0, n, n_rows):
             rows = labels[first : first + n_rows]
             piece = np.full((len(rows), length + 1), -1, np.int64)

@@ -3,13 +3,11 @@
 The functions are pure and do not change their arguments, so a cluster may run any of them again, on any machine.
 """
 
-from __future__ import annotations
-
 import copy
 import itertools
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,12 +18,10 @@ from ..errors import InputError
 from ..kernels.tokenize import renumber
 from .paths import find_files
 from .pruning import Pruning, WordCounts
-from .reading import Reading
-from .remote import is_url, url_size
-from .source import Block, is_compressed, read_blocks, read_range
-from .tokenizer import Tokenizer
-from .vocabulary import Vocabulary
-from .words import count_words
+from .remote import file_system, is_url
+from .source import is_compressed, read_blocks, read_range
+from .tokenizer import Tokenizer, count_words
+from .vocabulary import Reading, Vocabulary
 
 N_SHARDS = 128
 """The number of shards of plain text, about: eight for each of 16 machines, so that they are distributed evenly."""
@@ -42,10 +38,6 @@ class Part:
     size: int
     start: int
     stop: int
-
-    @property
-    def is_whole(self) -> bool:
-        return self.stop - self.start == self.size
 
 
 Shard = tuple[Part, ...]
@@ -80,7 +72,10 @@ def find_shards(names: Sequence[str]) -> list[Shard]:
 
 def file_size(file: str) -> int:
     """Return the size of a file or URL in bytes. Raises OSError or InputError."""
-    return url_size(file) if is_url(file) else os.path.getsize(file)
+    if not is_url(file):
+        return os.path.getsize(file)
+    with file_system(file) as (files, path):
+        return int(files.info(path)["size"])
 
 
 def check_seen(files: dict[str, int]) -> str:
@@ -121,14 +116,12 @@ def read_shard(shard: Shard) -> ReadShard:
         problem = check_seen({part.file: part.size})
         if problem:
             raise InputError(f"a worker {problem}")
-        for n_read, text in _blocks(part):
+        whole = part.stop - part.start == part.size
+        blocks = read_blocks([part.file]) if whole else read_range(part.file, part.start, part.stop)
+        for n_read, text in blocks:
             pieces.append(tokenizer.encode(text))
             n_bytes += n_read
     return ReadShard(np.concatenate(pieces), ShardWords(tokenizer, n_bytes))
-
-
-def _blocks(part: Part) -> Iterator[Block]:
-    return read_blocks([part.file]) if part.is_whole else read_range(part.file, part.start, part.stop)
 
 
 def words_of(read: ReadShard) -> ShardWords:

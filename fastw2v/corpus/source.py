@@ -1,7 +1,5 @@
 """Files, URLs and stdin, compressed or not, as blocks of text that end between tokens."""
 
-from __future__ import annotations
-
 import bz2
 import contextlib
 import gzip

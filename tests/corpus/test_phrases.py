@@ -52,7 +52,7 @@ def lines(path):
 )
 @pytest.mark.parametrize("threads", [1, 2])
 def test_merges_are_gensims(tmp_path, text, options, threads, monkeypatch):
-    monkeypatch.setattr(phrasefinder, "IDS_OF_PIECE", 100)
+    monkeypatch.setattr(phrasefinder, "IDS_AT_A_TIME", 100)
     gensims = GensimPhrases(sentences(), **{"min_count": 5, **options})
     ours = Phrases.learn(text, output=tmp_path / "out.txt", threads=threads, **options)
     expected = [gensims[sentence] for sentence in sentences()]
