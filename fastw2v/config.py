@@ -7,7 +7,7 @@ from typing import Any, Self, get_args
 from .errors import InputError
 
 MOST_WORK = 10_000_000
-"""The largest dim * outputs * window. At it the shortest span takes a slow core some seconds, which no signal ends."""
+"""The largest dim * outputs * window: a slow core then needs seconds for the shortest span, and no signal ends it."""
 
 _LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 

@@ -44,7 +44,7 @@ def from_sentences(
 
 
 def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int]) -> Iterator[NDArray[np.int32]]:
-    """Yield the ids of the sentences in pieces, -1 after each sentence. id_of: gives a new word the next id."""
+    """Yield the ids of the sentences in pieces, -1 after each sentence. id_of: a dict that numbers new words."""
     ids = array("i")
     to_id = id_of.__getitem__
     for number, sentence in enumerate(sentences, 1):

@@ -7,7 +7,7 @@ import copy
 import itertools
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,15 +19,15 @@ from ..kernels.tokenize import renumber
 from .paths import find_files
 from .pruning import Pruning, WordCounts
 from .remote import file_system, is_url
-from .source import is_compressed, read_blocks, read_range
+from .source import Block, is_compressed, read_blocks, read_range
 from .tokenizer import Tokenizer, count_words
 from .vocabulary import Reading, Vocabulary
 
 N_SHARDS = 128
-"""The number of shards of plain text, about: eight for each of 16 machines, so that they are distributed evenly."""
+"""Plain text has about this many shards: eight for each of 16 machines, so that they are distributed evenly."""
 
 LEAST_BYTES, MOST_BYTES = 1 << 18, 1 << 26
-"""The size of a shard, about: smaller ones cost more to track than to read, a small worker cannot hold larger ones."""
+"""The limits of a shard's size: a smaller one costs more to track than to read, a larger one fills a small worker."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def file_size(file: str) -> int:
 
 
 def check_seen(files: dict[str, int]) -> str:
-    """Return what this machine finds wrong with these files and their sizes in bytes, or an empty string."""
+    """Return in words which file this machine cannot read or sees in another size, or "". files: sizes in bytes."""
     for file, size in files.items():
         try:
             size_here = file_size(file)
@@ -116,12 +116,15 @@ def read_shard(shard: Shard) -> ReadShard:
         problem = check_seen({part.file: part.size})
         if problem:
             raise InputError(f"a worker {problem}")
-        whole = part.stop - part.start == part.size
-        blocks = read_blocks([part.file]) if whole else read_range(part.file, part.start, part.stop)
-        for n_read, text in blocks:
+        for n_read, text in _blocks(part):
             pieces.append(tokenizer.encode(text))
             n_bytes += n_read
     return ReadShard(np.concatenate(pieces), ShardWords(tokenizer, n_bytes))
+
+
+def _blocks(part: Part) -> Iterator[Block]:
+    is_whole = part.stop - part.start == part.size
+    return read_blocks([part.file]) if is_whole else read_range(part.file, part.start, part.stop)
 
 
 def words_of(read: ReadShard) -> ShardWords:

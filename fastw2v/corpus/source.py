@@ -24,7 +24,7 @@ from .paths import STDIN
 from .remote import file_system, is_url
 
 BLOCK_BYTES = 1 << 20
-"""The size of a block: its cost (about 0.1 ms) is hidden, and Ctrl-C never waits."""
+"""The size of a block: its overhead, about 0.1 ms, is small beside the work, and Ctrl-C is served between blocks."""
 
 LINES_AT_A_TIME = 10_000
 

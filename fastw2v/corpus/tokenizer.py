@@ -146,7 +146,7 @@ def count_words(tokenizers: list[Tokenizer], invalid_utf8: str) -> WordCounts:
 
 
 def _as_text(tokenizer: Tokenizer, invalid_utf8: str) -> tuple[Sequence[str], NDArray[np.int32], int]:
-    """Return the distinct words as str, the place of each of the tokenizer's there, and how many tokens are invalid."""
+    """Return the distinct words as str, the place of each of the tokenizer's words in them, and the invalid tokens."""
     arena = tokenizer.arena
     with contextlib.suppress(UnicodeDecodeError):
         arena.decode()
