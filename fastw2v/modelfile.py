@@ -100,7 +100,7 @@ def write(path: PathLike, content: ModelFile) -> None:
     header = json.dumps(fields).encode()
     prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
     with replacing(path) as file:
-        for section in (prefix + header, *sections.values()):
+        for section in (memoryview(prefix + header), *sections.values()):
             file.write(section)
             file.write(b"\0" * (-len(section) % _ALIGNMENT))
 

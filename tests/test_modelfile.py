@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import struct
 import zlib
 
@@ -24,6 +25,9 @@ def test_a_mapped_file_is_not_read_before_it_is_needed(tmp_path):
     assert (words[0], words[-1], words[1:3], len(words)) == ("king", "w42", ["queen", "été"], 50)
     with pytest.raises(IndexError):
         words[50]
+    assert list(pickle.loads(pickle.dumps(words))) == list(words) == some_vectors().index_to_key
+    none = modelfile.MappedWords(np.empty(0, np.uint8), np.empty(0, np.int64))
+    assert list(none) == list(pickle.loads(pickle.dumps(none))) == []
 
 
 def test_native_checks(tmp_path):
