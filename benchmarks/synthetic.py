@@ -6,7 +6,7 @@ import numpy as np
 
 from fastw2v import Progress, TrainConfig, Vocabulary
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.corpus.reading import Reading
+from fastw2v.corpus.vocabulary import Reading
 from fastw2v.events import Event
 from fastw2v.training.loop import LocalLoop
 from fastw2v.training.objective import new_matrices

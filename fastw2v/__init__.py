@@ -7,55 +7,42 @@
 Importing this is cheap: Numba is loaded by the first call that computes.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import train as train
-    from .api import train_model as train_model
-    from .config import TrainConfig as TrainConfig
-    from .corpus.phrases import Phrases as Phrases
-    from .corpus.vocabulary import Vocabulary as Vocabulary
-    from .errors import DivergedError as DivergedError
-    from .errors import Fastw2vError as Fastw2vError
-    from .errors import InputError as InputError
-    from .errors import MissingExtra as MissingExtra
-    from .errors import RunError as RunError
-    from .errors import UnknownWord as UnknownWord
-    from .events import EpochEnded as EpochEnded
-    from .events import Progress as Progress
-    from .training.model import TrainedModel as TrainedModel
-    from .vectors.vectors import Vectors as Vectors
+    from .api import train, train_model
+    from .config import TrainConfig
+    from .corpus.phrases import Phrases
+    from .corpus.vocabulary import Vocabulary
+    from .errors import DivergedError, Fastw2vError, InputError, MissingExtra, RunError, UnknownWord
+    from .events import EpochEnded, Progress
+    from .training.model import TrainedModel
+    from .vectors.vectors import Vectors
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "TrainConfig": "config",
-    "Phrases": "corpus.phrases",
-    "Vocabulary": "corpus.vocabulary",
-    "DivergedError": "errors",
-    "Fastw2vError": "errors",
-    "InputError": "errors",
-    "MissingExtra": "errors",
-    "RunError": "errors",
-    "UnknownWord": "errors",
-    "train": "api",
-    "train_model": "api",
-    "EpochEnded": "events",
-    "Progress": "events",
-    "TrainedModel": "training.model",
-    "Vectors": "vectors.vectors",
-}
+__all__ = ["EpochEnded", "Phrases", "Progress", "TrainConfig", "TrainedModel", "Vectors", "Vocabulary", "__version__"]
+__all__ += ["DivergedError", "Fastw2vError", "InputError", "MissingExtra", "RunError", "UnknownWord"]
+__all__ += ["train", "train_model"]
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+_HOMES = {
+    "api": ["train", "train_model"],
+    "config": ["TrainConfig"],
+    "corpus.phrases": ["Phrases"],
+    "corpus.vocabulary": ["Vocabulary"],
+    "errors": ["DivergedError", "Fastw2vError", "InputError", "MissingExtra", "RunError", "UnknownWord"],
+    "events": ["EpochEnded", "Progress"],
+    "training.model": ["TrainedModel"],
+    "vectors.vectors": ["Vectors"],
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module 'fastw2v' has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    value = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value
 

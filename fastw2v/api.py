@@ -1,16 +1,15 @@
 """The Python call: `train`, in this process or on a cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
 from .config import TrainConfig
-from .corpus.paths import PathLike, Texts
+from .corpus.paths import Texts
 from .corpus.sequences import Walks
 from .corpus.vocabulary import Vocabulary
 from .events import Callback, warn_of_failures
+from .files import PathLike
 from .training import train as training
 from .training.backend import Backend, LocalBackend
 from .training.model import TrainedModel
@@ -56,8 +55,8 @@ def train(
     resume: continue from the checkpoint, with the same corpus and options (but for threads, temp_dir, force, vectors),
     or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several the same schedule.
     held_out: text of the same kind that is not trained on. After each epoch, and before the first, the mean loss of its
-    predictions is told; they are made as those of the corpus are (subsampled, with drawn windows), the same each time.
-    loss_plot: a .png, .svg or .pdf file for the loss curve, which is drawn again and again while training.
+    predictions is reported; they are drawn like those of the corpus (subsampling, windows), the same each time.
+    loss_plot: a .png, .svg or .pdf file for the loss curve, which is updated while training.
     client: a `distributed.Client`. The workers of its Dask cluster read the corpus, which all must see under the same
     paths or URLs, and train replicas of the model, each with its own number of threads or with `threads`.
     callback: called with each event of `fastw2v.events` (`Progress` after each slice, twice a second or more). If it

@@ -1,17 +1,13 @@
 """TrainConfig: the default, the range and the help of every option of training, for Python and the command line."""
 
-from __future__ import annotations
-
 import math
-import types
-import typing
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Self, get_args
 
 from .errors import InputError
 
 MOST_WORK = 10_000_000
-"""The largest dim * outputs * window. At it the shortest span takes a slow core some seconds, which no signal ends."""
+"""The largest dim * outputs * window: a slow core then needs seconds for the shortest span, and no signal ends it."""
 
 _LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 
@@ -122,7 +118,7 @@ class TrainConfig:
         return self.lr or (0.025 if self.model == "skipgram" else 0.05)
 
     @classmethod
-    def from_options(cls, options: dict[str, Any]) -> TrainConfig:
+    def from_options(cls, options: dict[str, Any]) -> Self:
         """Make a configuration of keyword arguments. Raises InputError, with a close name, for an unknown one."""
         import difflib
 
@@ -144,7 +140,5 @@ _PEERS_NAMES = _GENSIM | _WORD2VEC_C | _FASTTEXT
 
 def base_type(name: str) -> type:
     """Return the type of an option, `int` for `int | None`."""
-    kind = typing.get_type_hints(TrainConfig)[name]
-    if isinstance(kind, types.UnionType):
-        (kind,) = set(typing.get_args(kind)) - {type(None)}
-    return kind  # type: ignore[no-any-return]
+    annotation: type = TrainConfig.__annotations__[name]
+    return next(iter(get_args(annotation)), annotation)

@@ -1,4 +1,4 @@
-"""Everything that a run tells while it works: one class for each event, and the callback that receives them.
+"""Everything that a run reports while it works: one class for each event, and the callback that receives them.
 
 `train(callback=...)` calls the callback with every event, in the order of the work:
 
@@ -8,14 +8,11 @@
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .corpus.reading import Reading
-from .corpus.vocabulary import Vocabulary
+from .corpus.vocabulary import Reading, Vocabulary
 from .machine import format_bytes
 
 
@@ -46,8 +43,8 @@ class BytesRead:
 class CorpusRead:
     """The corpus has been read, training is about to begin.
 
-    n_tokens: words of the corpus that are in the vocabulary. held_out: what was found in the held-out text, or None.
-    n_started: how many words of the vocabulary start from given vectors.
+    n_tokens: tokens of the corpus that are in the vocabulary. held_out: the figures of the held-out text, or None.
+    n_started: how many words of the vocabulary start from earlier vectors.
     """
 
     vocabulary: Vocabulary
@@ -71,7 +68,6 @@ class Estimated:
 
     @property
     def total(self) -> int:
-        """All of the memory, in bytes."""
         return sum(self.memory.values())
 
     def __str__(self) -> str:
@@ -91,7 +87,7 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Progress:
-    """How the training goes, told after each slice: about three times a second."""
+    """The state of the training after a slice, about three times a second."""
 
     epoch: int  # from 1
     epochs: int
@@ -114,7 +110,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch is over. If there is held-out text, epoch 0 is told before the first one. Losses are natural logs."""
+    """An epoch is over; with held-out text, epoch 0 is reported before the first. Losses are natural logarithms."""
 
     epoch: int
     n_words: int  # trained so far, in all epochs
@@ -181,22 +177,9 @@ class RoundEnded:
     waited: float
 
 
-Event = (
-    PhaseStarted
-    | PhaseEnded
-    | BytesRead
-    | CorpusRead
-    | Estimated
-    | Resumed
-    | Progress
-    | EpochEnded
-    | Evaluating
-    | CheckpointSaved
-    | CheckpointFailed
-    | Waiting
-    | ClusterChanged
-    | RoundEnded
-)
+_Preparing = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Estimated | Resumed
+_Training = Progress | EpochEnded | Evaluating | Waiting | RoundEnded | ClusterChanged
+Event = _Preparing | _Training | CheckpointSaved | CheckpointFailed
 
 Callback = Callable[[Event], bool | None]
 """Receives every event. Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training there."""

@@ -1,7 +1,5 @@
 """Whole files or none: a file appears under its name only when it is complete and on disk."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
@@ -51,8 +49,9 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
         return
     if os.path.exists(target):
         for source in inputs:
-            if _is_same_file(target, source):
-                raise InputError(f"output {name} is the same file as the input {source}: choose another name")
+            with contextlib.suppress(OSError):  # an input that is not a file
+                if os.path.samestat(os.stat(target), os.fstat(0) if source == "-" else os.stat(source)):
+                    raise InputError(f"output {name} is the same file as the input {source}: choose another name")
         if not overwrite:
             raise InputError(f"output {name} exists: give --overwrite (overwrite=True) to replace it")
     try:
@@ -75,7 +74,7 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike]
 
 
 def check_distinct(outputs: Iterable[PathLike | None]) -> None:
-    """Raise InputError where two outputs are the same file. Outputs that are None are passed over."""
+    """Raise InputError where two outputs are the same file. Outputs that are None are ignored."""
     targets: set[str] = set()
     for path in [path for path in outputs if path is not None]:
         if os.path.realpath(path) in targets:
@@ -100,15 +99,8 @@ def check_unicode(words: Sequence[str]) -> None:
         raise InputError(f"the word {bad!r} is no valid Unicode: no file can hold it") from error
 
 
-def _is_same_file(target: str, source: PathLike) -> bool:
-    try:
-        return os.path.samestat(os.stat(target), os.fstat(0) if source == "-" else os.stat(source))
-    except OSError:
-        return False
-
-
 def is_device(path: PathLike) -> bool:
-    """Whether `path` is a pipe, terminal or device, which is written to directly and never replaced."""
+    """Return whether `path` is a pipe, terminal or device, which is written to directly and never replaced."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -146,7 +138,8 @@ def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(descriptor)
-        mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~_umask()
+        os.umask(umask := os.umask(0))  # the only way to read it
+        mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~umask
         with contextlib.suppress(OSError):  # of a file system without permissions
             os.chmod(temporary, mode)
         os.replace(temporary, target)
@@ -163,7 +156,7 @@ def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
 
 
 def _new_file_beside(target: str) -> tuple[int, str]:
-    """A new temporary file: its descriptor, locked as long as this process lives, and its name."""
+    """Make a temporary file and lock it for as long as this process lives; return its descriptor and its name."""
     directory, name = os.path.split(target)
     descriptor, temporary = tempfile.mkstemp(prefix=_prefix_of(name), suffix=_SUFFIX, dir=directory)
     _lock(descriptor)
@@ -171,14 +164,14 @@ def _new_file_beside(target: str) -> tuple[int, str]:
 
 
 def _prefix_of(name: str) -> str:
-    """How the names of the temporary files and the lock for a file begin."""
+    """Return how the names of a file's temporary files and of its lock begin."""
     if len(name) > 100:  # file systems allow 255 bytes
         name = f"{name[:60]}{zlib.crc32(os.fsencode(name)):08x}"
     return f".{name}."
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Lock a file for this process: True if done, False if another process has it, None where there are no locks."""
+    """Lock a file; return True, or False if another process has it locked, or None where there are no locks."""
     if fcntl is None:
         return None
     try:
@@ -253,9 +246,3 @@ def _remove_leftovers(directory: str, name: str) -> None:
                 with contextlib.suppress(OSError), open(os.path.join(directory, entry), "r+b") as file:
                     if _lock(file.fileno()):
                         os.unlink(file.name)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

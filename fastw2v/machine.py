@@ -1,7 +1,6 @@
-"""What this machine gives the process: cores and memory, less where a container or a limit allows less."""
+"""The cores and the memory that this process may use, in a container or under a limit too."""
 
-from __future__ import annotations
-
+import contextlib
 import math
 import os
 from pathlib import Path
@@ -9,18 +8,18 @@ from pathlib import Path
 _CGROUP = Path("/sys/fs/cgroup")
 
 _MEMORY_FILES = (("memory.max", "memory.current", ""), ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
-"""For each version of cgroups, 2 and 1, the files of limit and use, and how fields of memory.stat begin."""
+"""The files of a cgroup's limit and use, and the prefix of fields in memory.stat, in versions 2 and 1 of cgroups."""
 
 
 def available_threads() -> int:
-    """How many cores this process may use: its affinity, or its container's CPU quota if that is less."""
+    """Return how many cores this process may use: its affinity, or its container's CPU quota if that is less."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cgroup_cpus()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def _cgroup_cpus() -> float | None:
-    """The container's quota in cores, or None without one."""
+    """Return the container's quota in cores, or None."""
     try:  # version 2: "quota period", quota "max" where there is no limit
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
@@ -34,14 +33,14 @@ def _cgroup_cpus() -> float | None:
 
 
 def available_memory() -> tuple[int | None, str]:
-    """How many bytes the process can still get, None if unknown, and what sets that: the machine, a cgroup, a limit."""
+    """Return the bytes that the process can still get, or None if unknown, and the name of what sets that limit."""
     limits = {"the machine": _machine_memory(), "the cgroup's limit": _cgroup_memory(), "ulimit -v": _address_space()}
     known = [(free, limit) for limit, free in limits.items() if free is not None]
     return min(known) if known else (None, "unknown")
 
 
 def format_bytes(n_bytes: float) -> str:
-    """A size as it is told to users: 1.5 MB, 24.6 GB."""
+    """Return a size as users see it: 1.5 MB, 24.6 GB."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.{0 if n_bytes >= 1e7 else 1}f} MB"
 
 
@@ -55,7 +54,7 @@ def _machine_memory() -> int | None:
 
 
 def _cgroup_memory() -> int | None:
-    """The least that is left in the process's cgroup and those above it. Cached files, which can go, count as free."""
+    """Return what the process's cgroup and those above it leave. Cached files, which can be dropped, count as free."""
     left: list[int] = []
     for directory in _own_cgroups():
         for limit_file, usage_file, prefix in _MEMORY_FILES:
@@ -71,25 +70,19 @@ def _cgroup_memory() -> int | None:
     return min(left) if left else None
 
 
-def _own_cgroups() -> list[Path]:
-    """The directories of the process's cgroups and of all cgroups above them, for both versions."""
-    roots = [_CGROUP, _CGROUP / "memory"]
-    try:
-        names = {line.split(":")[2].strip("/") for line in Path("/proc/self/cgroup").read_text().splitlines()}
-    except (OSError, IndexError):
-        names = set()
-    directories = list(roots)
-    for root in roots:
-        for name in names:
-            directory = root / name
-            while directory != root and root in directory.parents:
-                directories.append(directory)
-                directory = directory.parent
-    return directories
+def _own_cgroups() -> set[Path]:
+    """Return the directories of the process's cgroups and of all cgroups above them, for both versions."""
+    places = [Path()]
+    with contextlib.suppress(OSError, IndexError):
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        places += [Path(line.split(":")[2].strip("/")) for line in lines]
+    return {
+        root / place for root in (_CGROUP, _CGROUP / "memory") for path in places for place in (path, *path.parents)
+    }
 
 
 def _address_space() -> int | None:
-    """How much the process may still allocate under `ulimit -v`, or None without one."""
+    """Return how many bytes the process may still allocate under `ulimit -v`, or None without one."""
     try:
         import resource  # which Windows lacks
 

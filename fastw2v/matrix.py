@@ -1,6 +1,4 @@
-"""Numeric questions about a matrix of vectors that several parts of the package ask."""
-
-from __future__ import annotations
+"""Whether a matrix of vectors is finite, and how long its rows are."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +10,12 @@ _SMALL_NORM = 1e-15
 
 
 def is_finite(matrix: NDArray[np.float32]) -> bool:
-    """Whether no number of the matrix is NaN or infinite. The matrix is not copied."""
+    """Return whether no number of the matrix is NaN or infinite, without a copy of it."""
     return bool(np.isfinite(matrix.min()) and np.isfinite(matrix.max()))
 
 
 def norms_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The length of each row of (n, dim), (n,) float32; 1 for a zero vector, which is similar to nothing.
+    """Return the length of each row of (n, dim), (n,) float32; 1 for a zero vector, which is similar to nothing.
 
     Raises InputError for NaN.
     """

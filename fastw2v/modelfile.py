@@ -11,8 +11,6 @@ output_vectors (n x dim float32). All numbers are little-endian. Offsets are mul
 first such multiple after the header.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import struct
@@ -50,10 +48,16 @@ class ModelFile(NamedTuple):
 
 
 class MappedWords(Sequence[str]):
-    """Words that are stored as UTF-8 text, with a newline after each word, and decoded when they are asked for."""
+    """Words that are stored as UTF-8 text, with a newline after each, and decoded when they are asked for.
+
+    ends: (n,) int64, the place behind the newline of each word.
+    """
 
     def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
-        self._text, self._ends = text, ends
+        self._text, self._ends = text.data, ends.data  # whose items cost less than those of arrays
+
+    def __reduce__(self) -> tuple[Any, ...]:  # because a memoryview cannot be pickled
+        return MappedWords, (np.array(self._text), np.array(self._ends))
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -62,23 +66,26 @@ class MappedWords(Sequence[str]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]
-        return self._decode(int(self._ends[index - 1]) if index else 0, int(self._ends[index]))
+        return self._decode(self._ends[index - 1] if index else 0, self._ends[index])
 
     def __iter__(self) -> Iterator[str]:
-        lines = self._decode(0, int(self._ends[-1])).split("\n")
+        lines = self._decode(0, self._ends[-1]).split("\n") if self else []
         if len(lines) == len(self):
             return iter(lines)
         ends = self._ends.tolist()  # a word holds a newline
         return map(self._decode, [0, *ends[:-1]], ends)
 
     def _decode(self, start: int, end: int) -> str:
-        return self._text[start : end - 1].tobytes().decode("utf-8", "backslashreplace")
+        return str(self._text[start : end - 1], "utf-8", "backslashreplace")
 
 
 def write(path: PathLike, content: ModelFile) -> None:
     """Write a native file. Raises InputError for NaN and for words that are no Unicode, RunError for a full disk."""
     vectors = np.ascontiguousarray(content.vectors, "<f4")
-    text, ends = _text_of(content.words)
+    check_unicode(content.words)
+    lines = [word.encode() + b"\n" for word in content.words]
+    ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
+    text = np.frombuffer(b"".join(lines), np.uint8)
     arrays: dict[str, NDArray[Any] | None] = {"vectors": vectors, "norms": norms_of(vectors), "words": text}
     arrays |= {"word_ends": ends, "counts": content.counts, "output_vectors": content.output_vectors}
     dense = {name: np.ascontiguousarray(array, _DTYPE[name]) for name, array in arrays.items() if array is not None}
@@ -93,17 +100,9 @@ def write(path: PathLike, content: ModelFile) -> None:
     header = json.dumps(fields).encode()
     prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
     with replacing(path) as file:
-        file.write((prefix + header).ljust(_aligned(len(prefix) + len(header)), b"\0"))
-        for section in sections.values():
+        for section in (memoryview(prefix + header), *sections.values()):
             file.write(section)
-            file.write(b"\0" * (_aligned(len(section)) - len(section)))
-
-
-def _text_of(words: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The words in UTF-8, with a newline after each, and the (n,) places where their lines end."""
-    check_unicode(words)
-    lines = [word.encode() + b"\n" for word in words]
-    return np.frombuffer(b"".join(lines), np.uint8), np.cumsum([len(line) for line in lines], dtype=np.int64)
+            file.write(b"\0" * (-len(section) % _ALIGNMENT))
 
 
 def _aligned(n_bytes: int) -> int:
@@ -113,7 +112,8 @@ def _aligned(n_bytes: int) -> int:
 def read(path: PathLike, limit: int | None = None, verify: bool = False) -> ModelFile:
     """Map a native file into memory; at most `limit` words.
 
-    verify: read all of it and compare checksums. Raises InputError for damage, another format or a later version.
+    verify: read all of it, compare checksums and lengths, and refuse repeated words. Raises InputError for damage,
+    another format or a later version.
     """
     name = os.fspath(path)
     data = _mapped(name)
@@ -126,7 +126,10 @@ def read(path: PathLike, limit: int | None = None, verify: bool = False) -> Mode
     except Exception as error:  # the header may be any JSON, or none
         raise InputError(f"{name} is damaged: its header and its sections do not fit ({error})") from error
     if verify:
-        _verify(name, content)
+        if n_repeated := len(content.words) - len(set(content.words)):
+            raise InputError(f"{name} holds {n_repeated} words more than once")
+        if not np.allclose(np.asarray(content.norms), norms_of(content.vectors), rtol=1e-4):
+            raise InputError(f"{name} is damaged: the lengths it holds are not those of its vectors")
     if limit is None:
         return content
     first: dict[str, Any] = {"words": MappedWords(sections["words"], sections["word_ends"][:limit])}
@@ -135,7 +138,7 @@ def read(path: PathLike, limit: int | None = None, verify: bool = False) -> Mode
 
 
 def holds_model(path: PathLike) -> bool:
-    """Whether `path` is a native file with output vectors. Reads no more than the header, and nothing from a pipe."""
+    """Return whether `path` is a native file with output vectors. It reads the header only, and nothing from a pipe."""
     name = os.fspath(path)
     try:
         return os.path.isfile(name) and "output_vectors" in _header_of(name, _mapped(name))[0]["sections"]
@@ -151,7 +154,7 @@ def _mapped(name: str) -> NDArray[np.uint8]:
 
 
 def _header_of(name: str, data: NDArray[np.uint8]) -> tuple[dict[str, Any], int]:
-    """The header, and the place of the first section. Raises whatever JSON that is no header leads to."""
+    """Return the header and the place of the first section. JSON that is no header raises any exception."""
     if len(data) < _PREFIX.size or data[: len(MAGIC)].tobytes() != MAGIC:
         raise InputError(f"{name} is not a file of fastw2v's native format: it starts with {data[:8].tobytes()!r}")
     _, length, checksum = _PREFIX.unpack(data[: _PREFIX.size].tobytes())
@@ -167,7 +170,7 @@ def _header_of(name: str, data: NDArray[np.uint8]) -> tuple[dict[str, Any], int]
 def _sections_of(
     name: str, data: NDArray[np.uint8], start: int, places: dict[str, Any], verify: bool
 ) -> dict[str, NDArray[Any]]:
-    """The array of each known section, one-dimensional; all sections must be whole."""
+    """Return the array of each known section, one-dimensional. Raises InputError for a section that is not whole."""
     sections = {}
     for section, (offset, n_bytes, checksum) in places.items():
         piece = data[start + offset : start + offset + n_bytes]
@@ -181,7 +184,7 @@ def _sections_of(
 
 
 def _content_of(name: str, header: dict[str, Any], sections: dict[str, NDArray[Any]]) -> ModelFile:
-    """The sections in their shapes. Raises InputError where they contradict each other, or whatever a shape raises."""
+    """Return the sections in their shapes. Raises InputError where they contradict each other; a shape, anything."""
     n, dim = int(header["n"]), int(header["dim"])
     text, ends, norms = sections["words"], sections["word_ends"].reshape(n), sections["norms"].reshape(n)
     vectors = sections["vectors"].reshape(n, dim)
@@ -192,12 +195,3 @@ def _content_of(name: str, header: dict[str, Any], sections: dict[str, NDArray[A
     if not (norms > 0).all():
         raise InputError(f"{name} is damaged: the lengths of its vectors are not numbers above 0")
     return ModelFile(MappedWords(text, ends), vectors, counts, norms, output_vectors, header.get("training"))
-
-
-def _verify(name: str, content: ModelFile) -> None:
-    """Raise InputError for a word that occurs twice, and for norms that are not those of the vectors."""
-    n_repeated = len(content.words) - len(set(content.words))
-    if n_repeated:
-        raise InputError(f"{name} holds {n_repeated} words more than once")
-    if not np.allclose(np.asarray(content.norms), norms_of(content.vectors), rtol=1e-4):
-        raise InputError(f"{name} is damaged: the lengths it holds are not those of its vectors")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import struct
 import zlib
 
@@ -24,6 +25,9 @@ def test_a_mapped_file_is_not_read_before_it_is_needed(tmp_path):
     assert (words[0], words[-1], words[1:3], len(words)) == ("king", "w42", ["queen", "été"], 50)
     with pytest.raises(IndexError):
         words[50]
+    assert list(pickle.loads(pickle.dumps(words))) == list(words) == some_vectors().index_to_key
+    none = modelfile.MappedWords(np.empty(0, np.uint8), np.empty(0, np.int64))
+    assert list(none) == list(pickle.loads(pickle.dumps(none))) == []
 
 
 def test_native_checks(tmp_path):
@@ -68,19 +72,14 @@ def test_any_header_of_the_native_format_is_refused(tmp_path, header):
 @pytest.fixture(params=["norms", "NaN", "words"])
 def lie(request, tmp_path, monkeypatch):
     """(a file with valid checksums and a section that is not true, what is said of it)"""
-    text_of = modelfile._text_of
-    name, value, message = {
-        "norms": ("norms_of", lambda vectors: np.array([1, 5], np.float32), "the lengths it holds are not those of"),
-        "NaN": (
-            "norms_of",
-            lambda vectors: np.array([1, np.nan], np.float32),
-            "lengths of its vectors are not numbers",
-        ),
-        "words": ("_text_of", lambda words: text_of(["a", "a"]), "1 words more than once"),
+    words, norms, message = {
+        "norms": (["a", "b"], [1, 5], "the lengths it holds are not those of"),
+        "NaN": (["a", "b"], [1, np.nan], "lengths of its vectors are not numbers"),
+        "words": (["a", "a"], [1, 1], "1 words more than once"),
     }[request.param]
     with monkeypatch.context() as patched:
-        patched.setattr(modelfile, name, value)
-        modelfile.write(tmp_path / "v.fw2v", ModelFile(["a", "b"], np.eye(2, dtype=np.float32)))
+        patched.setattr(modelfile, "norms_of", lambda vectors: np.array(norms, np.float32))
+        modelfile.write(tmp_path / "v.fw2v", ModelFile(words, np.eye(2, dtype=np.float32)))
     return tmp_path / "v.fw2v", message
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO
 
 from .. import events
-from ..corpus.reading import Reading
+from ..corpus.vocabulary import Reading
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 10.0, 0.1

@@ -11,9 +11,8 @@ import numpy as np
 
 from ..corpus import shards as corpus_shards
 from ..corpus.pruning import Pruning
-from ..corpus.reading import Reading
 from ..corpus.shards import Shard
-from ..corpus.vocabulary import Vocabulary
+from ..corpus.vocabulary import Reading, Vocabulary
 from .tasks import Tasks
 
 MERGED_AT_ONCE = 8

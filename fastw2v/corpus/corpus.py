@@ -1,13 +1,11 @@
 """Corpus: a vocabulary, and the text as ids in a memory-mapped file."""
 
-from __future__ import annotations
-
 import mmap
 import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +13,26 @@ from numpy.typing import NDArray
 from .idfile import map_ids, map_in_order, renumber_file, temporary_file, write_ids
 from .paths import Texts, find_files
 from .pruning import DEFAULT_PRUNING, Pruning, WordCounts
-from .reading import Reading
 from .source import Block, read_blocks
-from .tokenizer import Tokenizer
-from .vocabulary import Vocabulary
-from .words import count_words
+from .tokenizer import Tokenizer, count_words
+from .vocabulary import Reading, Vocabulary
 
 MAX_TOKENIZERS = 8
-"""Each tokenizer holds a vocabulary of its own while it reads; eight together outrun any disk."""
+"""The largest number of tokenizers. Each holds its own vocabulary while it reads; eight outrun any disk."""
+
+
+class ReadOptions(TypedDict, total=False):
+    """How text is read.
+
+    invalid_utf8: what to do with tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN,
+    or `refuse`. temp_dir: the directory of the file of ids, 4 bytes a token. on_bytes is called with the number of
+    bytes encoded so far.
+    """
+
+    invalid_utf8: str
+    threads: int
+    temp_dir: str | None
+    on_bytes: Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ class Corpus:
     checksum: int = 0
 
     @classmethod
-    def from_text(cls, corpus: Texts, pruning: Pruning = DEFAULT_PRUNING, **options: Any) -> Corpus:
-        """Read files, globs, directories or stdin (`-`) once. options: those of `from_blocks`. Raises InputError."""
+    def from_text(cls, corpus: Texts, pruning: Pruning = DEFAULT_PRUNING, **options: Unpack[ReadOptions]) -> Self:
+        """Read files, globs, directories, URLs or stdin (`-`) once. Raises InputError."""
         return cls.from_blocks(read_blocks(find_files(corpus)), pruning, **options)
 
     @classmethod
@@ -55,12 +65,10 @@ class Corpus:
         threads: int = 1,
         temp_dir: str | None = None,
         on_bytes: Callable[[int], object] = lambda n_bytes: None,
-    ) -> Corpus:
-        """Read text from blocks, each of which ends between tokens. Memory grows with the distinct words only.
+    ) -> Self:
+        """Read blocks, with the options of ReadOptions. Memory grows with the distinct words only.
 
-        invalid_utf8: what to do with tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as
-        \\xNN, or `refuse`. temp_dir: the directory of the file of ids, 4 bytes a token. on_bytes is called with the
-        number of bytes encoded so far. Raises InputError for a text that `pruning` refuses.
+        Raises InputError for a text that `pruning` refuses.
         """
         n_tokenizers = min(threads, MAX_TOKENIZERS)
         tokenizers = [Tokenizer(first, n_tokenizers) for first in range(n_tokenizers)]
@@ -87,8 +95,11 @@ class Corpus:
         words: Sequence[str] | Callable[[], Sequence[str]],
         pruning: Pruning = DEFAULT_PRUNING,
         temp_dir: str | None = None,
-    ) -> Corpus:
-        """Read sentences as ids of `words`, int32 with -1 after each. A function `words` is called after the last."""
+    ) -> Self:
+        """Read sentences as ids of `words`, int32, -1 after each sentence, in pieces.
+
+        words: the names of the ids, or a function that returns them, which is called after the last piece.
+        """
         fixed = pruning.fixed  # which refuses an unusable vocabulary before anything is read
         n_of_id = np.zeros(0, np.int64)
         with temporary_file(temp_dir) as spool, ThreadPoolExecutor(1) as pool:
@@ -109,7 +120,7 @@ class Corpus:
     @classmethod
     def _pruned(
         cls, counts: WordCounts, reading: Reading, spool: BinaryIO, pool: ThreadPoolExecutor, pruning: Pruning
-    ) -> Corpus:
+    ) -> Self:
         """Choose the vocabulary, and replace the provisional ids in the file by those of the vocabulary."""
         vocabulary, id_of_word = pruning.choose(counts)
         n_tokens = int(counts.counts[id_of_word >= 0].sum())

@@ -1,7 +1,5 @@
 """A nameless temporary file of token ids, and threads that fill it in order."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import mmap
@@ -20,7 +18,7 @@ from ..errors import InputError, RunError
 from ..kernels.tokenize import renumber
 from .source import fill
 
-IDS_OF_PIECE = 1 << 20
+IDS_AT_A_TIME = 1 << 20
 """The number of ids that one thread renumbers or merges at a time, 4 MB."""
 
 _Item = TypeVar("_Item")
@@ -57,7 +55,7 @@ def write_ids(file: BinaryIO, ids: NDArray[np.int32]) -> None:
 
 
 def map_ids(file: BinaryIO) -> NDArray[np.int32]:
-    """Return the ids of a file, mapped into memory, read only."""
+    """Map the ids of a file into memory, read only."""
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)
 
 
@@ -67,8 +65,8 @@ def renumber_file(file: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolEx
     n_written = checksum = 0
 
     def pieces() -> Iterator[NDArray[np.int32]]:
-        for first in range(0, n_ids, IDS_OF_PIECE):
-            piece = np.empty(min(IDS_OF_PIECE, n_ids - first), np.int32)
+        for first in range(0, n_ids, IDS_AT_A_TIME):
+            piece = np.empty(min(IDS_AT_A_TIME, n_ids - first), np.int32)
             file.seek(4 * first)
             if fill(file, piece.view(np.uint8)) < piece.nbytes:
                 raise RunError("the file of ids became shorter while it was read: was its directory cleaned?")

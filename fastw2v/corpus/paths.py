@@ -1,7 +1,5 @@
 """The files that paths, globs, directories and URLs name, listed before any of them is opened."""
 
-from __future__ import annotations
-
 import contextlib
 import glob
 import os
@@ -9,11 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from ..errors import InputError
+from ..files import PathLike
 from .remote import find_urls, is_url
 
 STDIN = "-"
 
-PathLike = str | os.PathLike[str]
 Texts = PathLike | Iterable[PathLike]
 """A path, glob, directory or URL, `-` for stdin, or several of them."""
 

@@ -1,43 +1,92 @@
-"""Phrases, as word2phrase and gensim find them: words that occur together more often than by chance become one word."""
+"""Phrases, as word2phrase and gensim find them: words that occur together more often than by chance become one word.
 
-from __future__ import annotations
+The search counts, scores and merges the pairs of a text of ids, pass by pass.
+"""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import check_output, replacing
-from ..kernels.phrases import rehash
+from ..files import PathLike, check_output, replacing
+from ..kernels import phrases as kernels
 from ..machine import available_threads
-from .corpus import Corpus
-from .idfile import map_ids, temporary_file, write_ids
-from .paths import PathLike, Texts, find_files
-from .phrasefinder import Pairs, PhraseFinder, PhraseOptions, new_table
+from .corpus import Corpus, ReadOptions
+from .idfile import IDS_AT_A_TIME, map_ids, map_in_order, temporary_file, write_ids
+from .paths import Texts, find_files
 from .pruning import Pruning
-from .reading import Reading
-from .vocabulary import Vocabulary
+from .vocabulary import Reading, Vocabulary
 
 ENGLISH_CONNECTOR_WORDS = frozenset(
     ["a", "an", "the", "for", "of", "with", "without", "at", "from", "to", "in", "on", "by", "and", "or"]
 )
 """gensim's connector words, which may stand inside a phrase, but neither begin nor end it."""
 
+SCORINGS = ("default", "word2phrase", "npmi")
+
+TOKENS_PER_PART = 1 << 28
+"""Each thread counts the pairs in parts, one for this many tokens of the text, so that the tables fit into memory."""
+
+TOKENS_PER_PAIR = 6
+"""A text has about this many tokens for each distinct pair, or more. If it has fewer, the tables grow."""
+
+Pairs = dict[tuple[str, ...], float]
+"""The words of each phrase, connector words included, and its score."""
+
+
+@dataclass(frozen=True)
+class PhraseOptions:
+    """The rule that makes two words a phrase: they occur `min_count` times as a pair, with a score over `threshold`.
+
+    scoring: one of these, where n(x) is the count of x and p(x) its share of the tokens:
+
+    default      (n(ab) - min_count) / n(a) / n(b) * (distinct words + distinct pairs), as gensim
+    word2phrase  (n(ab) - min_count) / n(a) / n(b) * words of the text (Mikolov et al. 2013, "Distributed
+                 representations", equation 6, as word2phrase.c scales it)
+    npmi         log(p(ab) / p(a) / p(b)) / -log(p(ab)), from -1 to 1 (Bouma 2009)
+
+    connector_words: words that may stand between the two words of a pair. passes: each of them finds longer phrases.
+    delimiter: the text that joins the words of a phrase.
+    """
+
+    min_count: int = 5
+    threshold: float = 10.0
+    scoring: str = "default"
+    delimiter: str = "_"
+    connector_words: frozenset[str] = frozenset()
+    passes: int = 1
+
+    def __post_init__(self) -> None:
+        if isinstance(self.connector_words, str):
+            raise InputError(f"connector_words is {self.connector_words!r}: give a set of words")
+        object.__setattr__(self, "connector_words", frozenset(self.connector_words))
+        if not math.isfinite(self.threshold):
+            raise InputError(f"threshold is {self.threshold}: it must be a finite number")
+        if self.scoring not in SCORINGS:
+            raise InputError(f"scoring is {self.scoring!r}: allowed are {', '.join(SCORINGS)}")
+        if self.scoring == "npmi" and not -1 <= self.threshold <= 1:
+            raise InputError(f"threshold is {self.threshold}: with npmi allowed is -1 to 1")
+        if self.min_count < 1 or self.passes < 1:
+            raise InputError(f"min_count is {self.min_count} and passes {self.passes}: allowed is 1 or more")
+        if not isinstance(self.delimiter, str) or self.delimiter.split() != [self.delimiter]:
+            raise InputError(f"delimiter is {self.delimiter!r}: it must be a str, not empty and without white space")
+
 
 class Phrases:
     """The phrases of a text, to be applied to sentences: `phrases[["new", "york", "city"]]`.
 
-    found: the phrases of each pass. reading: the figures of the text from which they were learnt, or None.
+    by_pass: the phrases of each pass. reading: the figures of the text from which they were learnt, or None.
     """
 
     def __init__(
-        self, found: Sequence[Pairs], options: PhraseOptions | None = None, reading: Reading | None = None
+        self, by_pass: Sequence[Pairs], options: PhraseOptions | None = None, reading: Reading | None = None
     ) -> None:
-        self.found = list(found)
-        self.options = options or PhraseOptions()
-        self.reading = reading
+        self.by_pass, self.options, self.reading = list(by_pass), options or PhraseOptions(), reading
 
     @classmethod
     def learn(
@@ -50,7 +99,7 @@ class Phrases:
         invalid_utf8: str = "replace",
         on_bytes: Callable[[int], object] = lambda n_bytes: None,
         **options: object,
-    ) -> Phrases:
+    ) -> Self:
         """Find the phrases of text files, and write the text with them to `output`, a line for each that holds words.
 
         The options are those of PhraseOptions; the other arguments are as in `Corpus.from_text`. Memory grows with
@@ -67,14 +116,13 @@ class Phrases:
         if output is not None:
             check_output(output, files)
         pruning = Pruning(min_count=1, least_words=1)
-        text = Corpus.from_text(
-            files, pruning, invalid_utf8=invalid_utf8, threads=threads, temp_dir=temp_dir, on_bytes=on_bytes
-        )
-        found = []
+        how = ReadOptions(invalid_utf8=invalid_utf8, threads=threads, temp_dir=temp_dir, on_bytes=on_bytes)
+        text = Corpus.from_text(files, pruning, **how)
+        by_pass = []
         with ThreadPoolExecutor(threads) as pool:
             finder = PhraseFinder(text, chosen, pool, threads)
             for number in range(chosen.passes):
-                found.append(finder.find())
+                by_pass.append(finder.find())
                 if number + 1 < chosen.passes:
                     with temporary_file(temp_dir) as spool:
                         for ids in finder.merged():
@@ -84,14 +132,14 @@ class Phrases:
                 with replacing(output) as file:
                     for piece in finder.text():
                         file.write(piece.data)
-        return cls(found, chosen, text.reading)
+        return cls(by_pass, chosen, text.reading)
 
     def __getitem__(self, sentence: Sequence[str]) -> list[str]:
         """Return a sentence, a list of words, with its phrases joined."""
         if isinstance(sentence, str):
             raise InputError("a sentence is a list of words: split the text first, as in phrases[text.split()]")
         words = list(sentence)
-        for pairs in self.found:
+        for pairs in self.by_pass:
             words = self._merged(words, pairs)
         return words
 
@@ -100,32 +148,143 @@ class Phrases:
         merged: list[str] = []
         open_words: list[str] = []  # a word that may begin a phrase, and the connector words after it
         for word in words:
-            is_connector = word in self.options.connector_words
-            if open_words and is_connector:
+            if open_words and word in self.options.connector_words:
                 open_words.append(word)
             elif open_words and (*open_words, word) in pairs:
                 merged.append(self.options.delimiter.join([*open_words, word]))
                 open_words = []
             else:
                 merged += open_words
-                open_words = []
-                if is_connector:
-                    merged.append(word)
-                else:
-                    open_words = [word]
+                open_words = [word]  # no phrase begins with a connector word, so that one is passed on
         return merged + open_words
 
     def export_phrases(self) -> dict[str, float]:
         """Return the score of each phrase, its words joined; the highest score where several are spelled alike."""
         scores: dict[str, float] = {}
-        for pairs in self.found:
+        for pairs in self.by_pass:
             for words, score in pairs.items():
                 name = self.options.delimiter.join(words)
                 scores[name] = max(score, scores.get(name, score))
         return scores
 
     def __len__(self) -> int:
-        return sum(map(len, self.found))
+        return sum(map(len, self.by_pass))
+
+
+class PhraseFinder:
+    """A text of ids in which phrases are found and merged, pass by pass, on the threads of a pool."""
+
+    def __init__(self, corpus: Corpus, options: PhraseOptions, pool: ThreadPoolExecutor, threads: int) -> None:
+        self.options, self.pool, self.threads = options, pool, threads
+        self.words = list(corpus.vocabulary.words)
+        self.start_pass(corpus.ids)
+
+    def start_pass(self, ids: NDArray[np.int32]) -> None:
+        """Continue with another text. ids: ids of `words`, int32, -1 where a sentence ends."""
+        self.ids = ids
+        self.counts = np.zeros(len(self.words), np.int64)
+        kernels.count_ids(ids, self.counts)
+        self.is_connector = np.array([word in self.options.connector_words for word in self.words])
+        self.table = _new_table(0)
+
+    def find(self) -> Pairs:
+        """Return the phrases of the text, and prepare the table with which `merged` merges them."""
+        keys, pair_counts, n_pairs = self._count()
+        first, second = kernels.words_of_keys(keys)
+        is_hashed = first < 0
+        bounds = np.zeros((2, len(keys)), np.int64)
+        bounds[:, is_hashed] = self._locate(keys[is_hashed])
+        first[is_hashed], second[is_hashed] = self.ids[bounds[:, is_hashed]]
+        scores = self._scores(first, second, pair_counts, n_pairs)
+        chosen = np.flatnonzero(scores > self.options.threshold)
+        chosen = chosen[np.argsort(keys[chosen])]  # the same order for any number of threads
+        phrases = []
+        for a, b, start, end in zip(*(array[chosen].tolist() for array in (first, second, *bounds)), strict=True):
+            ids = self.ids[start : end + 1].tolist() if end else (a, b)
+            phrases.append(tuple(self.words[i] for i in ids))
+        id_of = {word: i for i, word in enumerate(self.words)}
+        names = map(self.options.delimiter.join, phrases)  # which may be words of the text already
+        values = [id_of.setdefault(name, len(id_of)) + 1 for name in names]
+        self.words = list(id_of)
+        self.table = _new_table(len(chosen))
+        kernels.fill_table(self.table, keys[chosen], np.array(values, np.uint64))
+        return dict(zip(phrases, scores[chosen].tolist(), strict=True))
+
+    def _locate(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the first and the last place of the first occurrence of each key's pair in the text, (2, n)."""
+        starts, ends = bounds = np.full((2, len(keys)), -1, np.int64)
+        if len(keys):
+            table = _new_table(len(keys))
+            kernels.fill_table(table, keys, np.arange(1, len(keys) + 1, dtype=np.uint64))
+            kernels.locate_pairs(self.ids, self.is_connector, table, starts, ends)
+        return bounds
+
+    def _count(self) -> tuple[NDArray[np.uint64], NDArray[np.int64], int]:
+        """Return the keys and counts of the pairs that occur min_count times, and the number of all distinct pairs."""
+        n_parts = self.threads * (1 + int(self.counts.sum()) // TOKENS_PER_PART)
+
+        def count(part: int) -> tuple[NDArray[np.uint64], NDArray[np.int64], int]:
+            table, state = _new_table(len(self.ids) // (TOKENS_PER_PAIR * n_parts)), np.array([0, -1, 0])
+            while not kernels.count_pairs(self.ids, self.is_connector, table, state, part, n_parts):
+                full, table = table, np.zeros(2 * len(table), np.uint64)
+                kernels.rehash(full, table)
+            frequent = table[1::2] >= self.options.min_count
+            return table[::2][frequent], table[1::2][frequent].astype(np.int64), int(state[kernels.N_PAIRS])
+
+        keys, counts, n_pairs = zip(*self.pool.map(count, range(n_parts)), strict=True)
+        return np.concatenate(keys), np.concatenate(counts), sum(n_pairs)
+
+    def _scores(
+        self, first: NDArray[np.int64], second: NDArray[np.int64], both: NDArray[np.int64], n_pairs: int
+    ) -> NDArray[np.float64]:
+        """Return the score of each pair, (n,). both: how often it occurs. n_pairs: the number of distinct pairs."""
+        n_first, n_second = self.counts[first].astype(np.float64), self.counts[second].astype(np.float64)
+        scale = n_tokens = int(self.counts.sum())
+        if self.options.scoring == "npmi":
+            share = both / n_tokens
+            with np.errstate(divide="ignore", invalid="ignore"):  # a text of one pair gives 0 / 0
+                return np.log(share / (n_first * n_second / n_tokens**2)) / -np.log(share)
+        if self.options.scoring == "default":
+            scale = int(np.count_nonzero(self.counts[~self.is_connector])) + n_pairs
+        return (both - self.options.min_count) / n_first / n_second * scale
+
+    def merged(self) -> Iterator[NDArray[np.int32]]:
+        """Yield the ids with their phrases merged, in pieces of whole sentences."""
+
+        def merge(ids: NDArray[np.int32]) -> NDArray[np.int32]:
+            merged = np.empty(len(ids), np.int32)
+            return merged[: kernels.merge_pairs(ids, self.is_connector, self.table, merged)]
+
+        return map_in_order(self.pool, merge, self._pieces(), 2 * self.threads)
+
+    def text(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the text with its phrases merged, uint8, in pieces of whole lines."""
+        encoded = [word.encode() for word in self.words]
+        arena = np.frombuffer(b"".join(encoded), np.uint8)
+        ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+
+        def write(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
+            text = np.empty(kernels.length_of_text(ids, ends), np.uint8)
+            return text[: kernels.write_words(ids, arena, ends, text)]
+
+        return map_in_order(self.pool, write, self.merged(), 2 * self.threads)
+
+    def _pieces(self) -> Iterator[NDArray[np.int32]]:
+        """Yield the ids in pieces of whole sentences."""
+        n_ids = len(self.ids)
+        start = 0
+        while start < n_ids:
+            stop = min(start + IDS_AT_A_TIME, n_ids)
+            while stop < n_ids and self.ids[stop - 1] >= 0:
+                ends = np.flatnonzero(self.ids[stop : stop + IDS_AT_A_TIME] < 0)
+                stop = stop + int(ends[0]) + 1 if len(ends) else min(stop + IDS_AT_A_TIME, n_ids)
+            yield self.ids[start:stop]
+            start = stop
+
+
+def _new_table(n_keys: int) -> NDArray[np.uint64]:
+    """Return an empty hash table, which `n_keys` keys fill to a half at most."""
+    return np.zeros(2 << (2 * n_keys + 2 * kernels.AHEAD).bit_length(), np.uint64)
 
 
 def compile_kernels() -> None:
@@ -138,4 +297,4 @@ def compile_kernels() -> None:
         finder = PhraseFinder(text, options, pool, 1)
         finder.find()
         list(finder.text())
-    rehash(new_table(0), new_table(0))
+    kernels.rehash(_new_table(0), _new_table(0))

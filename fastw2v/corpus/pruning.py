@@ -1,10 +1,9 @@
 """The choice of the vocabulary from the words of a text."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +29,13 @@ class WordCounts:
     def n_tokens(self) -> int:
         return int(self.counts.sum())
 
-    def of_vocabulary(self, vocabulary: Vocabulary) -> WordCounts:
+    def of_vocabulary(self, vocabulary: Vocabulary) -> Self:
         """Return the counts of the words of a vocabulary, in its order; all other words are dropped."""
         id_of = {word: i for i, word in enumerate(vocabulary.words)}
         ids = np.array([id_of.get(word, -1) for word in self.words], np.int32)
         counts = np.zeros(len(vocabulary), np.int64)
         np.add.at(counts, ids[ids >= 0], self.counts[ids >= 0])
-        return WordCounts(vocabulary.words, counts, ids[self.word_of_id], self.n_invalid)
+        return type(self)(vocabulary.words, counts, ids[self.word_of_id], self.n_invalid)
 
 
 @dataclass(frozen=True)

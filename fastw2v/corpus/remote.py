@@ -1,7 +1,5 @@
 """Files behind URLs, such as s3:// and gs://, through fsspec."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -44,9 +42,3 @@ def find_urls(url: str) -> list[str]:
         if not names:
             raise InputError(f"{url} names no files")
         return sorted(files.unstrip_protocol(name) for name in names)
-
-
-def url_size(url: str) -> int:
-    """Return the size of the file behind a URL, in bytes."""
-    with file_system(url) as (files, path):
-        return int(files.info(path)["size"])

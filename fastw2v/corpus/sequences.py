@@ -1,19 +1,17 @@
 """Corpora from Python: sentences as lists of words, lines of text, walks and other sequences of integers."""
 
-from __future__ import annotations
-
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .corpus import Corpus
-from .idfile import IDS_OF_PIECE
+from .corpus import Corpus, ReadOptions
+from .idfile import IDS_AT_A_TIME
 from .pruning import DEFAULT_PRUNING, Pruning
 from .source import blocks_of_lines
 
@@ -46,7 +44,7 @@ def from_sentences(
 
 
 def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int]) -> Iterator[NDArray[np.int32]]:
-    """Yield the ids of the sentences in pieces, -1 after each sentence. id_of: gives a new word the next id."""
+    """Yield the ids of the sentences in pieces, -1 after each sentence. id_of: a dict that numbers new words."""
     ids = array("i")
     to_id = id_of.__getitem__
     for number, sentence in enumerate(sentences, 1):
@@ -60,14 +58,14 @@ def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int])
         except TypeError as error:
             raise InputError(f"sentence {number} is a {type(sentence).__name__}, not a list of words") from error
         ids.append(-1)
-        if len(ids) >= IDS_OF_PIECE:
+        if len(ids) >= IDS_AT_A_TIME:
             yield np.frombuffer(ids, np.int32)
             ids = array("i")
     yield np.frombuffer(ids, np.int32) if ids else np.empty(0, np.int32)
 
 
-def from_lines(lines: Iterable[str], pruning: Pruning = DEFAULT_PRUNING, **options: Any) -> Corpus:
-    """Read strings of words between white space from any iterable. The options are those of `Corpus.from_blocks`."""
+def from_lines(lines: Iterable[str], pruning: Pruning = DEFAULT_PRUNING, **options: Unpack[ReadOptions]) -> Corpus:
+    """Read strings of words between white space from any iterable. Raises InputError for what is not a str."""
     return Corpus.from_blocks(blocks_of_lines(_iterated(lines, "lines")), pruning, **options)
 
 
@@ -138,7 +136,7 @@ def _closed_pieces(labels: NDArray[Any], offsets: NDArray[np.int64] | None) -> I
     """Yield the labels in pieces of whole walks, -1 after each walk."""
     if offsets is None:
         n, length = labels.shape
-        n_rows = max(1, IDS_OF_PIECE // (length + 1))
+        n_rows = max(1, IDS_AT_A_TIME // (length + 1))
         for first in range(0, n, n_rows):
             rows = labels[first : first + n_rows]
             piece = np.full((len(rows), length + 1), -1, np.int64)

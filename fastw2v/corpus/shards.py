@@ -3,8 +3,6 @@
 The functions are pure and do not change their arguments, so a cluster may run any of them again, on any machine.
 """
 
-from __future__ import annotations
-
 import copy
 import itertools
 import os
@@ -20,18 +18,16 @@ from ..errors import InputError
 from ..kernels.tokenize import renumber
 from .paths import find_files
 from .pruning import Pruning, WordCounts
-from .reading import Reading
-from .remote import is_url, url_size
+from .remote import file_system, is_url
 from .source import Block, is_compressed, read_blocks, read_range
-from .tokenizer import Tokenizer
-from .vocabulary import Vocabulary
-from .words import count_words
+from .tokenizer import Tokenizer, count_words
+from .vocabulary import Reading, Vocabulary
 
 N_SHARDS = 128
-"""The number of shards of plain text, about: eight for each of 16 machines, so that they are distributed evenly."""
+"""Plain text has about this many shards: eight for each of 16 machines, so that they are distributed evenly."""
 
 LEAST_BYTES, MOST_BYTES = 1 << 18, 1 << 26
-"""The size of a shard, about: smaller ones cost more to track than to read, a small worker cannot hold larger ones."""
+"""The limits of a shard's size: a smaller one costs more to track than to read, a larger one fills a small worker."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +38,6 @@ class Part:
     size: int
     start: int
     stop: int
-
-    @property
-    def is_whole(self) -> bool:
-        return self.stop - self.start == self.size
 
 
 Shard = tuple[Part, ...]
@@ -80,11 +72,14 @@ def find_shards(names: Sequence[str]) -> list[Shard]:
 
 def file_size(file: str) -> int:
     """Return the size of a file or URL in bytes. Raises OSError or InputError."""
-    return url_size(file) if is_url(file) else os.path.getsize(file)
+    if not is_url(file):
+        return os.path.getsize(file)
+    with file_system(file) as (files, path):
+        return int(files.info(path)["size"])
 
 
 def check_seen(files: dict[str, int]) -> str:
-    """Return what this machine finds wrong with these files and their sizes in bytes, or an empty string."""
+    """Return in words which file this machine cannot read or sees in another size, or "". files: sizes in bytes."""
     for file, size in files.items():
         try:
             size_here = file_size(file)
@@ -128,7 +123,8 @@ def read_shard(shard: Shard) -> ReadShard:
 
 
 def _blocks(part: Part) -> Iterator[Block]:
-    return read_blocks([part.file]) if part.is_whole else read_range(part.file, part.start, part.stop)
+    is_whole = part.stop - part.start == part.size
+    return read_blocks([part.file]) if is_whole else read_range(part.file, part.start, part.stop)
 
 
 def words_of(read: ReadShard) -> ShardWords:

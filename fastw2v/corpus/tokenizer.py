@@ -1,8 +1,8 @@
-"""Tokenizer: text to ids, with a dictionary that grows."""
+"""Tokenizer: text to ids, with a dictionary that grows; and the words of tokenizers, which are bytes, as str."""
 
-from __future__ import annotations
-
-from typing import Any
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..kernels import tokenize as kernels
 from ..kernels.tokenize import ARENA_USED, MAX_TOKEN_BYTES, N_IDS, N_OVERLONG, N_UNKNOWN, N_WORDS, POSITION, Dictionary
+from ..modelfile import MappedWords
+from .pruning import WordCounts
 
 MAX_ID = 2**31 - 1
 
@@ -91,7 +93,7 @@ class Tokenizer:
         self._words.counts[:] = 0
         self.may_grow = False
 
-    def absorb(self, other: Tokenizer) -> NDArray[np.int32]:
+    def absorb(self, other: Self) -> NDArray[np.int32]:
         """Add the words, counts and dropped tokens of `other`; return the number that each of its words has here."""
         self._state[[N_OVERLONG, N_UNKNOWN]] += other._state[[N_OVERLONG, N_UNKNOWN]]
         return self._absorb(other._words._replace(counts=other.counts))
@@ -106,10 +108,10 @@ class Tokenizer:
                 return places
             self._grow(MAX_ID)
 
-    def subset(self, places: NDArray[np.int64]) -> Tokenizer:
+    def subset(self, places: NDArray[np.int64]) -> Self:
         """Return a tokenizer of the words of these numbers, in their order, each counted once."""
         arena, offsets = self.arena, self.offsets.tolist()
-        subset = Tokenizer()
+        subset = type(self)()
         words = b"".join([arena[offsets[place] : offsets[place + 1]] for place in places.tolist()])
         subset.encode(np.frombuffer(bytearray(words), np.uint8))
         return subset
@@ -128,3 +130,37 @@ class Tokenizer:
         offsets, counts = np.append(words.offsets, more_words), np.append(words.counts, more_words)
         self._words = Dictionary(table, offsets, counts, np.append(words.arena, more_bytes))
         kernels.rehash(self._words, n_words)
+
+
+def count_words(tokenizers: list[Tokenizer], invalid_utf8: str) -> WordCounts:
+    """Let the first tokenizer absorb the others; return its words. Raises InputError if `invalid_utf8` refuses them."""
+    first = tokenizers[0]
+    places = [np.arange(first.n_words, dtype=np.int32)] + [first.absorb(other) for other in tokenizers[1:]]
+    words, word_of_place, n_invalid = _as_text(first, invalid_utf8)
+    word_of_id = np.zeros(len(tokenizers) * max(map(len, places)), np.int32)
+    for tokenizer, place in zip(tokenizers, places, strict=True):
+        word_of_id[tokenizer.first :: tokenizer.step][: len(place)] = word_of_place[place]
+    counts = np.zeros(len(words), np.int64)
+    np.add.at(counts, word_of_place, first.counts)
+    return WordCounts(words, counts, word_of_id, n_invalid)
+
+
+def _as_text(tokenizer: Tokenizer, invalid_utf8: str) -> tuple[Sequence[str], NDArray[np.int32], int]:
+    """Return the distinct words as str, the place of each of the tokenizer's words in them, and the invalid tokens."""
+    arena = tokenizer.arena
+    with contextlib.suppress(UnicodeDecodeError):
+        arena.decode()
+        words = MappedWords(np.frombuffer(arena, np.uint8), tokenizer.offsets[1:])
+        return words, np.arange(tokenizer.n_words, dtype=np.int32), 0
+    lines = arena.split(b"\n")[:-1]
+    invalid = [i for i, line in enumerate(lines) if line.decode(errors="ignore").encode() != line]
+    n_invalid = int(tokenizer.counts[invalid].sum())
+    if invalid_utf8 == "refuse":
+        raise InputError(
+            f"{n_invalid} words of the corpus are not UTF-8, the first is {lines[invalid[0]]!r}: convert the text "
+            "(iconv -t UTF-8), or give --invalid-utf8 replace or keep"
+        )
+    errors = "replace" if invalid_utf8 == "replace" else "backslashreplace"
+    place_of: dict[str, int] = {}  # words may become equal when their invalid bytes are replaced
+    places = [place_of.setdefault(line.decode(errors=errors), len(place_of)) for line in lines]
+    return list(place_of), np.array(places, np.int32), n_invalid

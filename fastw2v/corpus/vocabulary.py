@@ -1,18 +1,33 @@
-"""Vocabulary: words and their counts, sorted; the probabilities that follow from them; files."""
-
-from __future__ import annotations
+"""Vocabulary: words and their counts, sorted; the probabilities that follow from them; files. What a text held."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import check_words, replacing
-from .paths import PathLike
+from ..files import PathLike, check_words, replacing
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The figures of a text as it was read, before any word was left out.
+
+    n_bytes: the size of the text. n_tokens: running words, rare ones included. n_types: distinct words. n_overlong:
+    tokens that were dropped because they are too long. n_unknown: tokens that are not in the vocabulary that was
+    given. n_invalid: tokens with bytes that are not UTF-8.
+    """
+
+    n_bytes: int
+    n_tokens: int
+    n_types: int
+    n_overlong: int = 0
+    n_unknown: int = 0
+    n_invalid: int = 0
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Vocabulary:
     @classmethod
     def from_counts(
         cls, words: Sequence[str], counts: NDArray[np.int64], min_count: int = 1, max_vocab: int | None = None
-    ) -> tuple[Vocabulary, NDArray[np.int64]]:
+    ) -> tuple[Self, NDArray[np.int64]]:
         """Return the `max_vocab` most frequent of the words that occur `min_count` times, and their places in `words`.
 
         words: distinct, in any order. counts: (len(words),) int64.
@@ -49,13 +64,13 @@ class Vocabulary:
         places = frequent[order[:max_vocab]]
         return cls([names[i] for i in order[:max_vocab]], counts[places]), places
 
-    def pruned(self, min_count: int, max_vocab: int | None) -> Vocabulary:
+    def pruned(self, min_count: int, max_vocab: int | None) -> Self:
         """Return a vocabulary of the words that `from_counts` keeps."""
         return self.from_counts(self.words, self.counts, min_count, max_vocab)[0]
 
     def extended(
         self, words: Sequence[str], counts: NDArray[np.int64], min_count: int
-    ) -> tuple[Vocabulary, NDArray[np.int32]]:
+    ) -> tuple[Self, NDArray[np.int32]]:
         """Return the vocabulary with the counts of a text added, and the new id of each word of the text, or -1.
 
         New words must occur `min_count` times. words: distinct, in any order. counts: (len(words),) int64.
@@ -93,7 +108,7 @@ class Vocabulary:
             file.write("".join(lines).encode())
 
     @classmethod
-    def load(cls, path: PathLike) -> Vocabulary:
+    def load(cls, path: PathLike) -> Self:
         """Read a file that `save` or word2vec.c wrote. Raises InputError, which names the line."""
         try:
             text = Path(path).read_text("utf-8-sig")

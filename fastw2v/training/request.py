@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..config import TrainConfig
-from ..corpus.paths import PathLike, Texts
+from ..corpus.paths import Texts
 from ..corpus.sequences import Walks
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..events import Callback, warn_of_failures
+from ..files import PathLike
 from ..vectors.vectors import Vectors
 from .model import TrainedModel
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
-from ..corpus.reading import Reading
-from ..corpus.vocabulary import Vocabulary
+from ..corpus.vocabulary import Reading, Vocabulary
 from ..errors import DivergedError, InputError
 from ..events import Callback, EpochEnded, Evaluating, Event, Progress, Waiting
 from ..kernels.statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, mean_loss

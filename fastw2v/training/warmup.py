@@ -9,9 +9,8 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
-from ..corpus.reading import Reading
 from ..corpus.tokenizer import Tokenizer
-from ..corpus.vocabulary import Vocabulary
+from ..corpus.vocabulary import Reading, Vocabulary
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..vectors.vectors import Vectors
 from .loop import LocalLoop

@@ -15,7 +15,7 @@ from planted import TRAIN
 
 from fastw2v import Vectors, Vocabulary, events
 from fastw2v.cli.progress import JsonLog, Reporter, Screen, describe_changes, format_bar
-from fastw2v.corpus.reading import Reading
+from fastw2v.corpus.vocabulary import Reading
 
 PROGRESS = events.Progress(
     epoch=2,

@@ -24,7 +24,7 @@ PATH = f"import sys; sys.path.insert(0, {str(Path(corpora.__file__).parent)!r});
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_corpus_is_the_same_for_any_threads(tmp_path, monkeypatch, threads):
     monkeypatch.setattr(source, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(idfile, "IDS_OF_PIECE", 700)
+    monkeypatch.setattr(idfile, "IDS_AT_A_TIME", 700)
     rng = np.random.default_rng(0)
     lines = [[f"w{i}" for i in rng.geometric(0.02, rng.integers(1, 40))] for _ in range(500)]
     path = tmp_path / "corpus.txt"

@@ -40,7 +40,7 @@ def test_full_disk(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_renumbering_in_place(monkeypatch, threads):
-    monkeypatch.setattr(idfile, "IDS_OF_PIECE", 7)
+    monkeypatch.setattr(idfile, "IDS_AT_A_TIME", 7)
     rng = np.random.default_rng(0)
     sentences = [rng.integers(0, 10, rng.integers(1, 12)).astype(np.int32) for _ in range(60)]
     new_ids = np.array([3, -1, 0, -1, 1, 2, -1, 4, 5, 6], np.int32)

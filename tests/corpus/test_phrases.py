@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gensim.models.phrases import Phrases as GensimPhrases
 
-from fastw2v.corpus import phrasefinder
+from fastw2v.corpus import phrases
 from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases, compile_kernels
 from fastw2v.errors import InputError
 from fastw2v.kernels import phrases as kernels
@@ -52,7 +52,7 @@ def lines(path):
 )
 @pytest.mark.parametrize("threads", [1, 2])
 def test_merges_are_gensims(tmp_path, text, options, threads, monkeypatch):
-    monkeypatch.setattr(phrasefinder, "IDS_OF_PIECE", 100)
+    monkeypatch.setattr(phrases, "IDS_AT_A_TIME", 100)
     gensims = GensimPhrases(sentences(), **{"min_count": 5, **options})
     ours = Phrases.learn(text, output=tmp_path / "out.txt", threads=threads, **options)
     expected = [gensims[sentence] for sentence in sentences()]

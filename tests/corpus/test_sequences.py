@@ -62,7 +62,7 @@ def test_pruning_and_a_given_vocabulary():
 
 
 def test_the_same_corpus_as_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(sequences, "IDS_OF_PIECE", 64)
+    monkeypatch.setattr(sequences, "IDS_AT_A_TIME", 64)
     rng = np.random.default_rng(0)
     lines = [" ".join(f"w{i}" for i in rng.integers(0, 50, rng.integers(0, 20))) for _ in range(500)]
     path = tmp_path / "t.txt"

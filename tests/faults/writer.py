@@ -11,7 +11,7 @@ import numpy as np
 
 from fastw2v import RunError, TrainConfig, Vectors, Vocabulary
 from fastw2v.corpus.corpus import Corpus
-from fastw2v.corpus.reading import Reading
+from fastw2v.corpus.vocabulary import Reading
 from fastw2v.events import CheckpointFailed
 from fastw2v.training.checkpoint import describe_run
 from fastw2v.training.checkpointer import Checkpointer
