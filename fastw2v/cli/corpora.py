@@ -1,18 +1,22 @@
 """The commands that work on text: vocab and phrases."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click import Choice, IntRange
 
 from ..corpus.paths import find_files
-from ..corpus.reading import Reading
 from ..errors import InputError
 from ..files import check_output, check_outputs
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
+
+if TYPE_CHECKING:
+    from ..corpus.vocabulary import Reading
 
 DEFAULT_THRESHOLDS = {"default": 10.0, "word2phrase": 100.0, "npmi": 0.5}
 """The threshold of each scoring of phrases, unless --threshold says another."""
