@@ -1,8 +1,8 @@
 """The cores and the memory that this process may use, in a container or under a limit too."""
 
-import contextlib
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -20,16 +20,13 @@ def available_threads() -> int:
 
 def _cgroup_cpus() -> float | None:
     """Return the container's quota in cores, or None."""
-    try:  # version 2: "quota period", quota "max" where there is no limit
+    with suppress(OSError, ValueError):  # version 2: "quota period", quota "max" where there is no limit
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:  # version 1: -1 where there is no limit
+    with suppress(OSError, ValueError):  # version 1: -1 where there is no limit
         limit = int((_CGROUP / "cpu/cpu.cfs_quota_us").read_text())
         return limit / int((_CGROUP / "cpu/cpu.cfs_period_us").read_text()) if limit > 0 else None
-    except (OSError, ValueError):
-        return None
+    return None
 
 
 def available_memory() -> tuple[int | None, str]:
@@ -45,12 +42,10 @@ def format_bytes(n_bytes: float) -> str:
 
 
 def _machine_memory() -> int | None:
-    try:
+    with suppress(OSError, KeyError, ValueError, IndexError):
         lines = Path("/proc/meminfo").read_text().splitlines()
-        fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
-        return 1024 * fields["MemAvailable"]
-    except (OSError, KeyError, ValueError, IndexError):
-        return None
+        return 1024 * {line.split(":")[0]: int(line.split()[1]) for line in lines}["MemAvailable"]
+    return None
 
 
 def _cgroup_memory() -> int | None:
@@ -58,22 +53,20 @@ def _cgroup_memory() -> int | None:
     left: list[int] = []
     for directory in _own_cgroups():
         for limit_file, usage_file, prefix in _MEMORY_FILES:
-            try:
+            with suppress(OSError, ValueError, IndexError):
                 limit = int((directory / limit_file).read_text())  # "max" where there is none
                 used = int((directory / usage_file).read_text())
                 statistics = (directory / "memory.stat").read_text().splitlines()
                 cached = f"{prefix}inactive_file", f"{prefix}active_file"
                 cache = sum(int(line.split()[1]) for line in statistics if line.split()[0] in cached)
                 left.append(max(0, limit - used + cache))
-            except (OSError, ValueError, IndexError):
-                continue
     return min(left) if left else None
 
 
 def _own_cgroups() -> set[Path]:
     """Return the directories of the process's cgroups and of all cgroups above them, for both versions."""
     places = [Path()]
-    with contextlib.suppress(OSError, IndexError):
+    with suppress(OSError, IndexError):
         lines = Path("/proc/self/cgroup").read_text().splitlines()
         places += [Path(line.split(":")[2].strip("/")) for line in lines]
     return {

@@ -155,10 +155,8 @@ def _line_start(stream: Any, place: int) -> int:
     buffer = np.empty(BLOCK_BYTES, np.uint8)
     while n := fill(stream, buffer):  # whole blocks: the place must not depend on how much one read returns
         text = buffer[:n].tobytes()
-        for separator in (b"\n", b" ", b"\t"):
-            separator_place = text.find(separator)
-            if separator_place >= 0:
-                return block_start + separator_place + 1
+        if ends := [text.index(separator) + 1 for separator in (b"\n", b" ", b"\t") if separator in text]:
+            return block_start + ends[0]
         block_start += n
     return block_start
 
