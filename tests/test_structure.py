@@ -49,7 +49,6 @@ LONG: dict[str, str] = {}
 
 WITHOUT_A_TEST_FILE = {
     "": "the public names are tested here",
-    "corpus.phrasefinder": "corpus/test_phrases.py compares what it finds with gensim",
     "kernels.jit": "its cache is tested by cli/test_stopping.py, its lock and threads by test_api.py",
     "kernels.phrases": "corpus/test_phrases.py compares what is found and merged with gensim",
     "kernels.simd": "kernels/test_update.py compares all that is built of it with the reference",
