@@ -66,7 +66,8 @@ def train(
     Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it; where
     only the model could not be written, the error has the `vectors`.
     """
-    arguments = {name: value for name, value in locals().items() if name != "options"}  # each by its name
+    arguments = dict(locals())  # each by its name
+    del arguments["options"]
     return train_model(**arguments, **options).vectors(may_overwrite=True)
 
 
