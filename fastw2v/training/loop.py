@@ -1,7 +1,5 @@
 """The training loop of one machine: slices of spans, each one call of the kernel."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np
@@ -37,7 +35,6 @@ class LocalLoop:
             run.offer_checkpoint(self)
 
     def _train_slice(self, numbers: NDArray[np.int64]) -> None:
-        """Train the spans with these numbers."""
         run, schedule, position = self._run, self._run.schedule, self._run.position
         start = time.perf_counter()
         n_done = position.epoch * schedule.n_spans + position.n_spans
@@ -56,5 +53,4 @@ class LocalLoop:
     def fetch(self) -> None:
         """Nothing to do: the kernels train `run.matrices` themselves."""
 
-    def fetch_what_is_left(self) -> None:
-        """Nothing to do, as in `fetch`."""
+    fetch_what_is_left = fetch

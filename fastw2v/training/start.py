@@ -1,9 +1,8 @@
-"""What training starts from, if not from random vectors: given vectors, or an earlier model."""
-
-from __future__ import annotations
+"""What training starts from if not from random vectors: given vectors, or an earlier model."""
 
 import os
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ class Start:
     is_frozen: bool = False
 
     @classmethod
-    def of(cls, request: Request) -> Start | None:
+    def of(cls, request: Request) -> Self | None:
         """What a request says to start from, None for random vectors. Raises InputError."""
         init_vectors, continue_from, config = request.init_vectors, request.continue_from, request.config
         if init_vectors is not None and continue_from is not None:
@@ -43,18 +42,14 @@ class Start:
                 raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
             return None
         _check_options(config)
-        if init_vectors is not None:
-            start = cls(_loaded(init_vectors), is_frozen=request.freeze)
-        else:
-            start = cls._of_model(request)
+        start = cls._of_model(request) if init_vectors is None else cls(_loaded(init_vectors), is_frozen=request.freeze)
         dim = start.vectors.vector_size
         if dim != config.dim:
             raise InputError(f"the vectors to start from have {dim} numbers, dim is {config.dim}: give dim {dim}")
         return start
 
     @classmethod
-    def _of_model(cls, request: Request) -> Start:
-        """Start from both matrices, the words and the counts of an earlier run."""
+    def _of_model(cls, request: Request) -> Self:
         model, config = request.continue_from, request.config
         if config.loss == "hs":
             raise InputError(
@@ -63,8 +58,9 @@ class Start:
             )
         if request.vocabulary is not None or config.max_vocab:
             raise InputError("continue_from keeps all words of the earlier run: leave out the vocabulary and max_vocab")
-        name = "the model" if isinstance(model, TrainedModel) else os.fspath(model or "")
+        name = "the model"
         if not isinstance(model, TrainedModel):
+            name = os.fspath(model or "")
             model = TrainedModel.load(name)
         before, now = training_kind(model.config), training_kind(config)
         if before != now:
@@ -88,7 +84,7 @@ class Start:
         return rows
 
     def fill(self, matrices: Matrices, rows: NDArray[np.int64]) -> None:
-        """Put the vectors into new matrices, where `rows` of the words say so. Raises InputError for NaN."""
+        """Copy the vectors into new matrices, to the words whose `rows` are not -1. Raises InputError for NaN."""
         words = np.flatnonzero(rows >= 0)
         matrices.word_inputs[words] = self.vectors.vectors[rows[words]]
         if self.output_vectors is not None:
