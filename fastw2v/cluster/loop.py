@@ -118,16 +118,14 @@ class ClusterLoop:
 
     def fetch(self) -> None:
         """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
-        if self._newest.blocks is not self._fetched.blocks:
-            while True:
-                try:
-                    blocks = self._tasks.gather(self._newest.blocks)
-                    break
-                except DataLost:
-                    self._recover()
-            rows = self._job.by_frequency(self._run.matrices)
-            for number, block in enumerate(blocks):
-                self._job.block(rows, number).fill(block)
+        rows = self._job.by_frequency(self._run.matrices)
+        while self._newest.blocks is not self._fetched.blocks:
+            try:
+                for number, block in enumerate(self._tasks.gather(self._newest.blocks)):
+                    self._job.block(rows, number).fill(block)
+                break
+            except DataLost:
+                self._recover()
         self._fetched = self._newest_here()
 
     def fetch_what_is_left(self) -> None:
@@ -152,8 +150,12 @@ class ClusterLoop:
         if len(workers) == 1:  # which has nobody to exchange rows with
             n_beats, n_spans = 1, n_beats * n_spans
         start = end = time.perf_counter()
-        beats = deal.take_round(n_beats, n_spans)
-        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, self._shares(beats))
+        beats, n_done = deal.take_round(n_beats, n_spans), run.position.n_spans
+        shares = []
+        for beat in beats:
+            shares.append([self._share(worker, spans, n_done) for worker, spans in zip(workers, beat, strict=True)])
+            n_done += sum(map(len, beat))
+        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, shares)
         spares = [] if self._newest.spares else self._copy_blocks()
         reached, times = run.position, []
         for spans, statistics in zip(beats, futures.statistics, strict=True):
@@ -182,26 +184,18 @@ class ClusterLoop:
         n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(beats))
         run.tell(RoundEnded(len(workers), len(beats), n_bytes, seconds, share_waited(times, seconds)))
 
-    def _shares(self, beats: list[list[NDArray[np.int64]]]) -> list[list[Share]]:
-        """The work of each beat and replica. beats: their spans."""
-        workers, epoch, n_done = self._workers.addresses, self._run.position.epoch, self._run.position.n_spans
-        shares: list[list[Share]] = []
-        for beat in beats:
-            shares.append([])
-            for worker, spans in zip(workers, beat, strict=True):
-                rates = self._learning_rates(n_done + len(workers) * np.arange(len(spans)))
-                pieces = self._spans.pieces(spans, rates)
-                shards = [self._corpus.shards[piece.shard] for piece in pieces]
-                shares[-1].append(Share(Work(epoch, self._workers.threads_of(worker), pieces), shards))
-            n_done += sum(map(len, beat))
-        return shares
+    def _share(self, worker: str, spans: NDArray[np.int64], n_done: int) -> Share:
+        """The share of a worker in a beat that begins after `n_done` spans of the epoch."""
+        pieces = self._spans.pieces(spans, self._learning_rates(n_done + len(self._dealt_to) * np.arange(len(spans))))
+        work = Work(self._run.position.epoch, self._workers.threads_of(worker), pieces)
+        return Share(work, [self._corpus.shards[piece.shard] for piece in pieces])
 
     def _learning_rates(self, n_done: NDArray[np.int64]) -> NDArray[np.float32]:
         """The rates of all replicas after `n_done` spans of the epoch."""
         n_spans, schedule = self._spans.n, self._run.schedule
         # Shards end with short spans, so there are more spans than on one machine.
         on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
-        return np.float32(rate_of_replicas(len(self._workers.addresses))) * schedule.learning_rates(on_one_machine)
+        return np.float32(rate_of_replicas(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
 
     def _copy_blocks(self) -> list[Any]:
         """Futures of copies of the newest blocks, each on another worker. Empty where there is one worker."""

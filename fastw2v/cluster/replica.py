@@ -139,16 +139,13 @@ def _train(job: Job, matrices: Matrices, threads: int, work: Work, shards: list[
     for piece, shard in zip(work.pieces, shards, strict=True):
         statistics = np.zeros((len(piece.numbers), STATISTICS))
         spans = Spans(np.array(piece.numbers), np.array(piece.learning_rates), job.span_length)
-        train_spans(_read_only(shard.ids), spans, stream_of_shard(work.epoch, shard.number), statistics)
+        ids = shard.ids.view()
+        ids.flags.writeable = (
+            False  # like received arrays; others are another type to Numba, which would compile for it
+        )
+        train_spans(ids, spans, stream_of_shard(work.epoch, shard.number), statistics)
         total += statistics.sum(axis=0)
     return BeatStatistics(total, time.perf_counter() - start)
-
-
-def _read_only(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """A view that cannot be written. Received arrays are read-only, others not: two types to Numba, which compiles."""
-    ids = ids.view()
-    ids.flags.writeable = False
-    return ids
 
 
 def stream_of_shard(epoch: int, shard: int) -> int:

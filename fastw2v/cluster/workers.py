@@ -26,7 +26,6 @@ class Workers:
 
     @property
     def addresses(self) -> list[str]:
-        """The addresses of the workers, in the order in which they joined."""
         return list(self._threads_of_workers)
 
     def threads_of(self, worker: str) -> int:
@@ -40,20 +39,18 @@ class Workers:
         """
         threads_of_workers = self.wait_for_any()
         workers = list(threads_of_workers)
-        for problem in self._problems_of_versions(workers).values():
+        for problem in self._problems_of_versions(workers):
             raise InputError(problem)
         shards: list[Shard] = self._connection.run(find_shards, list(names), workers=workers[:1])[workers[0]]
         self._sizes = {part.file: part.size for shard in shards for part in shard}
-        for problem in self._problems_of_sight(workers).values():
-            raise InputError(
-                f"{problem}: all workers must see the corpus under the same path; give a path on a shared disk, copies "
-                "in the same place, or a URL such as s3://"
-            )
+        for problem in self._problems_of_sight(workers):
+            advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
+            raise InputError(f"{problem}: all workers must see the corpus under the same path; {advice}")
         self._threads_of_workers = threads_of_workers
         return shards
 
-    def _problems_of_versions(self, workers: list[str]) -> dict[str, str]:
-        """What to say of each worker that has another version of this package than this process, or none."""
+    def _problems_of_versions(self, workers: list[str]) -> list[str]:
+        """One message for each worker that has another version of this package than this process, or none."""
 
         def version_there() -> str:  # is sent by value: a worker may not have this module
             import importlib
@@ -63,18 +60,17 @@ class Workers:
             except ImportError:
                 return ""
 
-        here = version_there()
-        return {
-            worker: f"worker {worker} has {f'fastw2v {there}' if there else 'no fastw2v'}, this process has {here}: "
-            "install the same there, with the extra dask"
-            for worker, there in self._connection.run(version_there, workers=workers).items()
-            if there != here
+        here, versions = version_there(), self._connection.run(version_there, workers=workers)
+        others = {
+            worker: f"fastw2v {there}" if there else "no fastw2v" for worker, there in versions.items() if there != here
         }
+        advice = f"this process has {here}: install the same there, with the extra dask"
+        return [f"worker {worker} has {there}, {advice}" for worker, there in others.items()]
 
-    def _problems_of_sight(self, workers: list[str]) -> dict[str, str]:
-        """What to say of each worker that does not see the corpus as the first one did."""
+    def _problems_of_sight(self, workers: list[str]) -> list[str]:
+        """One message for each worker that does not see the corpus as the first one did."""
         problems = self._connection.run(check_seen, self._sizes, workers=workers)
-        return {worker: f"worker {worker} {problem}" for worker, problem in problems.items() if problem}
+        return [f"worker {worker} {problem}" for worker, problem in problems.items() if problem]
 
     def wait_for_any(self) -> dict[str, int]:
         """Wait until there is a worker that may take part. Return the threads of all that may, by their addresses.
@@ -101,7 +97,7 @@ class Workers:
         gone = [worker for worker in self.addresses if worker not in there]
         came = [worker for worker in there if worker not in self._threads_of_workers]
         for worker in came:
-            for problem in (self._problems_of_versions([worker]) or self._problems_of_sight([worker])).values():
+            for problem in self._problems_of_versions([worker]) or self._problems_of_sight([worker]):
                 self.refused.add(worker)
                 self.tell_change(f"{problem}; it takes no part")
         came = [worker for worker in came if worker not in self.refused]

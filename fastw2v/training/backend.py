@@ -69,10 +69,8 @@ class LocalBackend:
         self._config, self._source, self._callback = config, source, callback
         self.threads = config.threads or min(available_threads(), MAX_THREADS)
         if self.threads > MAX_THREADS:
-            raise InputError(
-                f"threads is {self.threads}: Numba starts at most {MAX_THREADS} in this process; "
-                f"set the environment variable NUMBA_NUM_THREADS={self.threads} before Python starts"
-            )
+            advice = f"set the environment variable NUMBA_NUM_THREADS={self.threads} before Python starts"
+            raise InputError(f"threads is {self.threads}: Numba starts at most {MAX_THREADS} in this process; {advice}")
         self.files = [] if source.corpus is None else find_files(source.corpus)
 
     def prepare(self, has_vocabulary: bool) -> None:

@@ -62,10 +62,8 @@ def check_directory(directory: PathLike, resume: bool) -> None:
     except (OSError, ValueError) as error:  # ValueError: a zero byte
         raise InputError(f"cannot make the checkpoint directory {path}: {error}") from error
     if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
-        raise InputError(
-            f"{path} holds the checkpoint of a run: --resume (resume=True) goes on with it; to start anew name "
-            "another directory, or remove it"
-        )
+        advice = "--resume (resume=True) goes on with it; to start anew name another directory, or remove it"
+        raise InputError(f"{path} holds the checkpoint of a run: {advice}")
     check_output(path / CHECKPOINT)
 
 
@@ -84,28 +82,22 @@ class Checkpoint:
         before = self.about["config"]
         for name, now in asdict(config).items():
             if name not in FREE_OPTIONS and before.get(name, now) != now:
-                raise InputError(
-                    f"{self.path} is of a run with {name} {before[name]!r}, this one has {now!r}: give the same "
-                    "options to resume, or another --checkpoint directory"
-                )
+                runs = f"{self.path} is of a run with {name} {before[name]!r}, this one has {now!r}"
+                raise InputError(f"{runs}: give the same options to resume, or another --checkpoint directory")
 
     def check_corpus(self, run: TrainingRun) -> None:
         """Raise InputError if the text, the vocabulary or the frozen words of `run` are others."""
         about, words = describe_run(run), run.corpus.vocabulary.words
         before, now = self.about["corpus"], about["corpus"]
-        n_words_before, n_words_now = len(self.content.words), len(words)
         if before != now or list(self.content.words) != words:
             reason = ", in another order or with other counts; or one of the two runs is on a cluster (--dask)"
             reason = reason if before["n_tokens"] == now["n_tokens"] else ""
-            raise InputError(
-                f"{self.path} is of another corpus: its had {before['n_tokens']:,} words in a vocabulary of "
-                f"{n_words_before:,}, this one has {now['n_tokens']:,} in {n_words_now:,}{reason}"
-            )
+            its = f"its had {before['n_tokens']:,} words in a vocabulary of {len(self.content.words):,}"
+            this = f"this one has {now['n_tokens']:,} in {len(words):,}"
+            raise InputError(f"{self.path} is of another corpus: {its}, {this}{reason}")
         if self.about["frozen"] != about["frozen"]:
-            raise InputError(
-                f"{self.path} is of a run with {self.about['n_frozen']:,} frozen words, this one has "
-                f"{about['n_frozen']:,}, or others: give the same vectors to start from"
-            )
+            runs = f"{self.path} is of a run with {self.about['n_frozen']:,} frozen words, this one has"
+            raise InputError(f"{runs} {about['n_frozen']:,}, or others: give the same vectors to start from")
 
     def make_current(self) -> None:
         """If this is the previous checkpoint, let it take the place of the latest one, which is renamed.

@@ -21,10 +21,8 @@ class LocalLoop:
         self._slice_length = SliceLength(run.config, run.threads)
         position, n_spans, epochs = run.position, run.schedule.n_spans, run.config.epochs
         if position.epoch > epochs or position.n_spans > n_spans:
-            raise InputError(
-                f"the checkpoint stands at span {position.n_spans} of epoch {position.epoch + 1}, but there are "
-                f"{n_spans} in {epochs}: it is damaged"
-            )
+            place = f"span {position.n_spans} of epoch {position.epoch + 1}"
+            raise InputError(f"the checkpoint stands at {place}, but there are {n_spans} in {epochs}: it is damaged")
 
     def train_epoch(self) -> None:
         """Train what is left of the run's epoch, and tell the progress after each slice."""

@@ -62,10 +62,8 @@ class TrainedModel:
         """Read what `save` wrote, or a checkpoint. The matrices are mapped, not read. Raises InputError."""
         content = modelfile.read(path, verify=True)
         if content.output_vectors is None or content.counts is None:
-            raise InputError(
-                f"{os.fspath(path)} holds vectors only: continue_from needs what save_model wrote; or start from the "
-                "vectors with init_vectors"
-            )
+            advice = "continue_from needs what save_model wrote; or start from the vectors with init_vectors"
+            raise InputError(f"{os.fspath(path)} holds vectors only: {advice}")
         vocabulary = Vocabulary(list(content.words), content.counts)
         return cls(_config_of(path, content), vocabulary, content.vectors, content.output_vectors)
 

@@ -63,9 +63,8 @@ def check_disk(path: PathLike, needed: float, what: str, advice: str) -> None:
     except OSError:  # creating the file will say why
         return
     if needed > free:
-        raise InputError(
-            f"{what} needs about {format_bytes(needed)} in {directory}, which has {format_bytes(free)} free: {advice}"
-        )
+        room = f"{directory}, which has {format_bytes(free)} free"
+        raise InputError(f"{what} needs about {format_bytes(needed)} in {room}: {advice}")
 
 
 def vector_file_bytes(kind: str, n_words: int, dim: int) -> float:

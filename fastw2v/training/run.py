@@ -119,9 +119,8 @@ class TrainingRun:
             loop.fetch_what_is_left()
         if self.position.n_predictions == 0 and not is_stopped:
             subsampling = ", or too few to survive subsampling (--sample 0 keeps all)" if self.config.sample else ""
-            raise InputError(
-                f"nothing was learnt: no line (sentence) of the corpus holds two words of the vocabulary{subsampling}"
-            )
+            reason = "no line (sentence) of the corpus holds two words of the vocabulary"
+            raise InputError(f"nothing was learnt: {reason}{subsampling}")
         if not self.matrices.is_finite():
             raise self._diverged()
         if self.checkpointer:
@@ -165,10 +164,8 @@ class TrainingRun:
 
     def _diverged(self) -> DivergedError:
         epoch, n_words = min(self.position.epoch + 1, self.config.epochs), self.position.n_words
-        message = (
-            f"training diverged to NaN or infinity in epoch {epoch}, after {n_words} words, at lr = "
-            f"{self.config.first_lr:g}: use a lower --lr. No vectors were written"
-        )
+        place = f"in epoch {epoch}, after {n_words} words, at lr = {self.config.first_lr:g}"
+        message = f"training diverged to NaN or infinity {place}: use a lower --lr. No vectors were written"
         if self.checkpointer:
             message = f"{message}. {self.checkpointer.last_good('--continue-from takes it with another --lr')}"
         return DivergedError(message)

@@ -39,8 +39,12 @@ def train_model(request: Request, backend: Backend) -> TrainedModel:
     with job.locked_outputs():
         backend.prepare(has_vocabulary=request.vocabulary is not None)
         texts = read(job, backend)
-        with job.loss_plotted(), phase("train", job.callback), start(job, texts, backend.threads) as run:
-            backend.train(run)
+        try:
+            with phase("train", job.callback), start(job, texts, backend.threads) as run:
+                backend.train(run)
+        finally:
+            if job.loss_plot:
+                job.loss_plot.draw()
         return finish(job, run)
 
 
@@ -73,15 +77,6 @@ class Job:
             if model is not None:
                 locks.enter_context(locked(model))
             yield
-
-    @contextlib.contextmanager
-    def loss_plotted(self) -> Iterator[None]:
-        """Draw the loss once more at the end of the training, even if that fails."""
-        try:
-            yield
-        finally:
-            if self.loss_plot:
-                self.loss_plot.draw()
 
 
 def check(request: Request, backend: Backend) -> Job:

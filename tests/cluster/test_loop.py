@@ -172,7 +172,7 @@ def test_a_worker_that_is_lost_in_a_round(shards):
 
 @pytest.mark.parametrize("has_checkpoint", [True, False])
 def test_all_rows_are_lost(shards, has_checkpoint):
-    """The run goes on from what this process has: the last checkpoint, or the beginning."""
+    """The run continues from what this process has: the last checkpoint, or the beginning."""
 
     def act(event, seen):
         if isinstance(event, RoundEnded) and seen == 2:
