@@ -48,7 +48,12 @@ LONG: dict[str, str] = {}
 """Functions with more than `MOST_LINES`, and the reason of each."""
 
 WITHOUT_A_TEST_FILE = {
-    "": "test_structure.py has the public names",
+    "": "the public names are tested here",
+    "corpus.phrasefinder": "corpus/test_phrases.py compares what it finds with gensim",
+    "kernels.jit": "its cache is tested by cli/test_stopping.py, its lock and threads by test_api.py",
+    "kernels.phrases": "corpus/test_phrases.py compares what is found and merged with gensim",
+    "kernels.simd": "kernels/test_update.py compares all that is built of it with the reference",
+    "kernels.tokenize": "corpus/test_tokenizer.py compares the words with the reference",
 }
 """Modules with functions but without a test file of their name, and the reason of each."""
 
@@ -233,7 +238,8 @@ def test_every_module_has_a_test_file():
             place = path.relative_to(PACKAGE)
             if not (TESTS / place.with_name(f"test_{place.name}")).exists():
                 without.add(name)
-    assert without == set(WITHOUT_A_TEST_FILE)
+    assert without - set(WITHOUT_A_TEST_FILE) == set(), "no test file of their name"
+    assert set(WITHOUT_A_TEST_FILE) - without == set(), "an exception that is none"
 
 
 STATEMENTS = ["import fastw2v", "import fastw2v.cli", "from fastw2v import TrainConfig, InputError"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .jit import inlined, kernel
+from .jit import Float64s, UInt64s, inlined, kernel
 from .random import below
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -13,13 +12,13 @@ _SHIFT = np.uint64(32)
 
 
 @kernel
-def build_alias_table(weights: NDArray[np.float64], table: NDArray[np.uint64]) -> None:
+def build_alias_table(weights: Float64s, table: UInt64s) -> None:
     """Fill `table` so that `draw_alias` gives w with probability `weights[w] / weights.sum()`, to within 2**-32.
 
-    A column w keeps its own word with probability t and gives its alias otherwise. Both stand in one 8-byte record
-    (t * 2**32 in the high half, alias in the low half), so that a draw touches one cache line.
+    Column w gives its own word w with probability t, and its alias otherwise. One 8-byte record holds both (t * 2**32
+    in the high half, the alias in the low half), so that a draw touches one cache line.
 
-    weights: (n,) float64, not negative, their sum positive, n < 2**31. table: (n,) uint64, overwritten.
+    weights: (n,) float64, none negative, with a positive sum; n < 2**31. table: (n,) uint64, overwritten.
     """
     n = weights.shape[0]
     scale = n / weights.sum()
@@ -49,8 +48,8 @@ def build_alias_table(weights: NDArray[np.float64], table: NDArray[np.uint64]) -
 
 
 @inlined
-def draw_alias(table: NDArray[np.uint64], draw: np.uint64) -> np.int64:
-    """A word from 64 random bits: the high half chooses the column, the low half the word or its alias."""
+def draw_alias(table: UInt64s, draw: np.uint64) -> np.int64:
+    """Return a word for 64 random bits: the high half chooses the column, the low half the word or its alias."""
     column = below(draw, np.uint64(table.shape[0]))
     record = table[column]
     if (draw & _LOW) < (record >> _SHIFT):

@@ -1,4 +1,4 @@
-"""How every kernel is compiled: Numba's options and its cache, set in one place, each with its reason."""
+"""How every kernel is compiled. Numba's options and its cache are set here and nowhere else, each with its reason."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# The arrays that kernels take; their docstrings give the shapes.
-Float32s, Float64s, Bools = NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]
-Int32s, Int64s, UInt64s, Bytes = NDArray[np.int32], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]
+# The arrays that kernels take; each docstring gives their shapes.
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+UInt64s = NDArray[np.uint64]
+Bytes = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
 
 OPTIONS: dict[str, Any] = {
     # Other Python threads (progress, reading) run while a kernel does.
@@ -33,35 +38,35 @@ OPTIONS: dict[str, Any] = {
 }
 
 MAX_THREADS: int = config.NUMBA_NUM_THREADS
-"""What Numba can start in this process: it reads the environment variable NUMBA_NUM_THREADS when it is imported."""
+"""The number of threads that Numba can start here. It reads the variable NUMBA_NUM_THREADS when it is imported."""
 
 PARALLEL_LOCK = threading.Lock()
-"""Held around every parallel kernel: Numba's `workqueue` layer aborts the process when two threads enter it."""
+"""The lock that every parallel kernel runs under: Numba's `workqueue` aborts the process when two threads enter it."""
 
 if config.THREADING_LAYER == "default":
-    # As fast here as OpenMP, whose GNU library aborts every child that a process forks after its first use.
+    # It is as fast as OpenMP here, whose GNU library aborts every child that a process forks after its first use.
     config.THREADING_LAYER = "workqueue"
 
-if hasattr(os, "register_at_fork"):  # a thread that is not there any more may have held it
+if hasattr(os, "register_at_fork"):  # a thread that the child does not have may hold the lock
     os.register_at_fork(after_in_child=lambda: globals().update(PARALLEL_LOCK=threading.Lock()))
 
 
 def kernel(function: Function) -> Function:
-    """Compile an entry point: called from Python, cached on disk."""
+    """Compile an entry point, which is called from Python and cached on disk."""
     return _compile(function, parallel=False)
 
 
 def parallel_kernel(function: Function) -> Function:
-    """Compile a thin `prange` over a serial kernel (`parallel=True` doubles the compile time of what it holds)."""
+    """Compile a thin `prange` over a serial kernel; `parallel=True` doubles the compile time of what it holds."""
     return _compile(function, parallel=True)
 
 
 def inlined(function: Function) -> Function:
     """Compile a helper into its callers: a vector cannot cross a real call without going through memory.
 
-    It may not make or return arrays. Those it takes are borrowed, so that it needs no reference counts, which LLVM cannot
-    always remove and which took 8 % of the training. A helper with loops should be called directly by the kernel:
-    each level of inlining is optimised, and unrolled, once more.
+    It must not make or return arrays: it borrows those it takes, without reference counts, which LLVM cannot always
+    remove and which cost 8 % of the speed. Call a helper that loops directly, not through another helper: LLVM
+    optimises and unrolls a loop once for each level, and the code grows.
     """
     return _inlined(function, _nrt=False)
 
@@ -72,20 +77,20 @@ def inlined_with_arrays(function: Function) -> Function:
 
 
 def _inlined(function: Function, **options: Any) -> Function:
-    # Wrappers for calls from Python and C, which nobody makes, took a third of the compile time.
+    # Nobody calls a helper from Python or C: without wrappers for that, compiling takes two thirds of the time.
     options |= {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return numba.njit(**options, **OPTIONS)(function)  # type: ignore[no-any-return]
 
 
 def is_cache_cold(name: str) -> bool:
-    """Whether the kernel `name`, as it stands today, has not been compiled here before."""
+    """Return whether the present version of the kernel `name` has yet to be compiled on this machine."""
     return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob(f"*{name}*.nbi"))
 
 
 def _compile(function: Function, parallel: bool) -> Function:
-    # Numba reads its cache directory when a function is decorated, so ours is set for just that moment
-    # and the user's own functions keep theirs.
-    # A directory for each kind: Numba's key does not hold `parallel`, and would take one version for the other.
+    # Numba reads its cache directory when a function is decorated. Ours is set for just that moment, so that the
+    # user's own functions keep theirs. Serial and parallel kernels have a directory each, because Numba's cache key
+    # does not hold `parallel`: it would take one version for the other.
     users_directory = config.CACHE_DIR
     if CACHE_DIRECTORY:
         config.CACHE_DIR = str(CACHE_DIRECTORY / ("parallel" if parallel else "serial"))
@@ -97,10 +102,10 @@ def _compile(function: Function, parallel: bool) -> Function:
 
 
 def _cache_directory() -> Path | None:
-    """A directory named after the kernels' sources, or None where nothing can be written.
+    """Return a directory named after a hash of the kernels' sources, or None where nothing can be written.
 
-    Numba watches only the file a function stands in: without the name, an edit of a helper in another file
-    would leave stale machine code behind. Bounds checking is not in Numba's cache key either.
+    Numba watches only the file that defines a function: without the hash, an edit of a helper in another file would
+    leave stale machine code behind. Bounds checking is not in Numba's cache key either.
     """
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     stamp = hashlib.sha256(sources + f"boundscheck={config.BOUNDSCHECK}".encode()).hexdigest()[:16]
@@ -137,7 +142,7 @@ CACHE_DIRECTORY = _cache_directory()
 
 @contextmanager
 def in_parallel(threads: int) -> Iterator[None]:
-    """Run the parallel kernels inside on `threads` <= `MAX_THREADS`, one `prange` step at a time for an even load."""
+    """Run parallel kernels on `threads` <= `MAX_THREADS`, which take one `prange` step at a time for an even load."""
     with PARALLEL_LOCK:
         before = numba.get_num_threads()
         numba.set_num_threads(threads)

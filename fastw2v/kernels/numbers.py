@@ -1,40 +1,41 @@
-"""float32 to decimal text and back, exactly: what `format_rows` writes, `parse_rows` reads to the same float32."""
+"""float32 to decimal text and back, exactly: `parse_rows` reads what `format_rows` wrote to the same float32."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .jit import inlined, kernel
+from .jit import Bytes, Float32s, Int64s, inlined, kernel
 
 MAX_NUMBER_BYTES = 16
-"""`-0.000123456789 ` or `-1.23456789e+38 `, with the blank."""
+"""The most bytes that a number takes with its blank, as in `-0.000123456789 ` or `-1.23456789e+38 `."""
 
-_DIGITS = 9  # of which every float32 can be read back (IEEE 754-2008, 5.12.2)
+_DIGITS = 9  # from so many, every float32 can be read back (IEEE 754-2008, 5.12.2)
 _MAX_EXPONENT = 330
 _POWERS = np.array([float(f"1e{e}") if e < 309 else np.inf for e in range(-_MAX_EXPONENT, _MAX_EXPONENT + 1)])
 _TEN = np.array([10**i for i in range(19)], np.int64)
 _LOG10_OF_2 = 0.3010299956639812
 _LEAST_NORMAL_EXPONENT = -37
-_DOUBLE_ERROR = 1e-15  # more than a product of two rounded doubles can be off
+_DOUBLE_ERROR = 1e-15  # above the relative error of a product of two rounded doubles
 
 SPACE, NEWLINE, RETURN, TAB = 0x20, 0x0A, 0x0D, 0x09
 _ZERO, _MINUS, _PLUS, _POINT, _E = 0x30, 0x2D, 0x2B, 0x2E, 0x65
 
 ROWS_READ, BYTES_READ, PROBLEM = range(3)
-"""Places in the state of `parse_rows` and `parse_binary_rows`."""
+"""The places of the counters in the state of `parse_rows` and `parse_binary_rows`."""
+
 FINE, TRUNCATED, BAD_NUMBER, NOT_FINITE, TOO_MANY = range(5)
+"""What state[PROBLEM] can say."""
 
 
 @inlined
 def _reads_back(mantissa: int, exponent: int, x: np.float32) -> bool:
-    """Whether any reader gets x from mantissa * 10**exponent."""
+    """Return whether any reader gets x from mantissa * 10**exponent."""
     value = mantissa * _POWERS[exponent + _MAX_EXPONENT]
     return np.float32(value * (1.0 - _DOUBLE_ERROR)) == x and np.float32(value * (1.0 + _DOUBLE_ERROR)) == x
 
 
 @inlined
-def _write_integer(value: int, n_digits: int, text: NDArray[np.uint8], i: int) -> int:
+def _write_integer(value: int, n_digits: int, text: Bytes, i: int) -> int:
     for place in range(n_digits - 1, -1, -1):
         text[i + place] = _ZERO + value % 10
         value //= 10
@@ -42,8 +43,8 @@ def _write_integer(value: int, n_digits: int, text: NDArray[np.uint8], i: int) -
 
 
 @inlined
-def _format_float(x: np.float32, text: NDArray[np.uint8], i: int) -> int:
-    """Write the shortest decimal that reads back to x; return where it ends."""
+def _format_float(x: np.float32, text: Bytes, i: int) -> int:
+    """Write the shortest decimal number that reads back to x; return where it ends."""
     if np.signbit(x):
         text[i] = _MINUS
         i += 1
@@ -52,7 +53,7 @@ def _format_float(x: np.float32, text: NDArray[np.uint8], i: int) -> int:
         text[i] = _ZERO
         return i + 1
     value = np.float64(magnitude)
-    # From the binary exponent, at most one too low; subnormal numbers have none.
+    # The decimal exponent follows from the binary one, at most one too low; subnormal numbers need the logarithm.
     exponent = int(np.floor((np.float64(magnitude.view(np.uint32) >> 23) - 127.0) * _LOG10_OF_2))
     if exponent < _LEAST_NORMAL_EXPONENT:
         exponent = int(np.floor(np.log10(value)))
@@ -96,20 +97,18 @@ def _format_float(x: np.float32, text: NDArray[np.uint8], i: int) -> int:
 
 
 @inlined
-def _copy_bytes(source: NDArray[np.uint8], start: int, stop: int, text: NDArray[np.uint8], i: int) -> int:
+def _copy_bytes(source: Bytes, start: int, stop: int, text: Bytes, i: int) -> int:
     for place in range(start, stop):
         text[i + place - start] = source[place]
     return i + stop - start
 
 
 @kernel
-def format_rows(
-    words: NDArray[np.uint8], ends: NDArray[np.int64], vectors: NDArray[np.float32], text: NDArray[np.uint8]
-) -> int:
-    """Write `word x x x` lines; return the bytes written.
+def format_rows(words: Bytes, ends: Int64s, vectors: Float32s, text: Bytes) -> int:
+    """Write `word x x x` lines; return how many bytes they take.
 
-    words: UTF-8 with a newline behind each; ends: (n,) int64, where those newlines are. vectors: (n, dim) float32,
-    finite. text: uint8, room for the words and `MAX_NUMBER_BYTES` a number.
+    words: uint8, the words in UTF-8 with a newline behind each. ends: (n,) int64, where those newlines are. vectors:
+    (n, dim) float32, finite. text: uint8, with room for the words and `MAX_NUMBER_BYTES` for each number.
     """
     i = start = 0
     for row in range(vectors.shape[0]):
@@ -124,10 +123,8 @@ def format_rows(
 
 
 @kernel
-def format_binary_rows(
-    words: NDArray[np.uint8], ends: NDArray[np.int64], vectors: NDArray[np.uint8], text: NDArray[np.uint8]
-) -> int:
-    """The same in word2vec's binary format: word, blank, the bytes of the row, newline. vectors: (n, 4 dim) uint8."""
+def format_binary_rows(words: Bytes, ends: Int64s, vectors: Bytes, text: Bytes) -> int:
+    """Write word2vec's binary rows: a word, a blank, the bytes of the vector, a newline. vectors: (n, 4 dim) uint8."""
     i = start = 0
     for row in range(vectors.shape[0]):
         i = _copy_bytes(words, start, ends[row], text, i)
@@ -143,11 +140,11 @@ def format_binary_rows(
 
 
 @inlined
-def _parse_float(text: NDArray[np.uint8], i: int, stop: int) -> tuple[float, int]:
-    """The number at text[i] and where it ends; the place i itself where there is none.
+def _parse_float(text: Bytes, i: int, stop: int) -> tuple[float, int]:
+    """Return the number at text[i] and where it ends, which is i where there is no number.
 
-    19 digits are read exactly, further ones dropped, and the result is within 3 double roundings: far inside half a
-    float32 step, except within 1e-15 of its middle.
+    19 digits are read exactly and further ones dropped. The result is within 3 roundings of a double, which gives the
+    nearest float32, except within 1e-15 of the middle between two.
     """
     start = i
     is_negative = i < stop and text[i] == _MINUS
@@ -189,7 +186,7 @@ def _parse_float(text: NDArray[np.uint8], i: int, stop: int) -> tuple[float, int
         i = place
     value = np.float64(mantissa)
     if 0 < -exponent <= 22:
-        value /= _POWERS[-exponent + _MAX_EXPONENT]  # both exact: one rounding
+        value /= _POWERS[-exponent + _MAX_EXPONENT]  # both are exact, so there is one rounding
     elif exponent != 0 and mantissa != 0:
         value *= _POWERS[min(max(exponent, -_MAX_EXPONENT), _MAX_EXPONENT) + _MAX_EXPONENT]
     return -value if is_negative else value, i
@@ -201,14 +198,11 @@ def _is_blank(byte: int) -> bool:
 
 
 @kernel
-def parse_rows(
-    text: NDArray[np.uint8], vectors: NDArray[np.float32], word_starts: NDArray[np.int64],
-    word_stops: NDArray[np.int64], state: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """Read `word x x x` lines into vectors[row], from state[BYTES_READ] and row state[ROWS_READ] on.
+def parse_rows(text: Bytes, vectors: Float32s, word_starts: Int64s, word_stops: Int64s, state: Int64s) -> None:
+    """Read `word x x x` lines into vectors, from text[state[BYTES_READ]] and row state[ROWS_READ] on.
 
-    Stops at the end of text, or with state[PROBLEM] set at the line that does not fit (its row is ROWS_READ, the place
-    BYTES_READ). Empty lines are passed over. word_starts, word_stops: (n,) int64, where each word stands in the text.
+    Stops at the end of the text, or at a line that does not fit: state[PROBLEM] then says why, and the other two say
+    where. Skips empty lines. word_starts, word_stops: (n,) int64, where each word stands in the text.
     """
     i = state[BYTES_READ]
     stop = text.shape[0]
@@ -253,11 +247,8 @@ def parse_rows(
 
 
 @kernel
-def parse_binary_rows(
-    data: NDArray[np.uint8], vectors: NDArray[np.uint8], word_starts: NDArray[np.int64],
-    word_stops: NDArray[np.int64], state: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """Read word2vec's binary rows, with or without a newline behind each, into vectors, (n, 4 dim) uint8."""
+def parse_binary_rows(data: Bytes, vectors: Bytes, word_starts: Int64s, word_stops: Int64s, state: Int64s) -> None:
+    """Read word2vec's binary rows, with or without newlines, into vectors, (n, 4 dim) uint8, as `parse_rows` does."""
     i = state[BYTES_READ]
     stop = data.shape[0]
     n, n_bytes = vectors.shape

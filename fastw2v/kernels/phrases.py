@@ -1,31 +1,31 @@
-"""Pairs of words that follow each other: counted, found again, merged.
+"""Pairs of words that follow each other: count them, locate them in the text, merge them into phrases.
 
-A pair is two words with nothing but connector words ("of", "the") between them in one sentence. Its key is a << 32 | b
-where nothing stands between, plus one, since key 0 marks an empty place of a table; else 63 hash bits of all its words,
-and the highest bit. (Two of a million such pairs have the same hash with probability 5e-8.)
+A pair is two words of a sentence with nothing but connector words ("of", "the") between them. The key of a pair without
+connectors is (a << 32 | b) + 1, since key 0 marks an empty place of a table. The key of any other has 63 hash bits of
+all its words, and the highest bit set. (Two of a million such pairs have the same hash with probability 5e-8.)
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .jit import inlined, kernel
+from .jit import Bools, Bytes, Int32s, Int64s, UInt64s, inlined, kernel
 from .random import mix
 from .simd import prefetch
 
 POSITION, START, N_PAIRS = range(3)
-"""Places in the state: next id to read; where the first word of the open pair stands, or -1; pairs in the table."""
+"""The places of the counters in the state: the next id to read; where the first word of the present pair stands, or -1;
+the number of pairs in the table."""
 
 AHEAD = 16
-"""Pairs between asking for a place of the table and looking at it."""
+"""How many pairs come between the prefetch of a place of the table and its use."""
 
 _HASHED = np.uint64(1 << 63)
 
 
 @inlined
-def _key(ids: NDArray[np.int32], start: int, end: int) -> np.uint64:
-    """Of the pair ids[start], ids[end]."""
+def _key(ids: Int32s, start: int, end: int) -> np.uint64:
+    """Return the key of the pair ids[start], ids[end]."""
     if end == start + 1:
         return (np.uint64(ids[start]) << np.uint64(32)) + np.uint64(ids[end]) + np.uint64(1)
     key = np.uint64(0)
@@ -34,15 +34,15 @@ def _key(ids: NDArray[np.int32], start: int, end: int) -> np.uint64:
     return key | _HASHED
 
 
-def words_of_keys(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The two ids of each key, (n,) uint64; -1 of hashed ones, which `locate_pairs` must find in the text."""
+def words_of_keys(keys: UInt64s) -> tuple[Int64s, Int64s]:
+    """Return the two ids of each key, (n,) uint64; -1 for hashed ones, which `locate_pairs` has to find in the text."""
     first, second = np.divmod(keys.astype(np.int64) - 1, 1 << 32)
     return np.where(first < 0, -1, first), np.where(first < 0, -1, second)
 
 
 @inlined
-def _place(table: NDArray[np.uint64], key: np.uint64) -> int:
-    """Where a key stands, or the empty place for it; a table has a power of two of (key, value) pairs."""
+def _place(table: UInt64s, key: np.uint64) -> int:
+    """Return the place of a key, or the empty one for it. A table has a power of two of places, each (key, value)."""
     mask = table.shape[0] // 2 - 1
     slot = np.int64(mix(key)) & mask
     while table[2 * slot] != key and table[2 * slot] != 0:
@@ -51,8 +51,8 @@ def _place(table: NDArray[np.uint64], key: np.uint64) -> int:
 
 
 @inlined
-def _add(table: NDArray[np.uint64], key: np.uint64) -> int:
-    """Count a key once more; 1 if it is new."""
+def _add(table: UInt64s, key: np.uint64) -> int:
+    """Count a key once more; return 1 if it is new, else 0."""
     place = _place(table, key)
     is_new = table[2 * place] == 0
     table[2 * place] = key
@@ -61,13 +61,10 @@ def _add(table: NDArray[np.uint64], key: np.uint64) -> int:
 
 
 @kernel
-def count_pairs(
-    ids: NDArray[np.int32], is_connector: NDArray[np.bool_], table: NDArray[np.uint64], state: NDArray[np.int64],
-    part: int, n_parts: int,
-) -> bool:  # fmt: skip
-    """Count the pairs whose hash falls into `part` of `n_parts`; False where the table must grow before the rest.
+def count_pairs(ids: Int32s, is_connector: Bools, table: UInt64s, state: Int64s, part: int, n_parts: int) -> bool:
+    """Count the pairs whose hash falls into `part` of `n_parts`; return False if the table must grow before the rest.
 
-    ids: (n,) int32, -1 ends a sentence. table: (2 * power of two,) uint64.
+    ids: (n,) int32, -1 ends a sentence. is_connector: (n_words,). table: (2 * power of two,) uint64. state: (3,) int64.
     """
     pending = np.zeros(AHEAD, np.uint64)
     n_pending = 0
@@ -98,8 +95,8 @@ def count_pairs(
 
 
 @kernel
-def rehash(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:
-    """Put all keys and values of a table into a larger one, which is empty."""
+def rehash(old: UInt64s, new: UInt64s) -> None:
+    """Copy all keys and values of a table into a larger one, which is empty."""
     for slot in range(old.shape[0] // 2):
         if old[2 * slot] != 0:
             place = _place(new, old[2 * slot])
@@ -107,19 +104,16 @@ def rehash(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> None:
 
 
 @kernel
-def fill_table(table: NDArray[np.uint64], keys: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:
-    """Put keys, (n,) uint64, each once, with their values into an empty table."""
+def fill_table(table: UInt64s, keys: UInt64s, values: UInt64s) -> None:
+    """Put distinct keys, (n,) uint64, and their values, (n,) uint64, into an empty table."""
     for i in range(keys.shape[0]):
         place = _place(table, keys[i])
         table[2 * place], table[2 * place + 1] = keys[i], values[i]
 
 
 @kernel
-def locate_pairs(
-    ids: NDArray[np.int32], is_connector: NDArray[np.bool_], table: NDArray[np.uint64], starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """Write where the pair of value i + 1 stands for the first time to starts[i] and ends[i], (n,) int64, of -1."""
+def locate_pairs(ids: Int32s, is_connector: Bools, table: UInt64s, starts: Int64s, ends: Int64s) -> None:
+    """Write the first place of the pair of value i + 1 to starts[i] and ends[i], (n,) int64, which were all -1."""
     start = np.int64(-1)
     for position in range(ids.shape[0]):
         word = ids[position]
@@ -134,19 +128,17 @@ def locate_pairs(
 
 
 @kernel
-def merge_pairs(
-    ids: NDArray[np.int32], is_connector: NDArray[np.bool_], table: NDArray[np.uint64], merged: NDArray[np.int32]
-) -> int:
-    """Copy whole sentences, each pair of the table replaced by the id `value` - 1; return the length.
+def merge_pairs(ids: Int32s, is_connector: Bools, table: UInt64s, merged: Int32s) -> int:
+    """Copy whole sentences with each pair of the table replaced by the id `value` - 1; return the length.
 
-    From left to right, each word in one pair at most. merged: (len(ids),) int32.
+    Pairs are taken from left to right, and a word is part of one at most. merged: (len(ids),) int32, overwritten.
     """
     n = 0
     start = np.int64(-1)
     for position in range(ids.shape[0]):
         word = ids[position]
         if word >= 0 and is_connector[word] and start >= 0:
-            continue  # it may stand between
+            continue  # whether it is part of a pair depends on what follows
         if word >= 0 and not is_connector[word] and start >= 0:
             number = np.int64(table[2 * _place(table, _key(ids, start, position)) + 1])
             if number > 0:
@@ -172,16 +164,16 @@ def merge_pairs(
 
 
 @kernel
-def count_ids(ids: NDArray[np.int32], counts: NDArray[np.int64]) -> None:
-    """Add how often each id >= 0 comes to counts, (n_words,) int64."""
+def count_ids(ids: Int32s, counts: Int64s) -> None:
+    """Add the number of occurrences of each id >= 0 to counts, (n_words,) int64."""
     for position in range(ids.shape[0]):
         if ids[position] >= 0:
             counts[ids[position]] += 1
 
 
 @kernel
-def length_of_text(ids: NDArray[np.int32], ends: NDArray[np.int64]) -> int:
-    """Bytes that `write_words` writes for these ids."""
+def length_of_text(ids: Int32s, ends: Int64s) -> int:
+    """Return the number of bytes that `write_words` writes for these ids."""
     n = 0
     for position in range(ids.shape[0]):
         word = ids[position]
@@ -192,12 +184,10 @@ def length_of_text(ids: NDArray[np.int32], ends: NDArray[np.int64]) -> int:
 
 
 @kernel
-def write_words(
-    ids: NDArray[np.int32], arena: NDArray[np.uint8], ends: NDArray[np.int64], text: NDArray[np.uint8]
-) -> int:
-    """Write sentences as lines of words between blanks; return the bytes.
+def write_words(ids: Int32s, arena: Bytes, ends: Int64s, text: Bytes) -> int:
+    """Write sentences as lines of words with blanks between them; return the number of bytes.
 
-    Word i is arena[ends[i - 1] : ends[i]]. text: `length_of_text` bytes of uint8.
+    Word i is arena[ends[i - 1] : ends[i]]. text: (`length_of_text`,) uint8, overwritten.
     """
     n = 0
     for position in range(ids.shape[0]):

@@ -1,9 +1,9 @@
-"""A vector of `LANES` float32 inside Numba, and the few operations the kernels need.
+"""A vector of `LANES` float32 inside Numba, and the few operations on it that the kernels need.
 
-Memory is named by (array, element offset), never by raw address: Numba frees an array after the last use of
-`.ctypes.data`. Operations on a *tile*, the small block of dot products or rows that is held in registers at once,
-take and return homogeneous tuples; their lengths give the tile its shape, and LLVM turns them into registers.
-A vector can neither be returned to Python nor cross a `prange`.
+Memory is given as (array, element offset), never as a raw address: Numba frees an array after the last use of
+`.ctypes.data`. A *tile* is a small block of dot products or rows that registers hold at once. Operations on a tile take
+and return homogeneous tuples: their lengths give the tile its shape, and LLVM turns them into registers. A vector can
+neither be returned to Python nor cross a `prange`.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import make_array
 
 TILE_OUTPUTS = 6
-"""Output rows of one register tile: 2 contexts x 6 outputs need 12 sums, 2 + 1 operands: 15 of AVX2's 16 registers.
-AVX-512 has 32 registers: 4 contexts x 6 outputs, and steps of two vectors of each row at once."""
+"""The number of output rows in a register tile. 2 contexts x 6 outputs need 12 registers for sums and 2 + 1 for
+operands, 15 of AVX2's 16. The 32 registers of AVX-512 allow 4 contexts x 6 outputs, or two vectors of each row."""
 
 SLOTS = 8
-"""Floats that the dot products of one context with one tile take in memory: `TILE_OUTPUTS`, then zeros."""
+"""The number of floats in memory for the dot products of one context with one tile: `TILE_OUTPUTS`, then zeros."""
 
 
 def _lanes() -> int:
-    """float32 lanes of the CPU Numba compiles for (its name and features are in the key of the kernel cache)."""
+    """Return the float32 lanes of the CPU that Numba compiles for (the kernel cache has its features in its key)."""
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     if "+avx512f" in features.split(","):
         return 16
     if "+avx2" in features.split(",") or "aarch64" in triple or "arm64" in triple:
-        return 8  # two 128-bit registers on NEON, which has 32 of them
+        return 8  # on NEON two of its 32 registers of 128 bits
     return 4
 
 
 LANES = _lanes()
 
 HAS_32_REGISTERS = LANES == 16
-"""Of `LANES` lanes. (NEON's 32 are half as wide.)"""
+"""Whether the CPU has 32 registers of `LANES` lanes. (NEON's 32 are half as wide.)"""
 
 
 class Float32Vector(types.Type):  # type: ignore[misc]
-    """The Numba type; its values live in SIMD registers."""
+    """The Numba type of a vector, whose values live in SIMD registers."""
 
     def __init__(self) -> None:
         super().__init__(name=f"float32x{LANES}")
@@ -82,7 +82,7 @@ def _call(builder: Any, name: str, *operands: Any) -> Any:
 
 
 def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    # Not llvm.fma: on a CPU without FMA that becomes a library call per lane.
+    # On a CPU without FMA, llvm.fma would become a library call for each lane.
     return _call(builder, "llvm.fmuladd", a, b, c)
 
 
@@ -104,7 +104,7 @@ def _unpack(builder: Any, values: Any, n_values: int) -> list[Any]:
 
 @intrinsic
 def load(typing_context: Any, array: Any, offset: Any) -> Any:
-    """`array.flat[offset : offset + LANES]`."""
+    """Return `array.flat[offset : offset + LANES]`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _load(context, builder, signature.args[0], args[0], args[1])
@@ -114,7 +114,7 @@ def load(typing_context: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
-    """`array.flat[offset : offset + LANES] = value`."""
+    """Set `array.flat[offset : offset + LANES]` to `value`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _store(context, builder, signature.args[0], *args)
@@ -125,7 +125,7 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
 
 @intrinsic
 def load_slots(typing_context: Any, array: Any, offset: Any) -> Any:
-    """`LANES` float32 from `offset` on, of more than `SLOTS` lanes the first `SLOTS` repeated."""
+    """Return `LANES` float32 from `offset` on; a vector of more than `SLOTS` lanes repeats the first `SLOTS`."""
     length = min(SLOTS, LANES)
     repeated = ir.Constant(_llvm_integers, [lane % length for lane in range(LANES)])
 
@@ -140,7 +140,7 @@ def load_slots(typing_context: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def splat(typing_context: Any, scalar: Any) -> Any:
-    """The float32 `scalar` in every lane."""
+    """Return a vector with the float32 `scalar` in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _broadcast(builder, args[0])
@@ -159,30 +159,29 @@ def _elementwise(doc: str, n_operands: int, generate_one: Any) -> Any:
         return vector(vector, vector), generate
 
     operation = of_one if n_operands == 1 else of_two
-    operation.__doc__ = doc
+    operation.__doc__ = f"Return {doc}."
     return intrinsic(operation)
 
 
-maximum = _elementwise("The larger of a and b; where one is NaN the other.", 2,
-                       lambda builder, a, b: _call(builder, "llvm.maxnum", a, b))  # fmt: skip
+maximum = _elementwise("max(a, b), ignoring a NaN", 2, lambda builder, a, b: _call(builder, "llvm.maxnum", a, b))
 add = _elementwise("a + b", 2, lambda builder, a, b: builder.fadd(a, b))
 subtract = _elementwise("a - b", 2, lambda builder, a, b: builder.fsub(a, b))
 multiply = _elementwise("a * b", 2, lambda builder, a, b: builder.fmul(a, b))
 
 SIGMOID_LIMIT = 16.0
-"""Where the logit is clamped: s(16) = 1 - 1.1e-7, one float32 step below 1. Errors of any size still correct."""
+"""The logit is clamped to +-16, where s(16) = 1 - 1.1e-7 is one float32 step below 1: any error still corrects."""
 
 LOWEST_EXPONENT = -87.0
-"""exp of it is about 1e-38, the smallest normal float32."""
+"""The least exponent of exp: exp(-87) is about 1e-38, the smallest normal float32."""
 
 LOG2_E = 1.4426950408889634
 
-# 2**x on [-0.5, 0.5], least squares of the relative error at Chebyshev nodes: at most 8e-8, half a float32 step.
+# 2**x on [-0.5, 0.5] by least squares of the relative error at Chebyshev nodes: at most 8e-8, half a float32 step.
 _EXP2_POLYNOMIAL = [1.00000007103, 0.693146949161, 0.240221217536, 0.05550742616, 0.00967545974555, 0.00132669703862]
 
 
 def _exp2(builder: Any, exponent: Any) -> tuple[Any, Any]:
-    """2**exponent, -126 <= exponent <= 127, as two factors: of the fraction and of the whole part."""
+    """Return 2**exponent, -126 <= exponent <= 127, as two factors: 2**fraction and 2**whole."""
     whole = _call(builder, "llvm.rint", exponent)
     fraction = builder.fsub(exponent, whole)
     power = _constant(_EXP2_POLYNOMIAL[-1])
@@ -193,8 +192,8 @@ def _exp2(builder: Any, exponent: Any) -> tuple[Any, Any]:
 
 
 def _sigmoid(builder: Any, logit: Any) -> Any:
-    clamped = _call(builder, "llvm.maxnum", _call(builder, "llvm.minnum", logit, _constant(SIGMOID_LIMIT)),
-                    _constant(-SIGMOID_LIMIT))  # fmt: skip
+    clamped = _call(builder, "llvm.minnum", logit, _constant(SIGMOID_LIMIT))
+    clamped = _call(builder, "llvm.maxnum", clamped, _constant(-SIGMOID_LIMIT))
     power, scale = _exp2(builder, builder.fmul(clamped, _constant(-LOG2_E)))  # exp(-x) = 2**(-x log2 e)
     return builder.fdiv(_constant(1.0), _multiply_add(builder, power, scale, _constant(1.0)))
 
@@ -204,13 +203,13 @@ def _exponential(builder: Any, x: Any) -> Any:
     return builder.fmul(*_exp2(builder, builder.fmul(clamped, _constant(LOG2_E))))
 
 
-exponential = _elementwise("exp(a) for a <= 0; below LOWEST_EXPONENT 1e-38; NaN gives a number.", 1, _exponential)
-sigmoid = _elementwise("1 / (1 + exp(-a)), a clamped to +-SIGMOID_LIMIT; NaN gives a number.", 1, _sigmoid)
+exponential = _elementwise("exp(a) for a <= 0, 1e-38 below LOWEST_EXPONENT; of NaN a number", 1, _exponential)
+sigmoid = _elementwise("1 / (1 + exp(-a)), a clamped to +-SIGMOID_LIMIT; of NaN a number", 1, _sigmoid)
 
 
 @intrinsic
 def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
-    """Ask for the cache line of `array.flat[offset]`, to be written, in all cache levels."""
+    """Ask for the cache line of `array.flat[offset]`, for writing, into all levels of the cache."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         byte, i32 = ir.IntType(8), ir.IntType(32)
@@ -228,7 +227,7 @@ def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def load_8_bytes(typing_context: Any, array: Any, offset: Any) -> Any:
-    """`array[offset : offset + 8]` of uint8 as a uint64, the first byte lowest (on little-endian machines)."""
+    """Return `array[offset : offset + 8]` of uint8 as a uint64, the first byte lowest (on little-endian machines)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         loaded = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], ir.IntType(64)))
@@ -238,12 +237,12 @@ def load_8_bytes(typing_context: Any, array: Any, offset: Any) -> Any:
     return types.uint64(array, types.intp), generate
 
 
-# A register tile at a time: offsets and vectors in tuples
+# A register tile at a time, with its offsets and vectors in tuples
 
 
 @intrinsic
 def zero_sums(typing_context: Any, input_rows: Any, output_rows: Any) -> Any:
-    """One zero vector for each pair of an input row and an output row."""
+    """Return a zero vector for each pair of an input row and an output row."""
     sums = types.UniTuple(vector, input_rows.count * output_rows.count)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -256,7 +255,7 @@ def zero_sums(typing_context: Any, input_rows: Any, output_rows: Any) -> Any:
 def multiply_add_rows(
     typing_context: Any, sums: Any, inputs: Any, input_rows: Any, outputs: Any, output_rows: Any, column: Any
 ) -> Any:
-    """`sums[i * n_outputs + o] + inputs[input_rows[i] + column] * outputs[output_rows[o] + column]`, by lanes."""
+    """Return sums[i * n_outputs + o] + inputs[input_rows[i] + column] * outputs[output_rows[o] + column], by lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         values = _unpack(builder, args[0], sums.count)
@@ -276,10 +275,10 @@ def multiply_add_rows(
 
 @intrinsic
 def store_totals(typing_context: Any, array: Any, offset: Any, sums: Any) -> Any:
-    """Store the total over lanes of each sum: `SLOTS` floats a context, `TILE_OUTPUTS` totals and then zeros.
+    """Store the total over lanes of each sum: for each context `TILE_OUTPUTS` totals, then zeros, `SLOTS` in all.
 
-    A shuffle tree adds all sums at once: about 3 operations a sum where a reduction of each takes 8. It writes whole
-    vectors, so up to `LANES - SLOTS` floats behind the last context are overwritten with zeros.
+    A shuffle tree adds all sums at once, with about 3 operations for each where a reduction takes 8. It writes whole
+    vectors: up to `LANES - SLOTS` floats behind the last context become zero.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -297,10 +296,10 @@ def store_totals(typing_context: Any, array: Any, offset: Any, sums: Any) -> Any
 
 
 def _add_lanes(builder: Any, rows: list[Any]) -> Any:
-    """`LANES` vectors to one vector of their totals.
+    """Add up each of `LANES` vectors; return the vector of their totals.
 
-    Each level halves the vectors: lanes picked from the pair (a, b) by two index lists are added. Within 128 bits
-    first (cheap shuffles), then across.
+    Each level halves the number of vectors: it adds lanes that two index lists pick from each pair (a, b). The first
+    levels stay within 128 bits, where shuffles are cheap.
     """
 
     def level(rows: list[Any], piece: list[int], other: list[int]) -> list[Any]:
@@ -310,10 +309,10 @@ def _add_lanes(builder: Any, rows: list[Any]) -> Any:
         return [builder.fadd(pick(a, b, piece), pick(a, b, other)) for a, b in zip(rows[::2], rows[1::2], strict=True)]
 
     groups = range(0, LANES, 4)
-    rows = level(rows, [lane for g in groups for lane in (g, g + 1, LANES + g, LANES + g + 1)],
-                 [lane for g in groups for lane in (g + 2, g + 3, LANES + g + 2, LANES + g + 3)])  # fmt: skip
-    rows = level(rows, [lane for g in groups for lane in (g, g + 2, LANES + g, LANES + g + 2)],
-                 [lane for g in groups for lane in (g + 1, g + 3, LANES + g + 1, LANES + g + 3)])  # fmt: skip
+    lower = [lane for g in groups for lane in (g, g + 1, LANES + g, LANES + g + 1)]
+    rows = level(rows, lower, [lane + 2 for lane in lower])
+    even = [lane for g in groups for lane in (g, g + 2, LANES + g, LANES + g + 2)]
+    rows = level(rows, even, [lane + 1 for lane in even])
     # Each group of 4 lanes now holds partial totals of 4 rows. Add the upper half of each run of groups to the lower.
     run = LANES // 4
     while run > 1:
@@ -326,7 +325,7 @@ def _add_lanes(builder: Any, rows: list[Any]) -> Any:
 
 @intrinsic
 def load_rows(typing_context: Any, array: Any, rows: Any, column: Any, parts: Any) -> Any:
-    """The vectors at `rows[i] + column + parts[p]`, the parts of a row one after the other."""
+    """Return the vectors at `rows[i] + column + parts[p]`, row by row."""
     loaded = types.UniTuple(vector, rows.count * parts.count)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -338,7 +337,7 @@ def load_rows(typing_context: Any, array: Any, rows: Any, column: Any, parts: An
 
 @intrinsic
 def store_rows(typing_context: Any, array: Any, rows: Any, column: Any, parts: Any, values: Any) -> Any:
-    """Store where `load_rows` loads, the last row first: of equal rows, the first one's values stay."""
+    """Store vectors where `load_rows` loads them, the last row first: of equal rows, the first one's values stay."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         places = _places(builder, args[1], rows, args[2], args[3], parts)
@@ -356,7 +355,7 @@ def _places(builder: Any, rows: Any, row_type: Any, column: Any, parts: Any, par
 
 @intrinsic
 def splat_slots(typing_context: Any, array: Any, offset: Any) -> Any:
-    """The first `TILE_OUTPUTS` float32 from `offset` on, each in every lane of a vector."""
+    """Return a vector for each of the `TILE_OUTPUTS` float32 from `offset` on, which it has in every lane."""
     splatted = types.UniTuple(vector, TILE_OUTPUTS)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -369,9 +368,9 @@ def splat_slots(typing_context: Any, array: Any, offset: Any) -> Any:
 
 @intrinsic
 def exchange(typing_context: Any, coefficients: Any, moved: Any, fixed: Any, outputs: Any, moved_outputs: Any) -> Any:
-    """`(moved + sum_o c[o] outputs[o], moved_outputs[o] + c[o] fixed)`, c the coefficients, all by parts.
+    """Return `(moved + sum_o c[o] outputs[o], moved_outputs[o] + c[o] fixed)`, c the coefficients, all by parts.
 
-    What a context and the output rows of its tile give each other: both steps at the parameters before the update.
+    This is the step of a context and of the output rows of a tile, both at the parameters before the update.
     """
     result = types.Tuple((moved, moved_outputs))
 

@@ -5,9 +5,9 @@ For an input row v (of a context word, or the mean of several) and the output ro
     loss      -log p_c = log sum_w exp(u_w.v) - u_c.v,   p_w = exp(u_w.v) / sum_x exp(u_x.v)
     gradient  u_w += lr ((w = c) - p_w) v;  v += lr (u_c - sum_w p_w u_w)
 
-(Mikolov et al. 2013, "Distributed representations", equation 2). A batch of predictions is taken at the same
-parameters and its gradients are applied together: three matrix products, which NumPy's BLAS does, are nearly all of the
-work. What is compiled here is the rest: finding the predictions, exponentials, and moving rows.
+(Mikolov et al. 2013, "Distributed representations", equation 2). The gradients of a batch of predictions are taken at
+the same parameters and applied together. Nearly all of the work is three matrix products, by NumPy's BLAS
+(training/softmax.py). The rest is compiled here: the predictions of a span, exponentials, means and steps of rows.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 
 from .jit import Bools, Float32s, Int32s, Int64s, kernel
 from .simd import LANES, add, exponential, load, maximum, multiply, splat, store, subtract
-from .walk import Windows, before_first_window, next_window, state_of_span, subsample
+from .walk import BEFORE_FIRST, Windows, next_window, state_of_span, subsample
 
 
 class Predictions(NamedTuple):
-    """The predictions of a span: prediction i is the word centres[i] from contexts[starts[i] : starts[i + 1]].
+    """The predictions of a span: prediction i is of the word centres[i] from contexts[starts[i] : starts[i + 1]].
 
-    windows[i] is its window, numbered from 0: the predictions of one window are alike, which a standard error must know.
+    windows[i] is the number of its window: predictions of one window are alike, which matters to a standard error.
     """
 
     contexts: Int32s
@@ -45,12 +45,17 @@ class Groups(NamedTuple):
 
 @kernel
 def gather_predictions(
-    ids: Int32s, span: int, span_length: int, windows: Windows, seed: np.uint64, epoch: np.uint64,
+    ids: Int32s,
+    span: int,
+    span_length: int,
+    windows: Windows,
+    seed: np.uint64,
+    epoch: np.uint64,
     predictions: Predictions,
 ) -> tuple[int, int]:
-    """Write the predictions of a span; return how many there are, and the number of tokens read."""
+    """Write the predictions of a span, with the draws of `train_spans`; return their number, and that of its tokens."""
     kept, n_kept, n_tokens, state = subsample(ids, span, span_length, windows, state_of_span(seed, epoch, span))
-    window = before_first_window()
+    window = BEFORE_FIRST
     n = n_contexts = n_windows = 0
     predictions.starts[0] = 0
     for _ in range(n_kept):
@@ -102,9 +107,9 @@ def add_steps(matrix: Float32s, groups: Groups, steps: Float32s, divide: bool, i
 
 @kernel
 def take_exponentials(logits: Float32s, largest: Float32s, sums: Float32s) -> None:
-    """Overwrite each row of logits by exp(logit - its largest); give the largest, and the sum of the exponentials.
+    """Replace the logits of each row by exp(logit - largest), and write the largest and the sum of the exponentials.
 
-    logits: (n, n_words) float32, C order.
+    logits: (n, n_words) float32 in C order. largest, sums: (n,) float32.
     """
     n, n_words = logits.shape
     lanes = np.empty(LANES, np.float32)

@@ -1,8 +1,8 @@
-"""The byte grammar, compiled: text to ids with a growing hash vocabulary.
+"""The grammar of tokens, compiled: bytes of text to ids, with a dictionary that grows.
 
 A token is a run of bytes between separators. Separators are the ASCII controls and the space (0x00-0x20, 0x7F) and
-Unicode's White_Space; a token that held one would make a vector file that nobody can read back. A newline (0x0A) ends
-a sentence, written as the id -1. Tokens over `MAX_TOKEN_BYTES` are dropped and counted, never cut.
+Unicode's White_Space; with one of them in a word, nobody could read a vector file back. A newline (0x0A) ends a
+sentence, which is written as the id -1. Tokens longer than `MAX_TOKEN_BYTES` are dropped and counted, never cut.
 """
 
 from __future__ import annotations
@@ -10,41 +10,42 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .jit import inlined, kernel
+from .jit import Bytes, Int32s, Int64s, UInt64s, inlined, kernel
 from .simd import load_8_bytes
 
 MAX_TOKEN_BYTES = 1000
+"""The bytes of the longest token that becomes a word."""
 
 NEWLINE = 0x0A
 _UNKNOWN, _FULL = -1, -2
 _CHUNK = 2048
-"""Bytes looked over at a time: what is found in them stays in the L1 cache."""
+"""The number of bytes that are searched for separators at a time: their places stay in the L1 cache."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 _TAG = np.uint64(0xFFFFFFFF00000000)
 
 POSITION, N_IDS, N_WORDS, ARENA_USED, N_OVERLONG, N_UNKNOWN = range(6)
-"""Places in the state: next byte to read, ids written; words known, arena bytes used; tokens dropped, by reason."""
+"""The places of the counters in the state: the next byte to read, the ids written; the words known and the bytes of the
+arena that they take; the tokens dropped because they are too long, and because they are unknown."""
 
 
 class Dictionary(NamedTuple):
-    """Words in the order of their first sight. The arrays grow by replacement; `state` says how much is used.
+    """The words in the order of their first occurrence. `state` says how much of the arrays is used.
 
-    An open-addressing table holds (32 hash bits, id + 1) in 8 bytes, so most probes never touch the arena.
+    The hash table holds (32 hash bits, id + 1) in 8 bytes, with open addressing: most probes never touch the arena.
     """
 
-    table: NDArray[np.uint64]  # a power of two long, at most half full
-    offsets: NDArray[np.int64]  # word i is arena[offsets[i] : offsets[i + 1] - 1], then a newline
-    counts: NDArray[np.int64]
-    arena: NDArray[np.uint8]
+    table: UInt64s  # its length is a power of two; at most half is used
+    offsets: Int64s  # word i is arena[offsets[i] : offsets[i + 1] - 1], then a newline
+    counts: Int64s
+    arena: Bytes
 
 
 @inlined
-def _separator_length(text: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Bytes of the separator that starts at text[i]; 0 where none does."""
+def _separator_length(text: Bytes, i: int, stop: int) -> int:
+    """Return the number of bytes of the separator that starts at text[i], 0 where none does."""
     byte = text[i]
     if byte <= 0x20 or byte == 0x7F:
         return 1
@@ -65,8 +66,8 @@ def _separator_length(text: NDArray[np.uint8], i: int, stop: int) -> int:
 
 
 @kernel
-def end_of_last_separator(text: NDArray[np.uint8]) -> int:
-    """Where the unfinished token at the end of `text` starts: behind the last separator, 0 where there is none."""
+def end_of_last_separator(text: Bytes) -> int:
+    """Return where the unfinished token at the end of `text` starts: behind the last separator, or at 0."""
     stop = text.shape[0]
     for i in range(stop - 1, -1, -1):
         length = _separator_length(text, i, stop)
@@ -76,10 +77,10 @@ def end_of_last_separator(text: NDArray[np.uint8]) -> int:
 
 
 @inlined
-def _ascii_separators(text: NDArray[np.uint8], start: int, stop: int, places: NDArray[np.int64]) -> int:
-    """Write where the one-byte separators of text[start:stop] stand; return their number.
+def _ascii_separators(text: Bytes, start: int, stop: int, places: Int64s) -> int:
+    """Write the places of the one-byte separators of text[start:stop]; return their number.
 
-    Without a branch: a token's length cannot be predicted, and each wrong guess would cost as much as ten bytes.
+    It has no branch: a token's length cannot be predicted, and each wrong guess would cost as much as ten bytes.
     """
     n_places = 0
     for i in range(start, stop):
@@ -89,8 +90,8 @@ def _ascii_separators(text: NDArray[np.uint8], start: int, stop: int, places: ND
 
 
 @inlined
-def _token_of_piece(text: NDArray[np.uint8], start: int, stop: int) -> tuple[int, int]:
-    """Where the first token of text[start:stop] ends and what is behind it starts; the piece has no ASCII separator."""
+def _token_of_piece(text: Bytes, start: int, stop: int) -> tuple[int, int]:
+    """Return where the first token of a piece without ASCII separators ends, and where what is behind it starts."""
     for i in range(start, stop, 8):
         if _bytes_of_token(text, i, stop) & _HIGH_BITS != 0:
             for place in range(i, stop):
@@ -102,8 +103,8 @@ def _token_of_piece(text: NDArray[np.uint8], start: int, stop: int) -> tuple[int
 
 
 @inlined
-def _bytes_of_token(text: NDArray[np.uint8], i: int, stop: int) -> np.uint64:
-    """Up to 8 bytes of text[i:stop], zeros behind them."""
+def _bytes_of_token(text: Bytes, i: int, stop: int) -> np.uint64:
+    """Return up to 8 bytes of text[i:stop], with zeros behind them."""
     if i + 8 <= text.shape[0]:
         chunk = load_8_bytes(text, i)
         if stop - i < 8:
@@ -116,8 +117,8 @@ def _bytes_of_token(text: NDArray[np.uint8], i: int, stop: int) -> np.uint64:
 
 
 @inlined
-def _hash(text: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
-    """Multiply and fold, 8 bytes at a time; the high bits are the best mixed."""
+def _hash(text: Bytes, start: int, stop: int) -> np.uint64:
+    """Return a hash of text[start:stop] by multiplying and folding 8 bytes at a time. Its high bits are mixed best."""
     value = np.uint64(stop - start) * _MULTIPLIER
     for i in range(start, stop, 8):
         value = (value ^ _bytes_of_token(text, i, stop)) * _MULTIPLIER
@@ -127,13 +128,13 @@ def _hash(text: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
 
 @inlined
 def _slot_of_hash(value: np.uint64, mask: np.uint64) -> np.uint64:
-    # The high half is the tag in the table: take other bits.
+    # The high half is the tag in the table, so the slot takes other bits.
     return (value >> np.uint64(8)) & mask
 
 
 @inlined
-def _find(words: Dictionary, text: NDArray[np.uint8], start: int, stop: int, value: np.uint64) -> tuple[int, np.uint64]:
-    """(id, slot) of the token text[start:stop]; id -1 and the free slot where it is new."""
+def _find(words: Dictionary, text: Bytes, start: int, stop: int, value: np.uint64) -> tuple[int, np.uint64]:
+    """Return (id, slot) of the token text[start:stop]; for a new one -1 and the free slot. value: its hash."""
     mask = np.uint64(words.table.shape[0] - 1)
     slot = _slot_of_hash(value, mask)
     while True:
@@ -155,7 +156,7 @@ def _find(words: Dictionary, text: NDArray[np.uint8], start: int, stop: int, val
 
 
 @inlined
-def _has_room(words: Dictionary, state: NDArray[np.int64], n_bytes: int) -> bool:
+def _has_room(words: Dictionary, state: Int64s, n_bytes: int) -> bool:
     n_words = state[N_WORDS]
     return (
         2 * (n_words + 1) <= words.table.shape[0]
@@ -166,9 +167,8 @@ def _has_room(words: Dictionary, state: NDArray[np.int64], n_bytes: int) -> bool
 
 @inlined
 def _insert(
-    words: Dictionary, state: NDArray[np.int64], text: NDArray[np.uint8], start: int, stop: int, value: np.uint64,
-    slot: np.uint64,
-) -> int:  # fmt: skip
+    words: Dictionary, state: Int64s, text: Bytes, start: int, stop: int, value: np.uint64, slot: np.uint64
+) -> int:
     word = state[N_WORDS]
     used = state[ARENA_USED]
     for i in range(start, stop):
@@ -183,10 +183,8 @@ def _insert(
 
 
 @inlined
-def _word_of(
-    words: Dictionary, state: NDArray[np.int64], text: NDArray[np.uint8], start: int, stop: int, may_grow: bool
-) -> int:
-    """The id of the token text[start:stop], which is inserted if it is new and `may_grow`."""
+def _word_of(words: Dictionary, state: Int64s, text: Bytes, start: int, stop: int, may_grow: bool) -> int:
+    """Return the id of the token text[start:stop], which is inserted if it is new and `may_grow`."""
     value = _hash(text, start, stop)
     word, slot = _find(words, text, start, stop, value)
     if word >= 0:
@@ -199,22 +197,12 @@ def _word_of(
 
 
 @kernel
-def tokenize(
-    text: NDArray[np.uint8],
-    words: Dictionary,
-    state: NDArray[np.int64],
-    ids: NDArray[np.int32],
-    first: int,
-    step: int,
-    may_grow: bool,
-) -> bool:
-    """Write the ids of `text`, which ends between tokens, from state[POSITION] on; False where the dictionary is full.
+def tokenize(text: Bytes, words: Dictionary, state: Int64s, ids: Int32s, first: int, step: int, may_grow: bool) -> bool:
+    """Write the ids of `text` from state[POSITION] on and count the words; return False if the dictionary is full.
 
-    After False, `grow` the dictionary and call again. The id of word i is `first + i * step`, so that dictionaries
-    that work side by side give ids of their own; a sentence end is -1, never two in a row. Counts are updated. With
-    `may_grow` False unknown tokens are dropped.
-
-    text: (n,) uint8. state: (6,) int64. ids: (n + 1,) int32.
+    The caller then gives it larger arrays and calls again. The id of word i is `first + i * step`, so that dictionaries
+    that work side by side give different ids; a sentence end is -1, and never follows another. With `may_grow` False,
+    unknown tokens are dropped. text: (n,) uint8, ends between tokens. state: (6,) int64. ids: (n + 1,) int32.
     """
     n = text.shape[0]
     places = np.empty(_CHUNK, np.int64)
@@ -256,7 +244,7 @@ def tokenize(
 
 @kernel
 def rehash(words: Dictionary, n_words: int) -> None:
-    """Fill the empty table of a dictionary that has grown."""
+    """Enter the words of a dictionary into its table, which is new and empty."""
     mask = np.uint64(words.table.shape[0] - 1)
     for word in range(n_words):
         value = _hash(words.arena, words.offsets[word], words.offsets[word + 1] - 1)
@@ -267,12 +255,10 @@ def rehash(words: Dictionary, n_words: int) -> None:
 
 
 @kernel
-def merge(
-    words: Dictionary, state: NDArray[np.int64], other: Dictionary, n_other: int, start: int, places: NDArray[np.int32]
-) -> int:
-    """Add the words and counts of `other`, from word `start` on; return how far it came before `words` was full.
+def merge(words: Dictionary, state: Int64s, other: Dictionary, n_other: int, start: int, places: Int32s) -> int:
+    """Add the words and counts of `other`, from word `start` on; return the first word for which there was no room.
 
-    places: (n_other,) int32, receives the id in `words` of each word.
+    places: (n_other,) int32, filled with the id in `words` of each word.
     """
     for word in range(start, n_other):
         first, last = other.offsets[word], other.offsets[word + 1] - 1
@@ -288,10 +274,10 @@ def merge(
 
 
 @kernel
-def renumber(ids: NDArray[np.int32], new_ids: NDArray[np.int32]) -> int:
-    """Replace each id by `new_ids[id]` in place, drop those that become -1 and sentence ends behind another.
+def renumber(ids: Int32s, new_ids: Int32s) -> int:
+    """Replace each id by `new_ids[id]` in place; drop those that become -1, and sentence ends behind another.
 
-    Returns how many ids are left at the front of `ids`.
+    Returns how many ids are left, at the front of `ids`.
     """
     n = 0
     previous = 0

@@ -1,4 +1,4 @@
-"""Negative sampling and hierarchical softmax: for each window, choose the outputs and take a step. Hogwild over spans."""
+"""Negative sampling and hierarchical softmax: the walk over spans, with a step for each window or pair."""
 
 from __future__ import annotations
 
@@ -7,79 +7,66 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from .huffman import Paths
-from .jit import Float32s, Float64s, Int32s, inlined, inlined_with_arrays, kernel, parallel_kernel
-from .layout import RowLayout, ThreadRows, copy_hot_rows, merge_every, merge_hot_rows, output_row, prefetch_row, rows_of_thread
-from .layout import use_copies, word_of_row
-from .negatives import Negatives, Turn, draw_negatives, next_turn, restore_negative, set_centre
+from .huffman import Paths, set_path
+from .jit import Float32s, Float64s, Int32s, inlined_with_arrays, kernel, parallel_kernel
+from .layout import RowLayout, copy_hot_rows, merge_hot_rows, prefetch_row, rows_of_thread, use_copies, word_of_row
+from .negatives import Negatives, draw_negatives, next_turn, restore_negative, set_centre
 from .random import below, mix
 from .simd import TILE_OUTPUTS
 from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, add_sample
-from .update import ONE, Operands, Scratch, fill_last_tile, loss_of_logits, new_scratch, set_output, spread_step, step
-from .update import take_logits, take_mean, tiles_of
-from .walk import Spans, Windows, before_first_window, gather_contexts, next_window, state_of_span, subsample
+from .update import Operands, loss_of_logits, new_scratch, spread_step, step, take_logits, take_mean, tiles_of
+from .walk import BEFORE_FIRST, Spans, Windows, gather_contexts, next_window, state_of_span, subsample
 
 
 class Objective(NamedTuple):
-    """Which output rows a prediction has, with which labels, and where all rows stand.
-
-    With paths it is hierarchical softmax, else negative sampling.
-    """
+    """Which output rows a prediction has: with paths, hierarchical softmax; else negative sampling."""
 
     negatives: Negatives
     paths: Paths
-    layout: RowLayout
 
 
 class Pass(NamedTuple):
-    """How the spans are visited."""
+    """What a call does with its spans. Their draws depend on (seed, epoch, number of the span), not on the thread."""
 
     learn: bool
-    loss_every: int  # the loss is taken of one step in so many
+    loss_every: int  # the loss is taken of one step in this many
     seed: np.uint64
     epoch: np.uint64
 
 
-@inlined
-def _choose_path(
-    scratch: Scratch, paths: Paths, word: int, outputs: Float32s, own: ThreadRows, learning_rate: float
-) -> int:
-    """Make the nodes above a word the outputs of the step; return their number."""
-    start = paths.starts[word]
-    n_outputs = paths.starts[word + 1] - start
-    for i in range(n_outputs):
-        row = output_row(own, np.int64(paths.nodes[start + i]))
-        set_output(scratch, i, row * outputs.shape[1], paths.labels[start + i], learning_rate)
-    fill_last_tile(scratch, n_outputs)
-    return n_outputs
-
-
 @inlined_with_arrays
 def _train_span(
-    ids: Int32s, spans: Spans, i: int, inputs: Float32s, outputs: Float32s, windows: Windows, objective: Objective,
-    visit: Pass, statistics: Float64s, thread: int,
+    ids: Int32s,
+    spans: Spans,
+    i: int,
+    inputs: Float32s,
+    outputs: Float32s,
+    windows: Windows,
+    objective: Objective,
+    layout: RowLayout,
+    visit: Pass,
+    statistics: Float64s,
+    thread: int,
 ) -> None:
-    """Train on the span number i of `spans`, on one thread."""
-    number, learning_rate, stride = spans.numbers[i], spans.learning_rates[i], outputs.shape[1]
-    negatives, paths = objective.negatives, objective.paths
+    negatives, paths, stride, rate = objective.negatives, objective.paths, outputs.shape[1], spans.learning_rates[i]
     by_path = paths.longest > 0
-    own = rows_of_thread(objective.layout, thread)
-    state = state_of_span(visit.seed, visit.epoch, number)
-    kept, n_kept, n_tokens, state = subsample(ids, number, spans.length, windows, state)
+    own = rows_of_thread(layout, thread)
+    state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
+    kept, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
     use_copies(own, kept)
     n_outputs = 1 + negatives.n
     n_tiles = tiles_of(max(n_outputs, paths.longest))
     scratch = new_scratch(2 * windows.window, n_tiles * TILE_OUTPUTS, negatives.n_draws, stride)
     for draw in range(negatives.n_draws):
-        set_output(scratch, draw * n_tiles * TILE_OUTPUTS, np.int64(0), ONE, learning_rate)
-        state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, learning_rate, state)
+        state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, rate, state)
     merged_inputs = np.empty((own.n_hot_inputs, stride), np.float32)
     merged_outputs = np.empty((own.n_hot_outputs, stride), np.float32)
     copy_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
     copy_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
 
-    turn, window = Turn(np.int64(0), np.int64(0)), before_first_window()
-    until_merge, until_loss, n_predictions = merge_every(own), below(mix(state), np.uint64(visit.loss_every)), 0
+    window = BEFORE_FIRST
+    tile = turn = n_predictions = np.int64(0)
+    until_merge, until_loss = own.merge_every, below(mix(state), np.uint64(visit.loss_every))
     for _ in range(n_kept):
         window, state = next_window(kept, window, windows, state)
         n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
@@ -88,7 +75,6 @@ def _train_span(
         prefetch_row(inputs, np.int64(kept[window.centre + windows.window + 2]))
         if n_contexts == 0:
             continue
-
         centre = np.int64(kept[window.centre])
         step_inputs = inputs
         first, end, n_together = 0, n_contexts, 1
@@ -99,33 +85,33 @@ def _train_span(
         elif windows.by_window:
             n_together = n_contexts
         while first < end:
-            place = turn.first_tile * TILE_OUTPUTS
-            silenced, rate = place, learning_rate
+            place = tile * TILE_OUTPUTS
+            silenced, silenced_rate = place, rate
             if by_path:
-                n_outputs = _choose_path(scratch, paths, word_of_row(own, centre), outputs, own, learning_rate)
+                n_outputs = set_path(scratch, paths, word_of_row(own, centre), outputs, own, rate)
                 n_tiles = tiles_of(n_outputs)
             else:
-                silenced, rate = set_centre(scratch, place, negatives, centre * stride)
-            operands = Operands(first, n_together, turn.first_tile, n_tiles)
+                silenced, silenced_rate = set_centre(scratch, place, negatives, centre * stride)
+            operands = Operands(first, n_together, tile, n_tiles)
             take_logits(scratch, step_inputs, outputs, operands)
             if until_loss == 0:
-                add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, learning_rate), n_together)
+                add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, rate), n_together)
                 until_loss = visit.loss_every
             until_loss -= 1
             if visit.learn:
                 step(scratch, step_inputs, outputs, operands)
             if not by_path:
-                restore_negative(scratch, place, negatives, silenced, rate)
-                if turn.number == negatives.n_turns - 1:
-                    state = draw_negatives(scratch, turn.first_tile, negatives, outputs, own, learning_rate, state)
-                turn = next_turn(turn, n_tiles, negatives)
+                restore_negative(scratch, place, negatives, silenced, silenced_rate)
+                if turn == negatives.n_turns - 1:
+                    state = draw_negatives(scratch, tile, negatives, outputs, own, rate, state)
+                tile, turn = next_turn(tile, turn, n_tiles, negatives)
             n_predictions += n_together
             first += n_together
             until_merge -= 1
             if until_merge == 0:
                 merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
                 merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
-                until_merge = merge_every(own)
+                until_merge = own.merge_every
         if windows.by_mean and visit.learn:
             spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
     merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
@@ -136,19 +122,26 @@ def _train_span(
 
 
 def _train_spans(
-    ids: Int32s, spans: Spans, inputs: Float32s, outputs: Float32s, windows: Windows, negatives: Negatives,
-    paths: Paths, layout: RowLayout, visit: Pass, statistics: Float64s,
+    ids: Int32s,
+    spans: Spans,
+    inputs: Float32s,
+    outputs: Float32s,
+    windows: Windows,
+    negatives: Negatives,
+    paths: Paths,
+    layout: RowLayout,
+    visit: Pass,
+    statistics: Float64s,
 ) -> None:
     """Train on the spans, each on one thread, all on the same matrices without locks (Hogwild, Niu et al. 2011).
 
     ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs: the matrices that `layout` describes, changed in
-    place if `visit.learn`. statistics: (n_spans, STATISTICS) float64 zeros, filled. The draws of a span depend on
-    (seed, epoch, its number) alone, not on the thread.
+    place if `visit.learn`. statistics: (n_spans, STATISTICS) float64 zeros, filled.
     """
     for i in numba.prange(spans.numbers.shape[0]):
-        objective = Objective(negatives, paths, layout)  # `prange` cannot take a tuple of tuples from outside
-        thread = numba.get_thread_id()
-        _train_span(ids, spans, np.int64(i), inputs, outputs, windows, objective, visit, statistics[i], thread)
+        objective = Objective(negatives, paths)  # `prange` cannot take in a tuple of tuples
+        number, thread = np.int64(i), numba.get_thread_id()  # i may be uint64, for another version of _train_span
+        _train_span(ids, spans, number, inputs, outputs, windows, objective, layout, visit, statistics[i], thread)
 
 
 train_spans = parallel_kernel(_train_spans)

@@ -1,4 +1,4 @@
-"""The heart: one step of stochastic gradient descent of a few context rows against their output rows.
+"""The heart: one step of stochastic gradient descent for a few context rows and their output rows.
 
 For an input row v, an output row u with label y (1 the centre word, 0 a negative) and multiplicity m
 
@@ -8,18 +8,18 @@ For an input row v, an output row u with label y (1 the centre word, 0 a negativ
 (Mikolov et al. 2013, "Distributed representations", equation 4; in hierarchical softmax, equation 3, the output rows
 are those of the nodes above the word, and y is 1 - the bit of its code there). CBOW's v is the mean of the contexts.
 
-All logits are taken first, then all rows move: every gradient is that of the parameters before the step. A row that was
-drawn twice as a negative has multiplicity 2. A row that stands twice among the contexts of a step with one tile is the
-exception: the outputs get its second visit as the first has moved it, a difference of the order of lr squared
-(benchmarks/README.md has what exactness costs).
+All logits are taken first, then all rows move, so that every gradient is that of the parameters before the step. A row
+that was drawn twice as a negative has multiplicity 2. There is one exception: if a row stands twice among the contexts
+of a step with one tile, its second visit to the outputs is with the row as the first one moved it. The difference is of
+the order of lr squared (benchmarks/README.md says what exactness would cost).
 
-The contexts times the outputs are a small matrix product, cut into register tiles of `TILE_OUTPUTS` outputs.
+The logits are a small matrix product of contexts and outputs, cut into register tiles of `TILE_OUTPUTS` outputs.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,27 +46,28 @@ from .simd import (
     zero_sums,
 )
 
-ZERO, ONE = np.float32(0.0), np.float32(1.0)  # a float64 literal makes another version of each helper it is passed to
+# A literal is a float64, for which Numba would compile another version of each helper that takes it.
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 class Scratch(NamedTuple):
-    """What steps read and their working memory; one for each span, never shared by threads.
+    """What a step reads, and its working memory. Each span has its own, which threads never share.
 
-    The output rows come in sets of whole tiles: one for each draw of negatives.
+    Each draw of negatives has whole tiles of output rows to itself.
     """
 
     contexts: Int64s  # element offsets of the input rows, (capacity + 1,)
     outputs: Int64s  # element offsets of the output rows by (tile, TILE_OUTPUTS)
     labels: Float32s  # y by (tile, SLOTS)
     rates: Float32s  # lr * m by (tile, SLOTS); 0 where a tile has no row
-    coefficients: Float32s  # logits, then c, by (tile of the set, context, SLOTS)
-    before: Float32s  # of the contexts, as they were before the step
+    coefficients: Float32s  # the logits, then c, by (tile of the step, context, SLOTS)
+    before: Float32s  # columns of the contexts as they were before the step
     logit_sums: Float32s  # (LANES,): finite as long as every logit was
-    mean: Float32s  # CBOW's input row, (1, stride)
+    mean: Float32s  # (1, stride): CBOW's input row
 
 
 class Operands(NamedTuple):
-    """What a step works on: contexts first to first + n_contexts - 1 of the scratch, and n_tiles of its tiles."""
+    """Which contexts and which tiles of output rows of the scratch a step works on."""
 
     first: int
     n_contexts: int
@@ -76,35 +77,35 @@ class Operands(NamedTuple):
 
 @inlined
 def tiles_of(n_outputs: int) -> int:
-    """How many tiles hold so many output rows."""
+    """Return the number of tiles that hold `n_outputs` output rows."""
     return (n_outputs + TILE_OUTPUTS - 1) // TILE_OUTPUTS
 
 
 @inlined_with_arrays
-def new_scratch(n_contexts: int, n_outputs: int, n_sets: int, stride: int) -> Scratch:
-    """Working memory for up to `n_contexts` input and `n_outputs` output rows of `stride` floats."""
+def new_scratch(n_contexts: int, n_outputs: int, n_draws: int, stride: int) -> Scratch:
+    """Return working memory for `n_draws` draws and steps of up to `n_contexts` input and `n_outputs` output rows."""
     n_tiles = tiles_of(n_outputs)
     return Scratch(
-        np.zeros(n_contexts + 1, np.int64),
-        np.zeros(n_sets * n_tiles * TILE_OUTPUTS, np.int64),
-        np.zeros(n_sets * n_tiles * SLOTS, np.float32),
-        np.zeros(n_sets * n_tiles * SLOTS, np.float32),
-        np.zeros(n_tiles * (n_contexts + 4) * SLOTS, np.float32),
-        np.zeros(max(n_contexts * 2 * LANES, stride), np.float32),
-        np.zeros(LANES, np.float32),
-        np.zeros((1, stride), np.float32),
+        contexts=np.zeros(n_contexts + 1, np.int64),
+        outputs=np.zeros(n_draws * n_tiles * TILE_OUTPUTS, np.int64),
+        labels=np.zeros(n_draws * n_tiles * SLOTS, np.float32),
+        rates=np.zeros(n_draws * n_tiles * SLOTS, np.float32),
+        coefficients=np.zeros(n_tiles * (n_contexts + 4) * SLOTS, np.float32),
+        before=np.zeros(max(n_contexts * 2 * LANES, stride), np.float32),
+        logit_sums=np.zeros(LANES, np.float32),
+        mean=np.zeros((1, stride), np.float32),
     )
 
 
 @inlined
 def slot_of(place: int) -> int:
-    """Where the label and the rate of the output row at `place` stand."""
+    """Return where the label and the rate of the output row at `place` stand."""
     return place // TILE_OUTPUTS * SLOTS + place % TILE_OUTPUTS
 
 
 @inlined
 def set_output(scratch: Scratch, place: int, row: int, label: float, rate: float) -> None:
-    """Put the output row at element offset `row` at `place`, with y = `label` and lr * m = `rate`."""
+    """Put an output row, given as its element offset, at `place`, with y = `label` and lr * m = `rate`."""
     scratch.outputs[place] = row
     slot = slot_of(place)
     scratch.labels[slot] = label
@@ -113,9 +114,9 @@ def set_output(scratch: Scratch, place: int, row: int, label: float, rate: float
 
 @inlined
 def fill_last_tile(scratch: Scratch, end: int) -> None:
-    """Fill the places from `end` to the end of the tile with copies of the last row at rate 0.
+    """Fill the places from `end` to the end of the tile with the last row, at rate 0.
 
-    Such a copy changes nothing: `store_rows` stores it before the row it copies.
+    They change nothing: `store_rows` stores them before that row.
     """
     for place in range(end, tiles_of(end) * TILE_OUTPUTS):
         set_output(scratch, place, scratch.outputs[end - 1], ZERO, ZERO)
@@ -130,50 +131,48 @@ def _tile_rows(scratch: Scratch, tile: int) -> tuple[int, int, int, int, int, in
 
 @inlined
 def _coefficients_of(operands: Operands, tile: int, context: int) -> int:
-    """Where the coefficients of a context, counted from `first`, with a tile, counted from `first_tile`, stand."""
+    """Return where the coefficients of a tile and a context stand, both numbered within the step."""
     return (tile * (operands.n_contexts + 1) + context) * SLOTS
 
 
 @inlined
-def take_logits(scratch, inputs, outputs, operands):
-    first, n_contexts, first_tile, n_tiles = operands.first, operands.n_contexts, operands.first_tile, operands.n_tiles
-    rows = scratch.contexts
-    end = first + n_contexts
-    end_of_fours = first + n_contexts // 4 * 4 if HAS_32_REGISTERS else first
-    for tile in range(n_tiles):
-        output_rows = _tile_rows(scratch, first_tile + tile)
-        start = (tile * (n_contexts + 1) - first) * SLOTS
-        for context in range(first, end_of_fours, 4):
-            four = (rows[context], rows[context + 1], rows[context + 2], rows[context + 3])
-            _take_logits_of_tile(scratch, inputs, four, outputs, output_rows, start + context * SLOTS)
-        for context in range(end_of_fours, end - 1, 2):
-            pair = (rows[context], rows[context + 1])
-            _take_logits_of_tile(scratch, inputs, pair, outputs, output_rows, start + context * SLOTS)
-        if n_contexts % 2 == 1:
-            last = (rows[end - 1],)
-            _take_logits_of_tile(scratch, inputs, last, outputs, output_rows, start + (end - 1) * SLOTS)
+def take_logits(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
+    """Write the logit u.v of each context and output row to `scratch.coefficients`."""
+    rows, first, n = scratch.contexts, operands.first, operands.n_contexts
+    n_in_fours = n // 4 * 4 if HAS_32_REGISTERS else 0
+    for tile in range(operands.n_tiles):
+        output_rows = _tile_rows(scratch, operands.first_tile + tile)
+        place = _coefficients_of(operands, tile, 0)
+        for i in range(first, first + n_in_fours, 4):
+            four = (rows[i], rows[i + 1], rows[i + 2], rows[i + 3])
+            sums = _multiply(inputs, four, outputs, output_rows)
+            store_totals(scratch.coefficients, place + (i - first) * SLOTS, sums)
+        for i in range(first + n_in_fours, first + n - 1, 2):
+            sums_of_pair = _multiply(inputs, (rows[i], rows[i + 1]), outputs, output_rows)
+            store_totals(scratch.coefficients, place + (i - first) * SLOTS, sums_of_pair)
+        if n % 2 == 1:
+            sums_of_last = _multiply(inputs, (rows[first + n - 1],), outputs, output_rows)
+            store_totals(scratch.coefficients, place + (n - 1) * SLOTS, sums_of_last)
 
 
 @inlined
-def _take_logits_of_tile(
-    scratch: Scratch, inputs: Float32s, rows: tuple[int, ...], outputs: Float32s, output_rows: tuple[int, ...],
-    place: int,
-) -> None:
+def _multiply(inputs: Float32s, rows: tuple[int, ...], outputs: Float32s, output_rows: tuple[int, ...]) -> Any:
+    """Return the dot products of input and output rows as vectors, whose lanes are still to be added up."""
     sums = zero_sums(rows, output_rows)
     for column in range(0, outputs.shape[1], LANES):
         sums = multiply_add_rows(sums, inputs, rows, outputs, output_rows, column)
-    store_totals(scratch.coefficients, place, sums)
+    return sums
 
 
 @inlined
 def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
-    """Move the rows, after `take_logits` with the same arguments.
+    """Move all rows by their gradients, after `take_logits` with the same arguments.
 
     inputs, outputs: (n_rows, stride) float32, rows padded with zeros to whole vectors, changed in place.
     """
     stride = outputs.shape[1]
+    tile_size = (operands.n_contexts + 1) * SLOTS
     for tile in range(operands.n_tiles):
-        tile_size = (operands.n_contexts + 1) * SLOTS
         for place in range(0, operands.n_contexts * SLOTS, LANES):
             logits = load(scratch.coefficients, tile * tile_size + place)
             store(scratch.logit_sums, 0, add(load(scratch.logit_sums, 0), logits))
@@ -194,7 +193,7 @@ def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operan
 def _step_of_columns(
     scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands, column: int, parts: tuple[int, ...]
 ) -> None:
-    """Move LANES * len(parts) columns of all rows; with several tiles, `scratch.before` keeps what the inputs were."""
+    """Move LANES * len(parts) columns of all rows. With several tiles, `scratch.before` has the inputs as they were."""
     size = LANES * len(parts)
     if operands.n_tiles > 1:
         for context in range(operands.n_contexts):
@@ -217,7 +216,7 @@ def _step_of_columns(
 
 @inlined
 def _step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
-    """Move one input row, whose coefficients stay in registers, and the outputs; `scratch.before` keeps what it was."""
+    """Do the step of a single input row: its coefficients stay in registers, `scratch.before` keeps it as it was."""
     stride = outputs.shape[1]
     row = scratch.contexts[operands.first]
     for column in range(0, stride, LANES):
@@ -236,7 +235,7 @@ def _step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands
 
 @inlined
 def take_mean(scratch: Scratch, inputs: Float32s, n_contexts: int) -> None:
-    """Write the mean of the context rows, CBOW's input row, to `scratch.mean`, and its offset behind the contexts."""
+    """Write the mean of the contexts, CBOW's input row, to `scratch.mean`, and its offset, 0, behind the contexts."""
     stride = inputs.shape[1]
     scratch.contexts[n_contexts] = 0
     share = splat(np.float32(1.0) / np.float32(n_contexts))
@@ -249,7 +248,7 @@ def take_mean(scratch: Scratch, inputs: Float32s, n_contexts: int) -> None:
 
 @inlined
 def spread_step(scratch: Scratch, inputs: Float32s, n_contexts: int, share: float) -> None:
-    """Add `share` of what the mean moved by to each context row; share = 1 is word2vec.c's, 1 / n_contexts exact."""
+    """Add `share` of the step of the mean to each context: 1 / n_contexts is the gradient, word2vec.c adds it whole."""
     stride = inputs.shape[1]
     factor = splat(np.float32(share))
     for column in range(0, stride, LANES):
@@ -261,7 +260,7 @@ def spread_step(scratch: Scratch, inputs: Float32s, n_contexts: int, share: floa
 
 @inlined
 def loss_of_logits(scratch: Scratch, operands: Operands, n_outputs: int, learning_rate: float) -> float:
-    """The summed loss of the step, after `take_logits` and before `step` (which overwrites the logits)."""
+    """Return the summed loss of a step, after `take_logits` and before `step`, which overwrites the logits."""
     loss = 0.0
     for place in range(n_outputs):
         slot = operands.first_tile * SLOTS + slot_of(place)

@@ -14,44 +14,47 @@ from .simd import LANES, load, store
 from .update import Scratch
 
 MAX_SHIFT = 500
-"""The most ids by which a span may start later than planned; it is below the length of any span."""
+"""The most ids by which the start of a span may be moved to the start of a sentence; less than any span has."""
 
 
 class Windows(NamedTuple):
-    """What is predicted from what: a centre word from each of its contexts (skip-gram), or from their mean (CBOW)."""
+    """How text is cut into windows, and whether each context predicts (skip-gram) or their mean (CBOW)."""
 
     keep: NDArray[np.uint32]  # a token of word w is kept where 32 random bits are <= keep[w]
     window: int
     fixed_window: bool
     by_window: bool  # one step for all pairs of a window, or one for each pair
     by_mean: bool
-    exact_mean: bool  # each context gets 1 / n of the mean's step, its gradient; word2vec.c gives it the whole step
-    # (n_words,): the words whose input vectors must not change, or empty. As context words they are copied to spare
-    # rows: steps move the copies, which are then thrown away.
+    exact_mean: bool  # each context gets 1 / n of the mean's step, its gradient; in word2vec.c all of it
+    # (n_words,): the words whose input vectors must not change; or empty. Steps move copies of them in spare rows.
     is_frozen: Bools
 
 
 class Spans(NamedTuple):
-    """Spans of the corpus, in the order of their visit."""
+    """Spans of the corpus in the order of their visit; span i is ids[i * length : (i + 1) * length]."""
 
-    numbers: Int64s  # span i is ids[i * length : (i + 1) * length], and draws from stream i
-    learning_rates: Float32s
+    numbers: Int64s  # (n,)
+    learning_rates: Float32s  # (n,)
     length: int
 
 
 class Window(NamedTuple):
-    """A centre word and the words around it, as positions of the kept tokens."""
+    """A centre word and its window, kept[first:stop], in the sentence kept[sentence:sentence_end]."""
 
     centre: int
-    first: int  # the window is kept[first:stop], the centre word included
+    first: int
     stop: int
-    sentence: int  # the sentence is kept[sentence:sentence_end]
+    sentence: int
     sentence_end: int
+
+
+BEFORE_FIRST = Window(-2, 0, 0, 0, -1)
+"""The window from which `next_window` goes to the first one of a span."""
 
 
 @inlined
 def start_of_span(ids: Int32s, span: int, length: int) -> int:
-    """Where a span starts: at the start of a sentence if one is near, so that no window is cut."""
+    """Return where a span starts: at the start of a sentence if one is near, so that no window is cut."""
     start = min(span * length, ids.shape[0])
     if start == 0:
         return 0
@@ -63,7 +66,7 @@ def start_of_span(ids: Int32s, span: int, length: int) -> int:
 
 @inlined
 def state_of_span(seed: np.uint64, epoch: np.uint64, span: int) -> np.uint64:
-    """The state of the random stream at the start of a span: its draws depend on nothing else."""
+    """Return the random state at the start of a span."""
     return stream(stream(seed, epoch), np.uint64(span))
 
 
@@ -71,10 +74,10 @@ def state_of_span(seed: np.uint64, epoch: np.uint64, span: int) -> np.uint64:
 def subsample(
     ids: Int32s, span: int, length: int, windows: Windows, state: np.uint64
 ) -> tuple[Int32s, int, int, np.uint64]:
-    """Copy the kept tokens of a span, and its sentence ends, -1.
+    """Copy the kept tokens of a span and its sentence ends, -1.
 
-    Returns the copy, with more of -1 behind for windows that look ahead; how many tokens were kept, and how many read;
-    and the state of the random stream.
+    Returns the copy, with more of -1 at its end for the prefetches; the number of tokens kept; the number of tokens
+    read; and the random state.
     """
     start, stop = start_of_span(ids, span, length), start_of_span(ids, span + 1, length)
     kept = np.full(stop - start + windows.window + 3, -1, np.int32)
@@ -94,17 +97,10 @@ def subsample(
 
 
 @inlined
-def before_first_window() -> Window:
-    """The place from which `next_window` goes to the first window of a span."""
-    return Window(-2, 0, 0, 0, -1)
-
-
-@inlined
 def next_window(kept: Int32s, last: Window, windows: Windows, state: np.uint64) -> tuple[Window, np.uint64]:
-    """Return the window of the next kept token, which there must be, and the state of the random stream.
+    """Return the window of the next kept token, which must exist, and the random state.
 
-    A window reaches over b words to each side, b uniform on 1 to `windows.window`, or just that; never beyond the
-    sentence.
+    A window has b words on each side, b uniform on 1 to `windows.window` unless it is fixed, and stays in the sentence.
     """
     centre, sentence, sentence_end = last.centre + 1, last.sentence, last.sentence_end
     while centre == sentence_end:
@@ -124,9 +120,9 @@ def next_window(kept: Int32s, last: Window, windows: Windows, state: np.uint64) 
 def gather_contexts(
     scratch: Scratch, kept: Int32s, window: Window, inputs: Float32s, is_frozen: Bools, own: ThreadRows
 ) -> int:
-    """Make the words around the centre the contexts of the step, frozen ones as copies; return their number.
+    """Make the words around the centre, given as rows, the contexts of the step; return their number.
 
-    kept: rows, as `use_copies` gives them.
+    Frozen ones are copied to spare rows first.
     """
     stride = inputs.shape[1]
     n_contexts = 0

@@ -1,4 +1,4 @@
-"""The two matrices that training moves: made, sized, seen as the vectors of words."""
+"""The two matrices that training moves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..kernels.random import fill_uniform
 from ..matrix import is_finite
 
 ROWS_AT_A_TIME = 100_000
-"""The number of rows that are filled between two looks at signals, well under a second."""
+"""The number of rows filled in one call, which takes well under a second: signals wait for its end."""
 
 Allocate = Callable[[tuple[int, int], int], NDArray[np.float32]]
 """allocate(shape, alignment in bytes) returns a float32 array in C order that may hold anything."""
@@ -27,25 +27,24 @@ def none_frozen() -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Matrices:
-    """The vectors of the words as contexts and as centre words, or of a tree's nodes, in the rows of `layout`.
+    """The input and the output vectors, in the rows of `layout`; training changes them in place.
 
-    Both matrices are float32 in C order, aligned to 64 bytes; a vector is the first `dim` columns of its row. The rest
-    of a row is padding. It stays zero, because every update adds a multiple of another row's padding. Training changes
-    the matrices in place, but not the input vectors of frozen words.
+    A vector is the first `dim` columns of its row. The rest is padding, which stays zero, because every update adds a
+    multiple of another row's padding. Raises ValueError if the matrices do not fit the layout.
     """
 
-    input_vectors: NDArray[np.float32]  # (layout.n_input_rows, stride)
-    output_vectors: NDArray[np.float32]  # (layout.n_output_rows, stride)
+    input_vectors: NDArray[np.float32]  # (layout.n_input_rows, stride), C order, aligned to 64 bytes: words as contexts
+    output_vectors: NDArray[np.float32]  # (layout.n_output_rows, stride), the same: centre words, or nodes of the tree
     dim: int
     layout: RowLayout
-    is_frozen: NDArray[np.bool_] = field(default_factory=none_frozen)  # (n_words,), or empty
+    is_frozen: NDArray[np.bool_] = field(default_factory=none_frozen)  # (n_words,): fixed input vectors; or empty
 
     def __post_init__(self) -> None:
         self.layout.check(self.input_vectors, self.output_vectors)
 
     @classmethod
     def new(cls, layout: RowLayout, dim: int, seed: int) -> Matrices:
-        """Return matrices to begin with: input U(-0.5, 0.5) / dim, row i from (seed, i) alone; output zero.
+        """Return input vectors U(-0.5, 0.5) / dim, where row i depends on (seed, i) alone, and output vectors of zeros.
 
         Raises InputError if memory is short.
         """
@@ -66,14 +65,13 @@ class Matrices:
     @classmethod
     def _allocated(cls, layout: RowLayout, dim: int, allocate: Allocate) -> Matrices:
         try:
-            input_vectors, output_vectors = (
-                allocate((n_rows, _stride(dim)), 4 * ROW_FLOATS)
-                for n_rows in (layout.n_input_rows, layout.n_output_rows)
-            )
+            input_vectors = allocate((layout.n_input_rows, _stride(dim)), 4 * ROW_FLOATS)
+            output_vectors = allocate((layout.n_output_rows, _stride(dim)), 4 * ROW_FLOATS)
         except MemoryError as error:
+            size = 2 * matrix_bytes(layout.n_words, dim) / 1e9
             raise InputError(
-                f"not enough memory for 2 matrices of {layout.n_words} words x {dim}, "
-                f"{2 * matrix_bytes(layout.n_words, dim) / 1e9:.1f} GB: lower --dim or --max-vocab, or raise --min-count"
+                f"not enough memory for 2 matrices of {layout.n_words} words x {dim}, {size:.1f} GB: lower --dim or "
+                "--max-vocab, or raise --min-count"
             ) from error
         return cls(input_vectors, output_vectors, dim, layout)
 
@@ -84,7 +82,7 @@ class Matrices:
 
     @property
     def word_outputs(self) -> NDArray[np.float32]:
-        """The (n_words, dim) view of the output vectors of the words; with a tree of its nodes, and a row of zeros."""
+        """The (n_words, dim) view of the output vectors of the words; with a tree, of its nodes and a row of zeros."""
         return self.output_vectors[: self.layout.n_words, : self.dim]
 
     def is_finite(self) -> bool:
@@ -98,7 +96,6 @@ def matrix_bytes(n_rows: int, dim: int) -> int:
 
 
 def _stride(dim: int) -> int:
-    """How many floats a row takes: `dim`, padded to whole cache lines."""
     return -(-dim // ROW_FLOATS) * ROW_FLOATS
 
 

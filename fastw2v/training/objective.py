@@ -1,4 +1,4 @@
-"""The options of training as the tables that the kernels read, and what trains by them."""
+"""The options of training as the tables and rows that the kernels use, and the trainer that they need."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from .matrices import Matrices, none_frozen
 from .softmax import SoftmaxTrainer
 
 LOSS_EVERY = 128
-"""The loss is taken of one step (a window, or a pair) in this many: 0.8 to 1.5 % of the time."""
+"""The loss is sampled at one step (a window, or a pair) in this many, which takes 0.8 to 1.5 % of the time."""
 
 HOT_NODES = 256
-"""Eight of the twelve nodes above a word of wiki8. With 32 of them, merged as often, hs made
-3.2 M words/s instead of 3.8, CBOW 4.8 instead of 6.2; 1024 are no better than 5 % faster."""
+"""The number of hot nodes. They are 8 of the 12 nodes above a word of wiki8. With 32, merged as often, hs trained 3.2 M
+words/s instead of 3.8, and CBOW 4.8 instead of 6.2; with 1024 it was at most 5 % faster."""
 
 HOT_WORDS = 64
-"""The most frequent words, a quarter of wiki8 after subsampling: with 2 threads 8.7 M words/s instead of 7.6, CBOW 10.9
-instead of 8.9. 256 words are no faster."""
+"""The number of hot words. They are a quarter of wiki8 after subsampling. With copies of them, 2 threads train 8.7 M
+words/s instead of 7.6, and CBOW 10.9 instead of 8.9; 256 words are no faster."""
 
 TURNS = 8
-"""How often a draw of negatives is used. On wiki8 once gives 6.4 M words/s, 2 times 7.1, 4 times 7.5, 8 times 7.7,
-64 times 7.9. Analogies stay: once 37.9 %, 4 times 37.9, 8 times 38.6; but 4 times in consecutive windows, which share
-contexts, 35.7."""
+"""How often a draw of negatives serves. On wiki8, 1 time gives 6.4 M words/s, 2 times 7.1, 4 times 7.5, 8 times 7.7 and
+64 times 7.9. Analogies stay as good: 37.9 % for 1 time, 37.9 for 4, 38.6 for 8. But if a draw serves 4 consecutive
+windows, which share contexts, they fall to 35.7."""
 
 MOST_DRAWS = 64
-"""Draws in turn for any window, so that their rows stay in the cache."""
+"""The most draws that serve in turn, however wide the window is: their rows are to stay in the cache."""
 
 
 class SpanTrainer(Protocol):
@@ -54,8 +54,7 @@ def span_trainer(matrices: Matrices, vocabulary: Vocabulary, config: TrainConfig
     windows = windows_of(vocabulary, config)._replace(is_frozen=matrices.is_frozen)
     if config.loss == "softmax":
         return SoftmaxTrainer(matrices, windows, config, threads)
-    objective = objective_of(vocabulary, config, matrices.layout)
-    return HogwildTrainer(matrices, windows, objective, config.seed, threads)
+    return HogwildTrainer(matrices, windows, objective_of(vocabulary, config), config.seed, threads)
 
 
 class HogwildTrainer:
@@ -77,9 +76,9 @@ class HogwildTrainer:
         # The pairs of a window are alike: when the loss is that of all pairs, the standard error counts windows.
         windows = self._windows if learn else self._windows._replace(by_window=True)
         visit = Pass(learn, LOSS_EVERY if learn else 1, self._seed, np.uint64(epoch))
-        inputs, outputs = self._matrices.input_vectors, self._matrices.output_vectors
+        inputs, outputs, layout = self._matrices.input_vectors, self._matrices.output_vectors, self._matrices.layout
         with in_parallel(self._threads):
-            train_spans(ids, spans, inputs, outputs, windows, *self._objective, visit, statistics)
+            train_spans(ids, spans, inputs, outputs, windows, *self._objective, layout, visit, statistics)
 
 
 def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
@@ -113,7 +112,7 @@ def new_matrices(
     return matrices if is_frozen is None else replace(matrices, is_frozen=is_frozen)
 
 
-def objective_of(vocabulary: Vocabulary, config: TrainConfig, layout: RowLayout) -> Objective:
+def objective_of(vocabulary: Vocabulary, config: TrainConfig) -> Objective:
     """Return the tables that give the kernel its output rows: the noise, or the Huffman paths."""
     by_path = config.loss == "hs"
     n_draws, n_turns = 2, 1  # two draws, so that each is made a step ahead
@@ -125,7 +124,6 @@ def objective_of(vocabulary: Vocabulary, config: TrainConfig, layout: RowLayout)
     return Objective(
         negatives=Negatives(n=0 if by_path else config.negative, n_draws=n_draws, n_turns=n_turns, noise=noise),
         paths=_paths_of(vocabulary) if by_path else _no_paths(len(vocabulary)),
-        layout=layout,
     )
 
 

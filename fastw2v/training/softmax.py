@@ -1,4 +1,4 @@
-"""Full softmax from the options: how large a batch, how long it would take."""
+"""Full softmax: batches of predictions by matrix products, on threads that share the blocks of the vocabulary."""
 
 from __future__ import annotations
 
@@ -13,39 +13,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import TrainConfig
-from ..corpus.corpus import Corpus
+from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra
+from ..kernels import statistics as columns
 from ..kernels.softmax import Groups, Predictions, add_steps, gather_predictions, take_exponentials, take_means
-from ..kernels.statistics import LOGIT_SUM, LOSS, LOSS_LOSS, LOSS_SIZE, N_PREDICTIONS, N_SAMPLES, N_TOKENS, SIZE, SIZE_SIZE
 from ..kernels.walk import MAX_SHIFT, Spans, Windows
 from .matrices import Matrices, matrix_bytes, none_frozen
 
-BLOCK = 2048
-"""The words of a block: with a batch of 256 their logits are 2 MB. 1024 and 4096 are as fast."""
-
 BATCH = 256
-"""Predictions trained at the same parameters. 64 gave the same quality on wiki8 at 0.6 of the speed; 1024 diverged on a
-vocabulary of 100 words at lr 0.05."""
+"""The number of predictions trained at the same parameters. 64 gave the same quality on wiki8 at 0.6 of the speed; 1024
+diverged on a vocabulary of 100 words at lr 0.05."""
 
 BATCH_OF_WHOLE_STEPS = 64
-"""The same for CBOW where each context word gets the whole step of the mean: it is several times as long."""
+"""The size of a batch for CBOW where each context gets the whole step of the mean, which is several times as long."""
+
+BLOCK = 2048
+"""The number of words in a block: with a batch of 256 their logits are 2 MB. 1024 and 4096 are as fast."""
 
 MOST_HOURS = 12.0
-"""Longer runs are refused unless forced."""
+"""The estimated time above which a run is refused unless forced."""
 
 SHARE_OF_PRODUCTS = 0.6
-"""What a batch reaches of the speed of its matrix products alone (benchmarks/softmax.py measures it)."""
+"""The speed of a batch as a share of that of its matrix products alone (benchmarks/softmax.py measures it)."""
 
 
 class SoftmaxTrainer:
-    """A `SpanTrainer` for full softmax: trains one span after the other, in batches.
+    """A `SpanTrainer` for full softmax, which trains one span after the other, in batches.
 
-    Raises MissingExtra where a number of threads is asked for that cannot be kept to: NumPy's BLAS is told to use one,
-    as the threads are ours, by the package threadpoolctl or the environment; else BLAS uses as many as it likes.
+    Its threads are its own, so NumPy's BLAS should use one: either the package threadpoolctl or the environment tells
+    it to. If neither does, BLAS uses as many threads as it likes; MissingExtra is raised if the user wants a certain
+    number of threads.
     """
 
     def __init__(self, matrices: Matrices, windows: Windows, config: TrainConfig, threads: int) -> None:
-        self._matrices, self._windows, self._config, self._threads = matrices, windows, config, threads
+        self._matrices, self._windows, self._seed, self._threads = matrices, windows, np.uint64(config.seed), threads
         if not _can_limit_blas():
             if config.threads is not None:
                 raise MissingExtra("threads with loss softmax, from Python,", "threadpoolctl")
@@ -57,23 +58,21 @@ class SoftmaxTrainer:
     ) -> None:
         """Train on the spans, or with `learn` False take their loss.
 
-        The windows are those of the other trainers. The loss is that of every prediction, and LOGIT_SUM the sum of the
-        losses.
+        The windows are those of the other losses. Every prediction is a sample, and LOGIT_SUM is the sum of losses.
         """
         predictions = _room_for_predictions(spans.length, self._windows)
-        seed = np.uint64(self._config.seed)
-        with _pool(self._threads) as pool:
+        with _thread_pool(self._threads) as pool:
             blocks = _Blocks(self._matrices.word_outputs, self._batch_size, self._threads, pool)
             for number, rate, totals in zip(spans.numbers, spans.learning_rates, statistics, strict=True):
-                n, totals[N_TOKENS] = gather_predictions(
-                    ids, number, spans.length, self._windows, seed, np.uint64(epoch), predictions
+                n, totals[columns.N_TOKENS] = gather_predictions(
+                    ids, number, spans.length, self._windows, self._seed, np.uint64(epoch), predictions
                 )
                 losses = np.empty(n)
                 n_batches = -(-n // self._batch_size)
                 for first in range(n_batches):
                     batch = slice(first, n, n_batches)
                     losses[batch] = self._train_batch(predictions, batch, blocks, rate if learn else np.float32(0))
-                _add_losses(totals, losses, predictions.windows[:n])
+                _fill_statistics(totals, losses, predictions.windows[:n])
 
     def _train_batch(
         self, predictions: Predictions, batch: slice, blocks: _Blocks, learning_rate: np.float32
@@ -82,28 +81,25 @@ class SoftmaxTrainer:
         inputs, outputs, dim = self._matrices.input_vectors, self._matrices.output_vectors, self._matrices.dim
         contexts = Groups(predictions.contexts, predictions.starts, batch.start, batch.step)
         centres = predictions.centres[batch].copy()
-        n = len(centres)
-        means = np.empty((n, inputs.shape[1]), np.float32)
+        means = np.empty((len(centres), inputs.shape[1]), np.float32)
         take_means(inputs, contexts, means)
         centre_rows = outputs[centres]
-        losses = blocks.take_log_sums(means[:, :dim]) - np.einsum("ij,ij->i", means, centre_rows)
+        losses: NDArray[np.float64] = blocks.take_log_sums(means[:, :dim]) - np.einsum("ij,ij->i", means, centre_rows)
         if learning_rate:
             steps = centre_rows * learning_rate
-            for pull in blocks.step(means[:, :dim], learning_rate):
+            for pull in blocks.move(means[:, :dim], learning_rate):
                 steps[:, :dim] -= pull
             add_steps(inputs, contexts, steps, self._windows.exact_mean, self._windows.is_frozen)
-            each_centre = Groups(centres, np.arange(n + 1), 0, 1)
+            each_centre = Groups(centres, np.arange(len(centres) + 1), 0, 1)
             add_steps(outputs, each_centre, means * learning_rate, False, none_frozen())
         return losses
 
 
 class _Blocks:
-    """The output vectors in blocks whose logits stay in the cache. The threads of the pool share the blocks of a batch.
+    """The output vectors in blocks whose logits stay in the cache, and which the threads of a pool share.
 
-    The exponentials of a block are taken against its own largest logit. The factor that puts this right is known when
-    all blocks have been seen, and goes to the small matrices: nothing of size batch x words is touched again but by
-    BLAS. BLAS itself should use one thread: where another process takes a core, BLAS's own threads wait for each other
-    by spinning, and a product takes 20 times as long instead of twice.
+    The exponentials of a block are relative to its own largest logit. The factor that corrects them is known only when
+    all blocks are done. It is applied to the small matrices, so that nothing of size batch x words is written again.
     """
 
     def __init__(self, outputs: NDArray[np.float32], batch_size: int, threads: int, pool: Executor) -> None:
@@ -112,9 +108,9 @@ class _Blocks:
         self._memory = np.empty((len(self._blocks), batch_size * length), np.float32)
         self._threads, self._pool = threads, pool
 
-    def take_log_sums(self, hidden: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return log sum_w exp(u_w.v) for each row v of `hidden`, (n, dim)."""
-        n = len(hidden)
+    def take_log_sums(self, means: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log sum_w exp(u_w.v) for each input row v of a batch, (n, dim)."""
+        n = len(means)
         self._powers = [
             memory[: n * len(block)].reshape(n, -1) for memory, block in zip(self._memory, self._blocks, strict=True)
         ]
@@ -122,62 +118,60 @@ class _Blocks:
 
         def take_powers(thread: int) -> None:
             for k in range(thread, len(self._blocks), self._threads):
-                np.matmul(hidden, self._blocks[k].T, out=self._powers[k])
+                np.matmul(means, self._blocks[k].T, out=self._powers[k])
                 take_exponentials(self._powers[k], largest[k], sums[k])
 
         list(self._pool.map(take_powers, range(self._threads)))
         top = largest.max(axis=0)
-        shares = np.exp(largest - top)
-        total = (shares * sums).sum(axis=0)
-        self._shares, self._total = shares, total
-        log_sums: NDArray[np.float64] = np.log(total, dtype=np.float64) + top
+        self._factors = np.exp(largest - top)
+        self._totals: NDArray[np.float32] = (self._factors * sums).sum(axis=0)
+        log_sums: NDArray[np.float64] = np.log(self._totals, dtype=np.float64) + top
         return log_sums
 
-    def step(self, hidden: NDArray[np.float32], learning_rate: np.float32) -> Iterator[NDArray[np.float32]]:
-        """Move the output vectors by -lr p_w v, after `take_log_sums`; return lr sum_w p_w u_w, a part from each thread."""
-        n = len(hidden)
-        shares = self._shares * (learning_rate / self._total)
+    def move(self, means: NDArray[np.float32], learning_rate: np.float32) -> Iterator[NDArray[np.float32]]:
+        """Move each output vector u_w by -lr p_w v, after `take_log_sums`; yield parts of lr sum_w p_w u_w."""
+        shares = self._factors * (learning_rate / self._totals)
 
         def move_blocks(thread: int) -> NDArray[np.float32]:
-            pull = np.zeros(hidden.shape, np.float32)
+            pull = np.zeros(means.shape, np.float32)
             for k in range(thread, len(self._blocks), self._threads):
                 block, powers, share = self._blocks[k], self._powers[k], shares[k, :, None]
                 pull += (powers @ block) * share
-                np.subtract(block, powers.T @ (hidden * share), out=block)
+                np.subtract(block, powers.T @ (means * share), out=block)
             return pull
 
         return self._pool.map(move_blocks, range(self._threads))
 
 
 def _room_for_predictions(span_length: int, windows: Windows) -> Predictions:
-    """Return arrays for the predictions of the longest span."""
     longest = span_length + MAX_SHIFT
-    most_contexts = 2 * windows.window * longest
-    most = longest if windows.by_mean else most_contexts
-    return Predictions(
-        contexts=np.empty(most_contexts, np.int32),
-        starts=np.empty(most + 1, np.int64),
-        centres=np.empty(most, np.int32),
-        windows=np.empty(most, np.int32),
-    )
+    n_contexts = 2 * windows.window * longest
+    n = longest if windows.by_mean else n_contexts
+    contexts, centres, numbers = np.empty(n_contexts, np.int32), np.empty(n, np.int32), np.empty(n, np.int32)
+    return Predictions(contexts, starts=np.empty(n + 1, np.int64), centres=centres, windows=numbers)
 
 
-def _add_losses(totals: NDArray[np.float64], losses: NDArray[np.float64], windows: NDArray[np.int32]) -> None:
-    """Fill the statistics of a span: each window is a sample. windows: (n,), the window of each prediction."""
-    window_sizes, window_losses = np.bincount(windows), np.bincount(windows, losses)
-    totals[[N_PREDICTIONS, SIZE]] = len(losses)
-    totals[N_SAMPLES] = len(window_sizes)
-    totals[[LOSS, LOGIT_SUM]] = losses.sum()
-    totals[LOSS_LOSS] = window_losses @ window_losses
-    totals[LOSS_SIZE] = window_losses @ window_sizes
-    totals[SIZE_SIZE] = window_sizes @ window_sizes
+def _fill_statistics(totals: NDArray[np.float64], losses: NDArray[np.float64], windows: NDArray[np.int32]) -> None:
+    """Fill the statistics of a span with the windows as samples. windows: (n,), the window of each prediction."""
+    sizes, losses_of_windows = np.bincount(windows), np.bincount(windows, losses)
+    totals[[columns.N_PREDICTIONS, columns.SIZE]] = len(losses)
+    totals[columns.N_SAMPLES] = len(sizes)
+    totals[[columns.LOSS, columns.LOGIT_SUM]] = losses.sum()
+    totals[columns.LOSS_LOSS] = losses_of_windows @ losses_of_windows
+    totals[columns.LOSS_SIZE] = losses_of_windows @ sizes
+    totals[columns.SIZE_SIZE] = sizes @ sizes
 
 
 @contextmanager
-def _pool(threads: int) -> Iterator[Executor]:
-    """Threads for blocks, with one thread of BLAS each. A run that diverges overflows in silence; its losses tell."""
-    ignoring = partial(np.seterr, all="ignore")  # NumPy keeps this setting for each thread
-    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=ignoring) as pool, np.errstate(all="ignore"):
+def _thread_pool(threads: int) -> Iterator[Executor]:
+    """Run a pool of threads, while BLAS uses one thread in each.
+
+    With threads of its own, BLAS waits for them by spinning: if another process takes a core, a product takes 20 times
+    as long instead of twice.
+    """
+    # A run that diverges overflows, which its losses tell. NumPy has this setting for each thread.
+    ignore = partial(np.seterr, all="ignore")
+    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=ignore) as pool, np.errstate(all="ignore"):
         yield pool
 
 
@@ -193,7 +187,7 @@ def _can_limit_blas() -> bool:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let a matrix product of NumPy use one thread, if the package threadpoolctl is there."""
+    """Limit NumPy's matrix products to one thread, if the package threadpoolctl is installed."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
@@ -203,14 +197,18 @@ def one_blas_thread() -> Iterator[None]:
             yield
 
 
-def refuse_absurd(text: Corpus, held_out: Corpus | None, windows: Windows, config: TrainConfig, threads: int) -> None:
-    """Raise InputError with the estimate if the training would take longer than `MOST_HOURS`."""
-    n_words = len(text.vocabulary)
-    counts = text.vocabulary.counts
+def refuse_absurd(
+    vocabulary: Vocabulary, n_tokens: int, n_held_out: int, windows: Windows, config: TrainConfig, threads: int
+) -> None:
+    """Raise InputError with an estimate if the training would take longer than `MOST_HOURS`, unless it is forced.
+
+    n_tokens, n_held_out: the tokens of the corpus and of the held-out text.
+    """
+    n_words, counts = len(vocabulary), vocabulary.counts
     kept = (counts @ (windows.keep / 2.0**32)) / counts.sum()
-    n_tokens = config.epochs * text.n_tokens + (config.epochs + 1) / 3 * (held_out.n_tokens if held_out else 0)
+    n_visited = config.epochs * n_tokens + (config.epochs + 1) / 3 * n_held_out
     n_contexts = 2 * config.window if config.fixed_window else config.window + 1
-    n_predictions = kept * n_tokens * (1 if windows.by_mean else n_contexts)
+    n_predictions = kept * n_visited * (1 if windows.by_mean else n_contexts)
     with one_blas_thread():
         seconds = n_predictions * n_words * _seconds_of_logit(config.dim) / SHARE_OF_PRODUCTS / threads
     if seconds > MOST_HOURS * 3600 and not config.force:
@@ -223,7 +221,7 @@ def refuse_absurd(text: Corpus, held_out: Corpus | None, windows: Windows, confi
 
 
 def _seconds_of_logit(dim: int) -> float:
-    """The time of the three matrix products of a batch, for one prediction and one word; measured now."""
+    """Measure the seconds that the matrix products of a batch take for one prediction and one word."""
     a, b = np.ones((BATCH, dim), np.float32), np.ones((dim, BLOCK), np.float32)
     best = np.inf
     for _ in range(5):

@@ -43,8 +43,8 @@ def test_formats_and_vocabulary(run, planted, tmp_path):
 
 
 def test_held_out_loss_and_its_curve(run, planted, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastw2v.training.lossplot.SECONDS_BETWEEN_PLOTS", 0)
-    monkeypatch.setattr("fastw2v.training.lossplot.SHARE_OF_TIME", 1)
+    monkeypatch.setattr("fastw2v.vectors.lossplot.SECONDS_BETWEEN_PLOTS", 0)
+    monkeypatch.setattr("fastw2v.vectors.lossplot.SHARE_OF_TIME", 1)
     (tmp_path / "held.txt").write_text(planted_text(seed=1, n_sentences=300))
     for suffix, start in ("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"):
         plot = tmp_path / f"loss.{suffix}"
