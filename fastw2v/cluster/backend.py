@@ -4,8 +4,6 @@ This process plans, watches and keeps the account. The rows of the model go from
 process only for checkpoints, for held-out text and at the end.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..config import TrainConfig
@@ -13,16 +11,16 @@ from ..corpus.paths import names_for_workers
 from ..corpus.pruning import Pruning
 from ..corpus.shards import Shard
 from ..errors import InputError, RunError
-from ..events import BytesRead, Callback
+from ..events import Callback
 from ..kernels.jit import MAX_THREADS
 from ..machine import available_threads
 from ..training.backend import compile_here, phase
 from ..training.request import Source
 from ..training.run import TrainingRun
+from ..training.warmup import compile_kernels
 from .connection import ClusterFailed, Connection
 from .corpus import ClusterCorpus, read_corpus
 from .loop import ClusterLoop
-from .replica import compile_on_worker
 from .tasks import Tasks
 from .workers import Workers
 
@@ -48,17 +46,13 @@ class ClusterBackend:
         compile_here(self._config, self.threads, self._callback)
         with phase("connect", self._callback):
             self._shards = self._workers.start(self.files)
-            threads = {worker: self._workers.threads_of(worker) for worker in self._workers.addresses}
-            compile_there, loss = compile_on_worker, self._config.loss
-            self._tasks.wait_for([self._tasks.submit(compile_there, n, loss, at=w) for w, n in threads.items()])
+            loss, threads_of = self._config.loss, self._workers.threads_of
+            submit, workers = self._tasks.submit, self._workers.addresses
+            self._tasks.wait_for([submit(compile_kernels, threads_of(worker), loss, at=worker) for worker in workers])
 
     def read(self, pruning: Pruning) -> ClusterCorpus:
         """Have the workers read the corpus."""
-
-        def on_bytes(n_bytes: int) -> None:
-            self._callback(BytesRead(n_bytes))
-
-        return read_corpus(self._tasks, self._shards, pruning, self._config.invalid_utf8, on_bytes)
+        return read_corpus(self._tasks, self._shards, pruning, self._config.invalid_utf8, self._callback)
 
     def train(self, run: TrainingRun) -> None:
         """Train in rounds. From now on the callback may end the training while this process waits."""

@@ -1,7 +1,5 @@
 """One model out of what several replicas made of it."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +7,9 @@ from .memory import uninitialized
 
 
 def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Combine the changes that replicas made to the same rows, each (n, dim) float32, to the change that is applied.
+    """Combine the changes that replicas made to the same rows, each (n, dim) float32: f * sum(changes).
 
-    It is f * sum(changes), with a factor f for each row:
+    The factor of each row is
 
         f = min(1, sum(|change|^2) / |sum(change)|^2)
 

@@ -1,10 +1,9 @@
 """The connection to a Dask cluster: clients by an address, for the command line, and what a client is asked for."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import re
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,39 +16,37 @@ CONNECT_SECONDS = 10.0
 
 
 class ClusterFailed(RunError):
-    """The cluster cannot go on."""
+    """The cluster cannot continue."""
 
 
 class DataLost(ClusterFailed):
-    """A worker is gone, or data that no worker has any more."""
+    """A worker is gone, or no worker has some of the data any more."""
 
 
 class Connection:
     """A Dask client whose failures are raised as our errors.
 
-    tell: receives the events of the cluster. It may be replaced, by one that ends the training with an exception.
+    tell: receives the events of the cluster. It may be replaced by a function that ends the training by an exception.
     """
 
     def __init__(self, client: Any, tell: Callable[[Event], object]) -> None:
         self.client, self.tell = client, tell
         self.address: str = client.scheduler.address
+        self._scheduler_lost = f"the Dask scheduler at {self.address} is gone"
 
     def poll(self) -> None:
-        """Tell that we wait. To be called twice a second or more. Raises ClusterFailed if the scheduler is gone."""
+        """Tell `Waiting`; to be called twice a second or more. Raises ClusterFailed if the scheduler is gone."""
         self.check_scheduler()
         self.tell(Waiting())
 
     def check_scheduler(self) -> None:
         """Raise ClusterFailed if the scheduler is gone."""
         if self.client.status != "running":
-            raise self._scheduler_lost()
-
-    def _scheduler_lost(self) -> ClusterFailed:
-        return ClusterFailed(f"the Dask scheduler at {self.address} is gone")
+            raise ClusterFailed(self._scheduler_lost)
 
     @contextlib.contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Raise DataLost for what Dask raises inside about a worker or data that is gone."""
+        """Raise DataLost for what Dask raises in the block about a worker or data that is gone."""
         from distributed import CancelledError
 
         self.check_scheduler()
@@ -61,17 +58,17 @@ class Connection:
             raise DataLost(f"a worker of {self.address} is gone, or its data: {error}") from error
 
     def threads_of_workers(self) -> dict[str, int]:
-        """The address of each worker that there is, and its threads. Raises ClusterFailed if the scheduler is gone."""
+        """The number of threads of each worker, by its address. Raises ClusterFailed if the scheduler is gone."""
         try:
             with self.translated_errors():
                 return dict(self.client.nthreads())
         except DataLost as error:
-            raise self._scheduler_lost() from error
+            raise ClusterFailed(self._scheduler_lost) from error
 
     def run(self, function: Callable[..., Any], *arguments: Any, workers: list[str]) -> dict[str, Any]:
-        """Call a function on workers, beside their tasks, and return what it returned on each.
+        """Call a function on workers, beside their tasks: the result of each, by its address.
 
-        Raises what it raised there if that is one of our errors, DataLost for an OSError (the worker is gone), and
+        Raises what the function raised if that is one of our errors, DataLost for an OSError (the worker is gone), and
         ClusterFailed for other exceptions.
         """
         with self.translated_errors():
@@ -85,13 +82,12 @@ class Connection:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message."""
     return str(error).partition("\n")[0]
 
 
 @contextlib.contextmanager
 def connected(address: str, threads: int | None = None) -> Iterator[Any]:
-    """Connect a client to the cluster at an address, or to one that is started on this machine: `local:N`.
+    """Connect a client to the cluster at an address, or for `local:N` to a cluster started on this machine.
 
     threads: of each of its N workers. Raises InputError for an address that is wrong, or where there is no scheduler.
     """
@@ -100,13 +96,12 @@ def connected(address: str, threads: int | None = None) -> Iterator[Any]:
     except ImportError:
         raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
     for logger in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-        logging.getLogger(logger).setLevel(logging.CRITICAL)  # what matters is told as an event
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # events tell what matters
     if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):
         raise InputError(f"dask is {address!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
     with contextlib.ExitStack() as closing:
         host, _, number = address.partition(":")
-        is_local = host == "local"
-        if is_local:
+        if host == "local":
             if not number.isdecimal() or int(number) < 1:
                 raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, as local:4")
             n_workers = int(number)
@@ -116,10 +111,10 @@ def connected(address: str, threads: int | None = None) -> Iterator[Any]:
             address = closing.enter_context(cluster)
         try:
             client = closing.enter_context(distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False))
-        except Exception as error:  # OSError, or what the kind of address is about: certificates, packages
+        except Exception as error:  # an OSError, or what some kinds of addresses raise: certificates, packages
             reason = f"{type(error).__name__}: {first_line(error)}"
             raise InputError(f"there is no Dask scheduler at {address}: {reason}. Start one: dask scheduler") from error
-        if is_local:
+        if host == "local":
             client.register_plugin(_no_interrupts())
         yield client
 
@@ -130,8 +125,6 @@ def _no_interrupts() -> Any:
 
     class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
         def setup(self, worker: Any) -> None:
-            import signal
-
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     return NoInterrupts()

@@ -1,6 +1,4 @@
-"""The training loop of a cluster: rounds of replicas, and what is done when workers are lost with their data."""
-
-from __future__ import annotations
+"""The training loop of a cluster: rounds of replicas, and the recovery from workers that are lost with their data."""
 
 import contextlib
 import time
@@ -22,7 +20,7 @@ from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spa
 from .tasks import Tasks
 
 MOST_LOSSES = 3
-"""How often in a row a round may lose its data before the run ends."""
+"""The run ends when a round loses its data more often than this."""
 
 
 class _Model(NamedTuple):
@@ -34,33 +32,32 @@ class _Model(NamedTuple):
 
 
 class ClusterLoop:
-    """The `Loop` of a run whose replicas are trained by the workers of `tasks`. Raises InputError for a bad position.
+    """The `Loop` of a run whose replicas the workers of `tasks` train. Raises InputError for a bad position.
 
-    The replicas start from `run.matrices`, which receive what they reached at checkpoints, for held-out text and at the
-    end; if no worker has the rows any more, the replicas start from them again.
+    The replicas start from `run.matrices`, which receive the trained rows for checkpoints, for held-out text and at the
+    end. If no worker has the rows any more, the replicas start from the matrices again.
     """
 
     def __init__(self, run: TrainingRun, corpus: ClusterCorpus, tasks: Tasks) -> None:
         self._run, self._corpus, self._tasks, self._workers = run, corpus, tasks, tasks.workers
         self._spans = ShardedSpans.of(corpus.ids_of_shards, run.schedule)
-        self._spans_done()  # which checks the position
-        counts, n_blocks = corpus.vocabulary.counts, n_blocks_for(len(tasks.workers.addresses))
+        self._spans_done()  # raises InputError
+        counts, n_blocks = corpus.vocabulary.counts, n_blocks_for(len(self._workers.addresses))
         self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
         self._job_there = tasks.submit_data(self._job)
         self._costs = RoundCosts()
         self._n_losses = 0
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
         self._dealt_to: list[str] = []
-        self._fetched = _Model([], [], run.position)  # what `run.matrices` is
+        self._fetched = _Model([], [], run.position)  # the one in `run.matrices`
         self._newest = self._fetched  # its position is the run's, which also moves on to the next epoch
         self._before: _Model | None = None  # the one before, as long as the newest has no spares
 
     def _spans_done(self) -> NDArray[np.bool_]:
-        """Which spans of the epoch are trained."""
         return spans_from_text(self._run.position.spans_done, self._spans.n)
 
     def train_epoch(self) -> None:
-        """Train what is left of the run's epoch. If rows are lost, the run goes back, even to an earlier epoch."""
+        """Train what is left of the run's epoch. If rows are lost, the run goes back, perhaps to an earlier epoch."""
         self._deal = None
         while not (is_done := self._spans_done()).all():
             try:
@@ -74,7 +71,7 @@ class ClusterLoop:
                 self._recover()
 
     def _place(self) -> None:
-        """Put the rows of `run.matrices` on the workers, and go back to where the run stood with them."""
+        """Put the rows of `run.matrices` on the workers, and go back to the position that they were trained to."""
         rows = self._job.by_frequency(self._run.matrices)
         blocks: list[Any] = []
         while (number := len(blocks)) < self._job.n_blocks:
@@ -101,8 +98,7 @@ class ClusterLoop:
                 self._workers.update()
                 self._go_back()
                 break
-        n_words = self._run.position.n_words
-        self._workers.tell_change(f"data was lost with a worker: going on after {n_words:,} words")
+        self._workers.tell_change(f"data was lost with a worker: going on after {self._run.position.n_words:,} words")
 
     def _go_back(self) -> None:
         for model in (self._newest_here(), self._before):
@@ -115,27 +111,25 @@ class ClusterLoop:
         return self._newest._replace(position=self._run.position)
 
     def _left_of(self, model: _Model) -> list[Any]:
-        """Futures of the blocks, or of their spares where only these are left. Empty if a block is lost."""
+        """Futures of the blocks, or of the spares of those that are lost. Empty if a spare is lost too."""
         copies = zip(*filter(None, (model.blocks, model.spares)), strict=True)
         blocks = [next(filter(self._tasks.has_data, futures), None) for futures in copies]
         return blocks if all(blocks) else []
 
     def fetch(self) -> None:
         """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
-        if self._newest.blocks is not self._fetched.blocks:
-            while True:
-                try:
-                    blocks = self._tasks.gather(self._newest.blocks)
-                    break
-                except DataLost:
-                    self._recover()
-            rows = self._job.by_frequency(self._run.matrices)
-            for number, block in enumerate(blocks):
-                self._job.block(rows, number).fill(block)
+        rows = self._job.by_frequency(self._run.matrices)
+        while self._newest.blocks is not self._fetched.blocks:
+            try:
+                for number, block in enumerate(self._tasks.gather(self._newest.blocks)):
+                    self._job.block(rows, number).fill(block)
+                break
+            except DataLost:
+                self._recover()
         self._fetched = self._newest_here()
 
     def fetch_what_is_left(self) -> None:
-        """`fetch` for a run that was stopped: where the rows are gone, the run goes back to what `run.matrices` is."""
+        """`fetch` for a run that was stopped: if the rows are lost, the run goes back to those in `run.matrices`."""
         try:
             self.fetch()
         except (DataLost, StopRequested):
@@ -150,14 +144,18 @@ class ClusterLoop:
         return self._deal
 
     def _train_round(self, deal: Deal) -> None:
-        """Train a round, and make its model the newest. A round that an exception ends counts for nothing."""
+        """Train a round, and make its model the newest. A round that an exception ends does not count."""
         run, tasks, workers = self._run, self._tasks, self._workers.addresses
         n_beats, n_spans = self._costs.costs().length_of_round(self._spans.n / len(workers))
         if len(workers) == 1:  # which has nobody to exchange rows with
             n_beats, n_spans = 1, n_beats * n_spans
         start = end = time.perf_counter()
-        beats = deal.take_round(n_beats, n_spans)
-        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, self._shares(beats))
+        beats, n_done = deal.take_round(n_beats, n_spans), run.position.n_spans
+        shares = []
+        for beat in beats:
+            shares.append([self._share(worker, spans, n_done) for worker, spans in zip(workers, beat, strict=True)])
+            n_done += sum(map(len, beat))
+        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, shares)
         spares = [] if self._newest.spares else self._copy_blocks()
         reached, times = run.position, []
         for spans, statistics in zip(beats, futures.statistics, strict=True):
@@ -172,8 +170,7 @@ class ClusterLoop:
             in_kernel = max(replica.seconds for replica in replicas)
             times.append(BeatTimes(end - start_of_beat, in_kernel, max(map(len, spans))))
             reached = reached.after(total, sum(map(len, spans)), times[-1].seconds)
-            [rate] = self._learning_rates(np.array([reached.n_spans]), len(workers))
-            last = Slice(total, times[-1].seconds, float(rate))
+            last = Slice(total, times[-1].seconds, float(self._learning_rates(np.array(reached.n_spans))))
             run.tell_progress(reached, last, len(workers), share_waited(times, end - start))
         tasks.wait_for(futures.blocks)
         blocks = tasks.detach(futures.blocks)
@@ -187,27 +184,18 @@ class ClusterLoop:
         n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(beats))
         run.tell(RoundEnded(len(workers), len(beats), n_bytes, seconds, share_waited(times, seconds)))
 
-    def _shares(self, beats: list[list[NDArray[np.int64]]]) -> list[list[Share]]:
-        """The work of each beat and replica. beats: their spans."""
-        workers, epoch, n_done = self._workers.addresses, self._run.position.epoch, self._run.position.n_spans
-        shares: list[list[Share]] = []
-        for beat in beats:
-            shares.append([])
-            for worker, spans in zip(workers, beat, strict=True):
-                rates = self._learning_rates(n_done + len(workers) * np.arange(len(spans)), len(workers))
-                pieces = self._spans.pieces(spans, rates)
-                there = [self._corpus.shards[piece.shard] for piece in pieces]
-                pieces = [piece._replace(shard=place) for place, piece in enumerate(pieces)]
-                shares[-1].append(Share(Work(epoch, self._workers.threads_of(worker), pieces), there))
-            n_done += sum(map(len, beat))
-        return shares
+    def _share(self, worker: str, spans: NDArray[np.int64], n_done: int) -> Share:
+        """The share of a worker in a beat that begins after `n_done` spans of the epoch."""
+        pieces = self._spans.pieces(spans, self._learning_rates(n_done + len(self._dealt_to) * np.arange(len(spans))))
+        work = Work(self._run.position.epoch, self._workers.threads_of(worker), pieces)
+        return Share(work, [self._corpus.shards[piece.shard] for piece in pieces])
 
-    def _learning_rates(self, n_done: NDArray[np.int64], n_replicas: int) -> NDArray[np.float32]:
-        """The rates after `n_done` spans of the epoch."""
+    def _learning_rates(self, n_done: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The rates of all replicas after `n_done` spans of the epoch."""
         n_spans, schedule = self._spans.n, self._run.schedule
         # Shards end with short spans, so there are more spans than on one machine.
         on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
-        return np.float32(rate_of_replicas(n_replicas)) * schedule.learning_rates(on_one_machine)
+        return np.float32(rate_of_replicas(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
 
     def _copy_blocks(self) -> list[Any]:
         """Futures of copies of the newest blocks, each on another worker. Empty where there is one worker."""
@@ -218,7 +206,7 @@ class ClusterLoop:
         return [self._tasks.copy(block, at=workers[place]) for block, place in zip(blocks, places, strict=True)]
 
     def _keep_spares(self, spares: list[Any]) -> None:
-        """Wait for the spares of the newest blocks. With them, the model before is not needed any more."""
+        """Wait for the spares of the newest blocks. With them the model before it is not needed any more."""
         self._tasks.wait_for(spares)
         self._newest = self._newest._replace(spares=self._tasks.detach(spares))
         if self._tasks.holders(self._newest.blocks) != self._tasks.holders(self._newest.spares):

@@ -1,6 +1,4 @@
-"""What a cluster would do for a run: time, memory and traffic, from sizes alone."""
-
-from __future__ import annotations
+"""Time, memory and traffic of a run on a cluster, from its sizes alone."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,23 +12,23 @@ WORDS_PER_SECOND = 4.2e6
 """The speed of a worker of one thread, at dim 100."""
 
 THREAD_SHARE = 0.83
-"""What each further thread adds, as a share of that speed."""
+"""The share of that speed that each further thread adds."""
 
 SECONDS_OF_AN_EXCHANGE, SECONDS_OF_A_TASK = 0.024, 0.0018
-"""The time of an exchange before its first byte moves, and what the scheduler takes for each of its tasks."""
+"""The time of an exchange before its first byte moves, and the scheduler's time for each of its tasks."""
 
 SECONDS_OF_A_BYTE = 4.3e-9
-"""The time for each byte of the model, to take it apart, combine it and put it together again."""
+"""The time to take apart, combine and put together again a byte of the model."""
 
 MODELS_OF_A_WORKER = 5
-"""How many models the memory of a worker holds at most: its replica, what that was, changes, blocks, copies."""
+"""The most models in the memory of a worker: its replica, as it is and as it was, changes, blocks and copies."""
 
 
 class PlannedRun(NamedTuple):
     """A run of skip-gram with 5 negatives.
 
     n_words: of the vocabulary. n_tokens: of the corpus. threads: of each node. bandwidth: bytes/s between nodes.
-    words_per_second: of one node, as a short run on it tells; by default it is estimated from `threads` and `dim`.
+    words_per_second: of one node, as a short run on it tells; by default estimated from `threads` and `dim`.
     """
 
     n_words: int

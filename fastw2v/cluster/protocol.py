@@ -1,10 +1,8 @@
-"""The protocol of a round: which tasks it has, on which workers, and what it sends.
+"""The protocol of a round: its tasks, where they run, and what they send.
 
 Every replica starts from the same model and trains its own spans in several beats. After each beat the replicas
-exchange what they changed in their most frequent rows, after the last beat what they changed in all rows.
+exchange the changes of their most frequent rows, after the last beat those of all rows.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,18 +10,18 @@ from typing import Any, NamedTuple
 from .replica import Work, combine_block, n_frequent_rows, take_changes, take_frequent, take_statistics, train_beat
 
 MOST_BLOCKS = 16
-"""The most blocks that the model is cut into, else one for each worker: an exchange is workers x blocks tasks."""
+"""The most blocks that the model is cut into; otherwise one for each worker. An exchange has workers x blocks tasks."""
 
 
 class Share(NamedTuple):
-    """The work of one replica in one beat. shards: futures of the shards that it needs."""
+    """The work of one replica in one beat. shards: futures, one for each piece of the work."""
 
     work: Work
     shards: list[Any]
 
 
 class Round(NamedTuple):
-    """Futures of what a round gives: the `BeatStatistics` of each beat and worker, and the blocks of the new model."""
+    """The futures of a round: of the `BeatStatistics` of each beat and worker, and of the blocks of the new model."""
 
     statistics: list[list[Any]]
     blocks: list[Any]
@@ -63,27 +61,25 @@ def submit_round(submit: Submit, job: Any, blocks: list[Any], workers: list[str]
 
 
 def n_blocks_for(n_workers: int) -> int:
-    """Into how many blocks the model is cut."""
+    """The number of blocks that the model is cut into."""
     return min(MOST_BLOCKS, n_workers)
 
 
 def tasks_of_exchange(n_workers: int) -> int:
-    """How many tasks a beat and its exchange are: those of a round of one beat, which are submitted to nobody."""
-    blocks, workers, no_share = [None] * n_blocks_for(n_workers), [""] * n_workers, Share(Work(0, 0, []), [])
-    submitted: list[Any] = []
-    submit_round(lambda task, *_, at: submitted.append(task), None, blocks, workers, [[no_share] * n_workers])
-    return len(submitted)
+    """The number of tasks of a beat and its exchange: workers train, tell, and give their changes of each block."""
+    n_blocks = n_blocks_for(n_workers)
+    return n_workers * (2 + n_blocks) + n_blocks
 
 
 def exchange_bytes(n_workers: int, n_rows: int, dim: int) -> int:
-    """How many bytes each worker sends when `n_rows` rows of both matrices are exchanged.
+    """The bytes that each worker sends when `n_rows` rows of both matrices are exchanged.
 
-    It sends changes to those that combine them, and what it combined to all: 2 (n - 1) / n of the rows' bytes, almost
-    the same for any number of workers.
+    It sends its changes to those that combine them, and what it has combined to all: 2 (n - 1) / n of the rows' bytes,
+    almost the same for any number of workers.
     """
     return round(2 * (n_workers - 1) / n_workers * 2 * 4 * n_rows * dim)
 
 
 def bytes_of_round(n_workers: int, n_words: int, dim: int, n_beats: int) -> int:
-    """How many bytes each worker sends in the exchanges of a round."""
+    """The bytes that each worker sends in the exchanges of a round."""
     return exchange_bytes(n_workers, n_words + (n_beats - 1) * n_frequent_rows(n_words), dim)

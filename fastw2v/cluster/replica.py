@@ -1,14 +1,12 @@
 """What the workers compute in a round: pure functions of their arguments, which may be run again anywhere.
 
-The rows of the model are kept in blocks, so that all workers combine equal parts: row i, the most frequent being row 0,
-is in block i % n_blocks.
+The model is cut into blocks, so that all workers combine equal parts: row i, the most frequent being row 0, is in block
+i % n_blocks.
 """
-
-from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,35 +14,34 @@ from numpy.typing import NDArray
 from ..config import TrainConfig
 from ..corpus.shards import EncodedShard
 from ..corpus.vocabulary import Vocabulary
-from ..kernels.jit import MAX_THREADS, Float32s
+from ..kernels.jit import MAX_THREADS
 from ..kernels.statistics import STATISTICS
 from ..kernels.walk import Spans
 from ..training.matrices import Matrices, none_frozen
 from ..training.objective import row_layout, span_trainer
-from ..training.warmup import compile_kernels
 from .combine import combine
 from .memory import uninitialized
 from .rounds import Piece
 
 FREQUENT_SHARE = 0.05
-"""The share of the rows, the most frequent, that is exchanged after each beat: 3 of 4 words of subsampled wiki8."""
+"""The share of the rows that is exchanged after each beat, the most frequent: 3 of 4 tokens of subsampled wiki8."""
 
 
 class Rows(NamedTuple):
     """Some rows of both matrices, or what is added to them: the most frequent first, each (n, dim) float32."""
 
-    inputs: Float32s
-    outputs: Float32s
+    inputs: NDArray[np.float32]
+    outputs: NDArray[np.float32]
 
-    def fill(self, values: Rows) -> None:
-        """Set all rows to these values."""
+    def fill(self, values: Self) -> None:
+        """Copy the values into all rows."""
         for matrix, value in zip(self, values, strict=True):
             matrix[:] = value
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all tasks of a run must know. counts: of the words of the vocabulary, (n_words,)."""
+    """What all tasks of a run must know. counts: of each word of the vocabulary, (n_words,)."""
 
     config: TrainConfig
     counts: NDArray[np.int64]
@@ -54,7 +51,6 @@ class Job:
 
     @property
     def n_words(self) -> int:
-        """The number of rows of each matrix."""
         return len(self.counts)
 
     def empty_matrices(self, threads: int) -> Matrices:
@@ -64,7 +60,7 @@ class Job:
         return replace(matrices, is_frozen=np.array(self.is_frozen))  # what was received is read-only
 
     def by_frequency(self, matrices: Matrices) -> Rows:
-        """Views of the rows of a model, the most frequent first: of a tree's nodes these are the last."""
+        """Views of the rows of a model, the most frequent first: the last ones of a tree's nodes."""
         outputs = matrices.word_outputs
         return Rows(matrices.word_inputs, outputs[::-1] if self.config.loss == "hs" else outputs)
 
@@ -79,12 +75,12 @@ class Job:
 
 
 def n_frequent_rows(n_words: int) -> int:
-    """How many rows of each matrix are exchanged after each beat."""
+    """The number of rows of each matrix that are exchanged after each beat."""
     return max(1, int(FREQUENT_SHARE * n_words))
 
 
 class Work(NamedTuple):
-    """What a replica trains in a beat. The shard of a piece is its place among the shards that come with the work."""
+    """What a replica trains in a beat."""
 
     epoch: int
     threads: int
@@ -93,7 +89,7 @@ class Work(NamedTuple):
 
 
 class BeatStatistics(NamedTuple):
-    """What is told of a replica's beat. total: its summed statistics, (STATISTICS,)."""
+    """What this process learns of a replica's beat. total: its summed statistics, (STATISTICS,)."""
 
     total: NDArray[np.float64]
     seconds: float  # in the kernels, and for the tables that they need
@@ -104,16 +100,16 @@ class Beat(NamedTuple):
 
     statistics: BeatStatistics
     rows: Rows | None  # all rows of the replica, for the next beat; None after the last one
-    changes: list[Rows]  # what it added to the frequent rows of each block; after the last beat to all of its rows
+    changes: list[Rows]  # what it added to the frequent rows of each block, after the last beat to all of its rows
 
 
 def train_beat(
     job: Job, work: Work, shards: list[EncodedShard], blocks: list[Rows], earlier: Beat | None, frequent: list[Rows]
 ) -> Beat:
-    """Train a replica on its share of a beat, and take what it has changed.
+    """Train a replica on its share of a beat, and take its changes.
 
-    It starts from the blocks; after the first beat from what `earlier` left, and from the frequent rows of each block
-    as the last exchange has left them. blocks: may be empty between the first and the last beat.
+    It starts from the blocks; after the first beat from the rows of the `earlier` one, but with the frequent rows of
+    each block from the last exchange. blocks: may be empty between the first and the last beat.
     """
     threads = min(work.threads, MAX_THREADS)
     matrices = job.empty_matrices(threads)
@@ -130,8 +126,9 @@ def train_beat(
     changes = []
     for number in range(job.n_blocks):
         now = job.block(rows, number, frequent=not work.is_last)
-        before = _start_of_block(blocks[number : number + 1], frequent[number : number + 1])
-        changes.append(Rows(*(_by_parts(np.subtract, *pair) for pair in zip(now, before, strict=True))))
+        out = Rows(*(uninitialized(matrix.shape) for matrix in now))
+        before = blocks[number : number + 1], frequent[number : number + 1]
+        changes.append(_with_start_of_block(np.subtract, now, *before, out))
     return Beat(statistics, None if work.is_last else rows, changes)
 
 
@@ -139,20 +136,16 @@ def _train(job: Job, matrices: Matrices, threads: int, work: Work, shards: list[
     start = time.perf_counter()
     train_spans = span_trainer(matrices, Vocabulary([], job.counts), job.config, threads)
     total = np.zeros(STATISTICS)
-    for place, numbers, learning_rates in work.pieces:
-        shard = shards[place]
-        statistics = np.zeros((len(numbers), STATISTICS))
-        spans = Spans(np.array(numbers), np.array(learning_rates), job.span_length)
-        train_spans(_read_only(shard.ids), spans, stream_of_shard(work.epoch, shard.number), statistics)
+    for piece, shard in zip(work.pieces, shards, strict=True):
+        statistics = np.zeros((len(piece.numbers), STATISTICS))
+        spans = Spans(np.array(piece.numbers), np.array(piece.learning_rates), job.span_length)
+        ids = shard.ids.view()
+        ids.flags.writeable = (
+            False  # like received arrays; others are another type to Numba, which would compile for it
+        )
+        train_spans(ids, spans, stream_of_shard(work.epoch, shard.number), statistics)
         total += statistics.sum(axis=0)
     return BeatStatistics(total, time.perf_counter() - start)
-
-
-def _read_only(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """A view that cannot be written. Received arrays are read-only, others not: two types to Numba, which compiles."""
-    ids = ids.view()
-    ids.flags.writeable = False
-    return ids
 
 
 def stream_of_shard(epoch: int, shard: int) -> int:
@@ -160,37 +153,28 @@ def stream_of_shard(epoch: int, shard: int) -> int:
     return (shard + 1) << 32 | epoch
 
 
-def _start_of_block(block: list[Rows], frequent: list[Rows]) -> list[list[Float32s]]:
-    """The rows of a block at the beginning of a beat, of each matrix: consecutive parts, as far as they are known."""
-    if not frequent or not block:
-        return [[matrix] for matrix in (block or frequent)[0]]
-    return [[new, old[len(new) :]] for new, old in zip(frequent[0], block[0], strict=True)]
-
-
-def _by_parts(operation: np.ufunc, rows: Float32s, parts: list[Float32s], out: Float32s | None = None) -> Float32s:
-    """operation(rows, concatenate(parts)), as far as `rows` goes, without the concatenation."""
-    out = uninitialized(rows.shape) if out is None else out
-    row = 0
-    for part in parts:
-        stop = min(row + len(part), len(rows))
-        operation(rows[row:stop], part[: stop - row], out=out[row:stop])
-        row = stop
+def _with_start_of_block(operation: np.ufunc, rows: Rows, block: list[Rows], frequent: list[Rows], out: Rows) -> Rows:
+    """operation(rows, rows of a block at the start of a beat): the frequent ones first, the others from the block."""
+    for i, matrix in enumerate(rows):
+        row = 0
+        for part in [*frequent, *block]:
+            before = part[i][row : len(matrix)]
+            stop = row + len(before)
+            operation(matrix[row:stop], before, out=out[i][row:stop])
+            row = stop
     return out
 
 
 def take_statistics(beat: Beat) -> BeatStatistics:
-    """The statistics of a replica's beat."""
     return beat.statistics
 
 
 def take_frequent(job: Job, block: Rows, number: int) -> Rows:
-    """The frequent rows of block `number`."""
     n_rows = len(range(number, n_frequent_rows(job.n_words), job.n_blocks))
     return Rows(*(matrix[:n_rows] for matrix in block))
 
 
 def take_changes(beat: Beat, number: int) -> Rows:
-    """What a replica has changed in block `number`."""
     return beat.changes[number]
 
 
@@ -199,11 +183,5 @@ def combine_block(block: list[Rows], frequent: list[Rows], changes: list[Rows]) 
 
     block, frequent: the block and its frequent rows before it, or empty lists. changes: those of each replica.
     """
-    added = [combine(list(of_matrix)) for of_matrix in zip(*changes, strict=True)]
-    before = _start_of_block(block, frequent)
-    return Rows(*(_by_parts(np.add, new, old, out=new) for new, old in zip(added, before, strict=True)))
-
-
-def compile_on_worker(threads: int, loss: str) -> None:
-    """Compile what the tasks need, or load it from the cache."""
-    compile_kernels(min(threads, MAX_THREADS), loss)
+    combined = Rows(*(combine(list(of_matrix)) for of_matrix in zip(*changes, strict=True)))
+    return _with_start_of_block(np.add, combined, block, frequent, out=combined)

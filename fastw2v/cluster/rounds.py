@@ -1,7 +1,5 @@
 """What each replica trains in a round, and how long a round is."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 import math
@@ -9,7 +7,7 @@ import statistics
 import zlib
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +30,14 @@ class ShardedSpans(NamedTuple):
     starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, n_ids: list[int], schedule: Schedule) -> ShardedSpans:
-        """The spans of shards that have `n_ids` ids each."""
+    def of(cls, n_ids: list[int], schedule: Schedule) -> Self:
+        """The spans of shards with these numbers of ids."""
         lengths = [-(-n // schedule.span_length) for n in n_ids]
         return cls(np.concatenate([[0], np.cumsum(lengths)]))
 
     @property
     def n(self) -> int:
-        """How many spans there are in all shards."""
+        """The number of spans in all shards."""
         return int(self.starts[-1])
 
     def pieces(self, spans: NDArray[np.int64], learning_rates: NDArray[np.float32]) -> list[Piece]:
@@ -53,34 +51,31 @@ class ShardedSpans(NamedTuple):
         ]
 
     def shards_of(self, spans: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The shard of each span."""
         return np.searchsorted(self.starts, spans, side="right") - 1
 
 
 MIXED_SHARDS = 64
-"""How many of its shards a replica mixes, so that it visits their spans in a random order.
-
-Where it takes one shard after the other, 2 replicas solve 36.7 % of the analogies of wiki8 instead of 37.3, as with a
-corpus that is not shuffled. To mix all shards of a large corpus, all of them would have to be in memory at once.
-"""
+"""The number of shards whose spans a replica visits in one random order. One shard after the other, 2 replicas solve
+36.7 % of the analogies of wiki8 instead of 37.3, as with a corpus that is not shuffled. To mix all shards of a large
+corpus, all of them would have to be in memory at once."""
 
 
 @dataclass
 class Deal:
     """The spans of an epoch that are not trained yet, dealt out to the replicas in equal parts.
 
-    A replica gets spans of shards that it has, as far as possible. It visits its shards group by group, and the spans
-    of a group in a random order, which depends on the seed, the epoch, what is left and who has it.
+    As far as possible, a replica gets spans of shards that it has. It visits its shards group by group, and the spans
+    of a group in a random order, which depends on the seed, the epoch, the spans that are left and who has them.
     """
 
     parts: list[NDArray[np.int64]]  # the spans of each replica
-    n_taken: int = 0  # so many of each part have been taken
+    n_taken: int = 0  # of each part
 
     @classmethod
     def of(
         cls, spans: ShardedSpans, is_done: NDArray[np.bool_], holders: list[int], n_replicas: int, seed: tuple[int, int]
-    ) -> Deal:
-        """Deal out the spans that are not done. holders: the replica that has each shard. seed: and the epoch."""
+    ) -> Self:
+        """Deal out the spans that are not done. holders: the replica that has each shard. seed: with the epoch."""
         left = np.flatnonzero(~is_done)
         holder_of_span = np.repeat(holders, np.diff(spans.starts))
         left = left[np.argsort(holder_of_span[left], kind="stable")]
@@ -94,7 +89,7 @@ class Deal:
 
     @property
     def n_left(self) -> int:
-        """How many spans the longest part still has."""
+        """The number of spans that the longest part still has."""
         return max(map(len, self.parts)) - self.n_taken
 
     def take(self, n_spans: int) -> list[NDArray[np.int64]]:
@@ -106,7 +101,7 @@ class Deal:
     def take_round(self, n_beats: int, n_spans: int) -> list[list[NDArray[np.int64]]]:
         """Take the spans of each beat and replica of a round: about `n_beats` beats of `n_spans` spans of a replica.
 
-        They are such that the rounds that are left of the epoch are about equally long, and none is a short remainder.
+        The rounds that are left of the epoch will be about equally long, and none a short remainder.
         """
         n_rounds = max(1, round(self.n_left / (n_beats * n_spans)))
         n_spans = -(-self.n_left // (n_rounds * n_beats))
@@ -139,21 +134,21 @@ MOST_BEATS = 16
 """The most beats that a round has."""
 
 LEAST_BEATS = 4
-"""The beats of the one round of a short epoch. On wiki8 with 2 replicas one exchange in an epoch loses 2 % of the
+"""The beats of a round that is a whole, short epoch. On wiki8 with 2 replicas one exchange in an epoch loses 2 % of the
 analogies; three more exchanges of the frequent rows bring them back."""
 
 
 class Costs(NamedTuple):
-    """How many seconds an exchange of all rows, an exchange of the frequent rows, and a span of one replica take."""
+    """The seconds of an exchange of all rows, of an exchange of the frequent rows, and of a span of one replica."""
 
     full: float
     frequent: float
     span: float
 
     def length_of_round(self, n_spans_of_epoch: float) -> tuple[int, int]:
-        """How many beats a round has, and how many spans a replica trains in each: as few as `MOST_WAITING` allows.
+        """The beats of a round, and the spans that a replica trains in each: as few as `MOST_WAITING` allows.
 
-        About half of that share goes to the exchanges of frequent rows. n_spans_of_epoch: of one replica. If these are
+        About half of that share goes to the exchanges of frequent rows. n_spans_of_epoch: of one replica. If they are
         too few for such a round, the epoch is one round of `LEAST_BEATS` beats: a corpus that small needs no cluster.
         """
         n_beats = int(np.clip(1 + self.full / self.frequent, 2, MOST_BEATS))
@@ -165,7 +160,7 @@ class Costs(NamedTuple):
 
 
 class BeatTimes(NamedTuple):
-    """What one beat took. in_kernel: the seconds of the slowest replica. n_spans: of the replica that had the most."""
+    """The seconds of one beat. in_kernel: those of the slowest replica. n_spans: of the replica that had the most."""
 
     seconds: float  # with the exchange
     in_kernel: float
@@ -173,31 +168,29 @@ class BeatTimes(NamedTuple):
 
 
 def share_waited(beats: list[BeatTimes], seconds: float) -> float:
-    """The share of so many seconds that was not spent in the kernels."""
+    """The share of the `seconds` of some beats that was not spent in the kernels."""
     return 1 - sum(beat.in_kernel for beat in beats) / seconds
 
 
 FIRST_COSTS = Costs(full=0.3, frequent=0.1, span=0.005)
-"""What a round is assumed to cost until one has been measured."""
+"""The costs that are assumed until a round has been measured."""
 
 MEASURED_ROUNDS = 3
-"""The costs are medians over so many rounds, the last ones."""
+"""The number of rounds, the last ones, over which costs are medians."""
 
 
 class RoundCosts:
-    """What the last rounds cost."""
+    """The costs of the last rounds."""
 
     def __init__(self) -> None:
         self._measured: deque[Costs] = deque(maxlen=MEASURED_ROUNDS)
 
     def costs(self) -> Costs:
-        """The median costs of the last rounds, or `FIRST_COSTS`."""
-        if not self._measured:
-            return FIRST_COSTS
-        return Costs(*(statistics.median(values) for values in zip(*self._measured, strict=True)))
+        """The medians over the last rounds, or `FIRST_COSTS`."""
+        return Costs(*map(statistics.median, zip(*(self._measured or [FIRST_COSTS]), strict=True)))
 
     def measure(self, beats: list[BeatTimes], seconds: float) -> None:
-        """Learn from a round that took `seconds`. The exchange of its last beat is that of all rows."""
+        """Learn from the beats of a round that took `seconds`: the last one ended with an exchange of all rows."""
         exchanges = [beat.seconds - beat.in_kernel for beat in beats[1:]]
         frequent = statistics.median(exchanges) if exchanges else self.costs().frequent
         in_kernel = sum(beat.in_kernel for beat in beats)

@@ -1,7 +1,6 @@
 """Tasks on a Dask cluster: pure functions, which Dask may run again, and their results, which stay on the workers."""
 
-from __future__ import annotations
-
+import itertools
 import pickle
 import threading
 import time
@@ -17,10 +16,10 @@ from .connection import ClusterFailed, Connection, DataLost, first_line
 from .workers import POLL_SECONDS, Workers
 
 ATTEMPTS = 3
-"""How often a task may raise an exception before the run ends."""
+"""The run ends when a task has raised an exception this often."""
 
 CHECK_SECONDS = 5.0
-"""How often the scheduler is asked, while tasks are waited for, whether there are workers at all."""
+"""While tasks are waited for, the scheduler is asked this often whether there are any workers."""
 
 
 class Tasks:
@@ -29,27 +28,24 @@ class Tasks:
     def __init__(self, connection: Connection, workers: Workers) -> None:
         self.workers = workers
         self._connection, self._client = connection, connection.client
-        self._n_keys, self._run_name = 0, uuid.uuid4().hex[:12]
-        self._reaches_workers = True  # this process itself, not only through the scheduler
+        run_name = uuid.uuid4().hex[:12]
+        self._key_suffixes = (f"{run_name}-{number}" for number in itertools.count())
+        self._reaches_workers = True  # not only through the scheduler
 
     def submit(self, function: Callable[..., Any], *arguments: Any, at: str | None = None) -> Any:
-        """Submit a task, and return its future. at: the worker that runs it, if that lives.
+        """Submit a task, and return its future. at: the worker that runs it, if it is alive.
 
-        Name a worker only for the tasks of one round: if all workers die, Dask waits for that one to come back.
+        Name a worker only for the tasks of one round: if all workers die, Dask waits for the named one to come back.
         """
         self._connection.check_scheduler()
         where: dict[str, Any] = {"workers": [at], "allow_other_workers": True} if at else {}
-        if self.workers.refused:  # else they might run it
+        if self.workers.refused:  # they must not run it
             where = {"workers": self.workers.addresses}
-        key = self._new_key(function.__name__.replace("_", "-"))
+        key = f"{function.__name__.replace('_', '-')}-{next(self._key_suffixes)}"
         return self._client.submit(function, *arguments, key=key, retries=ATTEMPTS - 1, **where)
 
-    def _new_key(self, name: str) -> str:
-        self._n_keys += 1
-        return f"{name}-{self._run_name}-{self._n_keys}"
-
     def submit_data(self, data: Any) -> Any:
-        """A future of data that cannot be lost: the scheduler has it, packed, to make it again. For some MB."""
+        """A future of some MB of data that cannot be lost: the scheduler has them, packed, to make them again."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             return self.submit(_unpack, zlib.compress(pickle.dumps(data), 1))
@@ -64,9 +60,9 @@ class Tasks:
         return self.submit(_same, future, at=at)
 
     def wait_for(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> None:
-        """Wait until all of the tasks are done; call `on_done` with the number of each, in their order.
+        """Wait until all tasks are done; call `on_done` with the number of each, in their order.
 
-        Raises what a task raised if that is one of our errors, else ClusterFailed; and whatever the events raise.
+        Raises what a task raised if that is one of our errors, else ClusterFailed; and what `Connection.tell` raises.
         """
         last_check = time.monotonic()
         for number, future in enumerate(futures):
@@ -87,12 +83,11 @@ class Tasks:
         self._connection.poll()
 
     def result(self, future: Any) -> Any:
-        """Wait for one task and return its result."""
         self.wait_for([future])
         return self.gather([future])[0]
 
     def gather(self, futures: list[Any]) -> list[Any]:
-        """The results of tasks that are done, from the workers themselves if they can be reached. Raises DataLost."""
+        """The results of tasks that are done, from the workers themselves if we can reach them. Raises DataLost."""
         with self._connection.translated_errors():
             if self._reaches_workers:
                 try:
@@ -102,14 +97,13 @@ class Tasks:
             return list(self._client.gather(futures))
 
     def holders(self, futures: list[Any]) -> list[int]:
-        """The place among the workers of one that has the data of each future, or their number if none has."""
+        """For each future, the place among the workers of one that has its data, or their number if none has it."""
         workers_of_key = self._who_has(futures)
         place_of = {worker: place for place, worker in enumerate(self.workers.addresses)}
         none = len(place_of)
         return [min((place_of.get(w, none) for w in workers_of_key[f.key]), default=none) for f in futures]
 
     def has_data(self, future: Any) -> bool:
-        """Whether a worker has the data of a future."""
         return not future.cancelled() and all(self._who_has([future]).values())
 
     def _who_has(self, futures: list[Any]) -> dict[str, list[str]]:
@@ -119,13 +113,13 @@ class Tasks:
     def detach(self, futures: list[Any]) -> list[Any]:
         """Futures of the same data, where it is, without the tasks that made it. Raises DataLost.
 
-        Dask remembers how to make again whatever a task came from. Without this it would remember every round from the
-        first one on, and train all of them again for one block that is lost. So the workers enter their data under new
-        keys, as Dask's own `scatter` does with what it sends them.
+        Dask remembers how to make again all that the data of a future came from: every round from the first one on, all
+        of which it would train again if one block were lost. So the workers enter their data under new keys, as Dask's
+        own `scatter` does.
         """
         from distributed import Future
 
-        new_keys = {future.key: self._new_key("block") for future in futures}
+        new_keys = {future.key: f"block-{next(self._key_suffixes)}" for future in futures}
         renamed: dict[str, dict[str, str]] = {}  # by the worker that has the data
         for key, holders in self._who_has(futures).items():
             if not holders:
@@ -145,7 +139,7 @@ class Tasks:
 
 
 def _failure(future: Any) -> Exception:
-    """What to raise for a task that failed for good."""
+    """The exception to raise for a task that Dask does not try again."""
     error = future.exception()
     if isinstance(error, Fastw2vError):
         return error

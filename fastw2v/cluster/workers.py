@@ -1,6 +1,4 @@
-"""The workers of a cluster that take part in a run: they may come and go while it works."""
-
-from __future__ import annotations
+"""The workers of a cluster that take part in a run. They may come and go while it works."""
 
 import time
 from collections.abc import Sequence
@@ -11,52 +9,48 @@ from ..events import ClusterChanged
 from .connection import ClusterFailed, Connection
 
 POLL_SECONDS = 0.25
-"""The time between two `Waiting` events, at which signals are handled, and between two questions to the scheduler."""
+"""The time between two `Waiting` events, when signals are handled, and between two questions to the scheduler."""
 
 FIRST_PATIENCE, PATIENCE = 15.0, 300.0
-"""How many seconds a run without workers waits: for the first one, and after the last one is gone."""
+"""The seconds that a run without workers waits: for the first one, and after the last one is gone."""
 
 
 class Workers:
-    """The workers that take part. threads: how many each of them computes with, None for as many as it has."""
+    """The workers that take part. threads: the number that each of them computes with, None for all that it has."""
 
     def __init__(self, connection: Connection, threads: int | None) -> None:
         self._connection, self._threads = connection, threads
-        self.refused: set[str] = set()  # those that take no part
+        self.refused: set[str] = set()  # the addresses of those that take no part
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
         self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
 
     @property
     def addresses(self) -> list[str]:
-        """The addresses of those that take part, in the order in which they joined."""
         return list(self._threads_of_workers)
 
     def threads_of(self, worker: str) -> int:
-        """How many threads a worker computes with."""
         return self._threads or self._threads_of_workers[worker]
 
     def start(self, names: Sequence[str]) -> list[Shard]:
-        """Check and add the workers that there are, and return the shards of the corpus as the first of them finds it.
+        """Check and add the workers that there are; return the shards of the corpus as the first of them finds it.
 
-        names: paths, globs, directories and URLs of the corpus. Raises InputError if there are no workers, if one has
-        another version of this package, or if one does not see the corpus.
+        names: paths, globs, directories and URLs of the corpus. Raises InputError if there are no workers, or if one of
+        them has another version of this package or does not see the corpus.
         """
         threads_of_workers = self.wait_for_any()
         workers = list(threads_of_workers)
-        for problem in self._problems_of_versions(workers).values():
+        for problem in self._problems_of_versions(workers):
             raise InputError(problem)
         shards: list[Shard] = self._connection.run(find_shards, list(names), workers=workers[:1])[workers[0]]
         self._sizes = {part.file: part.size for shard in shards for part in shard}
-        for problem in self._problems_of_sight(workers).values():
-            raise InputError(
-                f"{problem}: all workers must see the corpus under the same path; give a path on a shared disk, copies "
-                "in the same place, or a URL such as s3://"
-            )
+        for problem in self._problems_of_sight(workers):
+            advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
+            raise InputError(f"{problem}: all workers must see the corpus under the same path; {advice}")
         self._threads_of_workers = threads_of_workers
         return shards
 
-    def _problems_of_versions(self, workers: list[str]) -> dict[str, str]:
-        """Name the workers that have another version of this package than this process, or none."""
+    def _problems_of_versions(self, workers: list[str]) -> list[str]:
+        """One message for each worker that has another version of this package than this process, or none."""
 
         def version_there() -> str:  # is sent by value: a worker may not have this module
             import importlib
@@ -66,26 +60,24 @@ class Workers:
             except ImportError:
                 return ""
 
-        here = version_there()
-        return {
-            worker: f"worker {worker} has {f'fastw2v {there}' if there else 'no fastw2v'}, this process has {here}: "
-            "install the same there, with the extra dask"
-            for worker, there in self._connection.run(version_there, workers=workers).items()
-            if there != here
+        here, versions = version_there(), self._connection.run(version_there, workers=workers)
+        others = {
+            worker: f"fastw2v {there}" if there else "no fastw2v" for worker, there in versions.items() if there != here
         }
+        advice = f"this process has {here}: install the same there, with the extra dask"
+        return [f"worker {worker} has {there}, {advice}" for worker, there in others.items()]
 
-    def _problems_of_sight(self, workers: list[str]) -> dict[str, str]:
-        """Name the workers that do not see the corpus as the first one did, with what they see."""
+    def _problems_of_sight(self, workers: list[str]) -> list[str]:
+        """One message for each worker that does not see the corpus as the first one did."""
         problems = self._connection.run(check_seen, self._sizes, workers=workers)
-        return {worker: f"worker {worker} {problem}" for worker, problem in problems.items() if problem}
+        return [f"worker {worker} {problem}" for worker, problem in problems.items() if problem]
 
     def wait_for_any(self) -> dict[str, int]:
         """Wait until there is a worker that may take part. Return the threads of all that may, by their addresses.
 
-        Raises InputError if no worker has come in time, and ClusterFailed if all are gone for too long.
+        Raises InputError if no worker has come in time, and ClusterFailed if all have been gone for too long.
         """
-        address = self._connection.address
-        start, is_told = time.monotonic(), False
+        address, start, is_told = self._connection.address, time.monotonic(), False
         while not (there := {w: n for w, n in self._connection.threads_of_workers().items() if w not in self.refused}):
             waited = time.monotonic() - start
             if self._threads_of_workers and not is_told:
@@ -100,12 +92,12 @@ class Workers:
         return there
 
     def update(self) -> None:
-        """Add workers that have joined, unless they are refused, and remove those that are gone. Tells each change."""
+        """Add workers that have come, or refuse them, and remove those that are gone. Tells each change."""
         there = self.wait_for_any()
         gone = [worker for worker in self.addresses if worker not in there]
         came = [worker for worker in there if worker not in self._threads_of_workers]
         for worker in came:
-            for problem in (self._problems_of_versions([worker]) or self._problems_of_sight([worker])).values():
+            for problem in self._problems_of_versions([worker]) or self._problems_of_sight([worker]):
                 self.refused.add(worker)
                 self.tell_change(f"{problem}; it takes no part")
         came = [worker for worker in came if worker not in self.refused]
@@ -118,5 +110,4 @@ class Workers:
             self.tell_change(f"worker {worker} takes part from now on")
 
     def tell_change(self, message: str) -> None:
-        """Tell what happened to the workers."""
         self._connection.tell(ClusterChanged(len(self._threads_of_workers), message))

@@ -1,6 +1,4 @@
-"""Where a run reads its corpus and trains: the seam between one process and a cluster, and the one process's side."""
-
-from __future__ import annotations
+"""Where a run reads its corpus and trains: the seam between one process and a cluster, and the side of one process."""
 
 import time
 from collections.abc import Iterator
@@ -24,10 +22,9 @@ from .warmup import compile_kernels
 
 
 class Backend(Protocol):
-    """Reads the corpus of a run and trains on it.
+    """Reads the corpus of a run and trains on it. Creating one checks what can be refused at once.
 
-    Making one checks what can be refused at once. files: what the corpus is read from, none where it comes from Python.
-    threads: what this process computes with, for held-out text too.
+    files: those of the corpus, none where it comes from Python. threads: of this process, for held-out text too.
     """
 
     files: list[str]
@@ -45,7 +42,7 @@ class Backend(Protocol):
 
 @contextmanager
 def phase(name: str, callback: Callback, note: str = "") -> Iterator[None]:
-    """Tell the beginning and the end of a phase."""
+    """Tell the beginning of a phase, and its end if it succeeds."""
     callback(PhaseStarted(name, note))
     start = time.perf_counter()
     yield
@@ -53,12 +50,12 @@ def phase(name: str, callback: Callback, note: str = "") -> Iterator[None]:
 
 
 def text_options(config: TrainConfig, threads: int) -> dict[str, Any]:
-    """How this process reads text: the options of `Corpus.from_text`."""
+    """The options of `Corpus.from_text` for this process."""
     return {"invalid_utf8": config.invalid_utf8, "threads": threads, "temp_dir": config.temp_dir}
 
 
 def compile_here(config: TrainConfig, threads: int, callback: Callback) -> None:
-    """The phase `compile`: have the kernels of a loss ready in this process."""
+    """Compile the kernels of a loss in this process, or load them from the cache, as the phase `compile`."""
     main_kernel = "take_exponentials" if config.loss == "softmax" else "train_spans"
     note = "compiling for this CPU, once: it takes about 13 s" if is_cache_cold(main_kernel) else ""
     with phase("compile", callback, note):
@@ -72,25 +69,23 @@ class LocalBackend:
         self._config, self._source, self._callback = config, source, callback
         self.threads = config.threads or min(available_threads(), MAX_THREADS)
         if self.threads > MAX_THREADS:
-            raise InputError(
-                f"threads is {self.threads}: Numba starts at most {MAX_THREADS} in this process; "
-                f"set the environment variable NUMBA_NUM_THREADS={self.threads} before Python starts"
-            )
+            advice = f"set the environment variable NUMBA_NUM_THREADS={self.threads} before Python starts"
+            raise InputError(f"threads is {self.threads}: Numba starts at most {MAX_THREADS} in this process; {advice}")
         self.files = [] if source.corpus is None else find_files(source.corpus)
 
     def prepare(self, has_vocabulary: bool) -> None:
         """Compile the kernels, and see that there is room for the ids of the corpus."""
         compile_here(self._config, self.threads, self._callback)
-        if not has_vocabulary:  # else an unknown part of the text is left out
+        if not has_vocabulary:  # which would leave out an unknown part of the text
             check_room_for_ids(self.files, self._config.temp_dir)
 
     def read(self, pruning: Pruning) -> Corpus:
-        """Read the files, or what was given in their place."""
-        source, temp_dir = self._source, self._config.temp_dir
+        """Read the files, or the source in their place."""
+        source = self._source
         if source.sentences is not None:
-            return from_sentences(source.sentences, pruning, temp_dir)
+            return from_sentences(source.sentences, pruning, self._config.temp_dir)
         if source.walks is not None:
-            return from_walks(source.walks, pruning, temp_dir)
+            return from_walks(source.walks, pruning, self._config.temp_dir)
         options = text_options(self._config, self.threads)
         options["on_bytes"] = lambda n_bytes: self._callback(BytesRead(n_bytes))
         if source.lines is not None:

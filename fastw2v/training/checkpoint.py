@@ -1,10 +1,8 @@
-"""Checkpoints, read again: found, checked against the run that wants to continue, and put into its matrices.
+"""Checkpoints, read again: checked against the run that wants to continue, and copied into its matrices.
 
 A checkpoint is a file of vectors in the native format with the output vectors too, so it can be queried, converted and
-continued from like any other; its header holds the options, the fingerprint of the corpus and the position.
+continued from like any other. Its header holds the options, the fingerprint of the corpus and the position.
 """
-
-from __future__ import annotations
 
 import contextlib
 import math
@@ -31,11 +29,11 @@ UNUSABLE = "unusable.fw2v"
 """The name to which a damaged latest checkpoint is moved when a run continues from the previous one."""
 
 FREE_OPTIONS = {"threads", "temp_dir", "force", "vectors"}
-"""Options that may differ when a run is resumed: they do not change what is computed, but for the threads' races."""
+"""Options that may differ when a run is resumed: but for the races of threads, they do not change the model."""
 
 
 def describe_run(run: TrainingRun) -> dict[str, Any]:
-    """What a run must have in common with the one that it continues, for the header of its checkpoints."""
+    """What a run must have in common with the run that it continues, for the header of its checkpoints."""
     corpus, is_frozen = run.corpus, run.matrices.is_frozen
     fingerprint = {
         "n_ids": corpus.n_ids,
@@ -47,8 +45,15 @@ def describe_run(run: TrainingRun) -> dict[str, Any]:
     return {**training_kind(run.config), "config": asdict(run.config), "corpus": fingerprint, **frozen}
 
 
+def content_of(run: TrainingRun) -> ModelFile:
+    """The content of the checkpoints of a run, but for its position."""
+    vocabulary, inputs, outputs = run.corpus.vocabulary, run.matrices.word_inputs, run.matrices.word_outputs
+    about = describe_run(run)
+    return ModelFile(vocabulary.words, inputs, vocabulary.counts, output_vectors=outputs, training=about)
+
+
 def check_directory(directory: PathLike, resume: bool) -> None:
-    """Make the directory if need be. Raises InputError if it cannot take a checkpoint, or holds one already."""
+    """Create the directory if need be. Raises InputError if it cannot take a checkpoint, or holds one already."""
     if not os.fspath(directory):
         raise InputError("the checkpoint directory has an empty name: is a variable not set?")
     path = Path(directory)
@@ -57,10 +62,8 @@ def check_directory(directory: PathLike, resume: bool) -> None:
     except (OSError, ValueError) as error:  # ValueError: a zero byte
         raise InputError(f"cannot make the checkpoint directory {path}: {error}") from error
     if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
-        raise InputError(
-            f"{path} holds the checkpoint of a run: --resume (resume=True) goes on with it; to start anew name "
-            "another directory, or remove it"
-        )
+        advice = "--resume (resume=True) goes on with it; to start anew name another directory, or remove it"
+        raise InputError(f"{path} holds the checkpoint of a run: {advice}")
     check_output(path / CHECKPOINT)
 
 
@@ -75,38 +78,31 @@ class Checkpoint:
     warning: str
 
     def check_options(self, config: TrainConfig) -> None:
-        """Raises InputError, naming the option, if the run was another one."""
+        """Raise InputError, naming the option, if the checkpoint is of a run with other options."""
         before = self.about["config"]
         for name, now in asdict(config).items():
             if name not in FREE_OPTIONS and before.get(name, now) != now:
-                raise InputError(
-                    f"{self.path} is of a run with {name} {before[name]!r}, this one has {now!r}: give the same "
-                    "options to resume, or another --checkpoint directory"
-                )
+                runs = f"{self.path} is of a run with {name} {before[name]!r}, this one has {now!r}"
+                raise InputError(f"{runs}: give the same options to resume, or another --checkpoint directory")
 
     def check_corpus(self, run: TrainingRun) -> None:
-        """Raises InputError if the text, the vocabulary or the frozen words of `run` are others."""
+        """Raise InputError if the text, the vocabulary or the frozen words of `run` are others."""
         about, words = describe_run(run), run.corpus.vocabulary.words
         before, now = self.about["corpus"], about["corpus"]
-        n_words_before, n_words_now = len(self.content.words), len(words)
         if before != now or list(self.content.words) != words:
-            reason = ""
-            if before["n_tokens"] == now["n_tokens"]:
-                reason = ", in another order or with other counts; or one of the two runs is on a cluster (--dask)"
-            raise InputError(
-                f"{self.path} is of another corpus: its had {before['n_tokens']:,} words in a vocabulary of "
-                f"{n_words_before:,}, this one has {now['n_tokens']:,} in {n_words_now:,}{reason}"
-            )
+            reason = ", in another order or with other counts; or one of the two runs is on a cluster (--dask)"
+            reason = reason if before["n_tokens"] == now["n_tokens"] else ""
+            its = f"its had {before['n_tokens']:,} words in a vocabulary of {len(self.content.words):,}"
+            this = f"this one has {now['n_tokens']:,} in {len(words):,}"
+            raise InputError(f"{self.path} is of another corpus: {its}, {this}{reason}")
         if self.about["frozen"] != about["frozen"]:
-            raise InputError(
-                f"{self.path} is of a run with {self.about['n_frozen']:,} frozen words, this one has "
-                f"{about['n_frozen']:,}, or others: give the same vectors to start from"
-            )
+            runs = f"{self.path} is of a run with {self.about['n_frozen']:,} frozen words, this one has"
+            raise InputError(f"{runs} {about['n_frozen']:,}, or others: give the same vectors to start from")
 
     def make_current(self) -> None:
-        """If this is the previous checkpoint, let it take the place of the latest one, which is put aside.
+        """If this is the previous checkpoint, let it take the place of the latest one, which is renamed.
 
-        The next checkpoint would keep the latest one as the previous one otherwise, and this one would be gone.
+        Otherwise the next checkpoint would replace this one, keeping the damaged one in its place.
         """
         path = Path(self.path)
         if path.name == PREVIOUS_CHECKPOINT:
@@ -115,14 +111,14 @@ class Checkpoint:
             os.replace(path, path.with_name(CHECKPOINT))
 
     def fill(self, matrices: Matrices) -> None:
-        """Put the vectors into matrices."""
-        assert self.content.output_vectors is not None, "`load` saw to it"
+        """Copy the vectors into matrices."""
+        assert self.content.output_vectors is not None, "`load` checks that"
         matrices.word_inputs[:] = self.content.vectors
         matrices.word_outputs[:] = self.content.output_vectors
 
 
 def room_of(directory: PathLike) -> int:
-    """How many bytes the checkpoints in a directory take, which new ones will replace."""
+    """The bytes of the checkpoints in a directory, which new ones will replace."""
     sizes = {}
     for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         with contextlib.suppress(OSError):
@@ -132,15 +128,13 @@ def room_of(directory: PathLike) -> int:
 
 
 def load(directory: PathLike) -> Checkpoint | None:
-    """The latest checkpoint of the directory that is whole, None if there is none.
+    """The latest checkpoint of the directory that can be used, None if there is none.
 
     Raises InputError if all of them are damaged, or written by a newer version.
     """
     problems: list[str] = []
-    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
-        path = Path(directory) / name
-        if not path.exists():
-            continue
+    paths = [Path(directory) / name for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)]
+    for path in filter(Path.exists, paths):
         try:
             return _read(str(path), "; ".join(problems))
         except InputError as error:
@@ -162,12 +156,12 @@ def _read(path: str, warning: str) -> Checkpoint:
 
 
 def is_of_checkpoint(about: dict[str, Any]) -> bool:
-    """Whether a header says all that a checkpoint's must."""
+    """Whether a header is that of a checkpoint."""
     return _position_of(about) is not None
 
 
 def _position_of(about: dict[str, Any]) -> Position | None:
-    """The position in a header; None if it, or anything else that a run must know, is missing or of a wrong kind."""
+    """The position in a header; None if that, or anything else that a run must know, is missing or of a wrong type."""
     try:
         position = Position(**about["position"])
         integers = [position.epoch, position.n_spans, position.n_words, position.n_predictions]

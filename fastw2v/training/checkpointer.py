@@ -1,63 +1,52 @@
-"""Checkpoints, written: the state of a run between two slices, copied and written to disk while the run continues."""
-
-from __future__ import annotations
+"""Checkpoints, written: the state of a run between two slices, written to disk while the run continues."""
 
 import contextlib
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import modelfile
-from ..corpus.vocabulary import Vocabulary
 from ..errors import Fastw2vError, RunError
-from ..events import CheckpointFailed, CheckpointSaved
+from ..events import Callback, CheckpointFailed, CheckpointSaved
 from ..files import PathLike
 from ..matrix import is_finite
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
-from .matrices import Matrices
 from .schedule import Position
 
+Rows = list[NDArray[np.float32]]
+"""The input vectors and the output vectors of a model, (n_words, dim) each."""
+
 MOST_OF_THE_TIME = 0.01
-"""Checkpoints at the ends of epochs are left out where writing them would take more of the time than this share."""
+"""The largest share of the time that checkpoints at the ends of epochs may take; others are left out."""
 
 
 class Checkpointer:
-    """Writes checkpoints of matrices to a directory, at most one at a time, in a thread of its own.
+    """Writes checkpoints to a directory, at most one at a time, in a thread of its own.
 
-    seconds: between two checkpoints. about: what the header says of the run, besides its position. tell: receives
-    CheckpointSaved and CheckpointFailed, in the thread that trains.
+    seconds: between two checkpoints. content: what a checkpoint holds besides the position; its vectors are those that
+    the run trains. tell: receives CheckpointSaved and CheckpointFailed, in the thread that trains.
     """
 
-    def __init__(
-        self,
-        directory: PathLike,
-        seconds: float,
-        matrices: Matrices,
-        vocabulary: Vocabulary,
-        about: dict[str, Any],
-        tell: Callable[[CheckpointSaved | CheckpointFailed], object],
-    ) -> None:
-        self._directory, self._seconds = Path(directory), seconds
-        self._matrices, self._vocabulary, self._about, self._tell = matrices, vocabulary, about, tell
+    def __init__(self, directory: PathLike, seconds: float, content: ModelFile, tell: Callback) -> None:
+        self._directory, self._seconds, self._content, self._tell = Path(directory), seconds, content, tell
+        self._matrices = [matrix for matrix in (content.vectors, content.output_vectors) if matrix is not None]
         self._pool = ThreadPoolExecutor(1, "fastw2v-checkpoint")
         self._writing: Future[CheckpointSaved] | None = None
         self._last = time.monotonic()
-        # Made now and kept: the first touch of new memory takes longer than copying to it.
+        # Allocated now and kept: the first touch of new memory takes longer than copying to it.
         self._copies = self._pool.submit(self._new_copies)
         self.last_saved: CheckpointSaved | None = None
 
-    def _new_copies(self) -> list[NDArray[np.float32]]:
-        return [np.full((len(self._vocabulary), self._matrices.dim), 0.0, np.float32) for _ in range(2)]
+    def _new_copies(self) -> Rows:
+        return [np.full(matrix.shape, 0.0, np.float32) for matrix in self._matrices]
 
     def offer(self, position: Position, is_epochs_end: bool = False) -> None:
-        """Begin a checkpoint if it is time, or cheap enough at an epoch's end; not while one is being written."""
+        """Begin a checkpoint if it is time, or cheap enough at the end of an epoch; not while one is being written."""
         if self.is_due(is_epochs_end):
             self._begin(position)
 
@@ -76,12 +65,12 @@ class Checkpointer:
         self._report(wait=True)
 
     def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for the checkpoint that is being written."""
         self._report(wait=True)
         self._pool.shutdown()
 
     def last_good(self, advice: str) -> str:
-        """What is left of a run that failed, in words, and what to do with it; waits for what is being written."""
+        """Say what is left of a run that failed, with advice; waits for the checkpoint that is being written."""
         self._report(wait=True)
         path = self._directory / CHECKPOINT
         if not path.exists():
@@ -91,36 +80,30 @@ class Checkpointer:
 
     def _begin(self, position: Position) -> None:
         """Copy the matrices, and have the copies written in the background."""
-        start = time.monotonic()
-        matrices = [self._matrices.word_inputs, self._matrices.word_outputs]
-        must_wait = False
+        start, matrices = time.monotonic(), self._matrices
         try:
             for copy, matrix in zip(self._copies.result(), matrices, strict=True):
                 np.copyto(copy, matrix)
             matrices = self._copies.result()
-        except MemoryError:  # then the training waits until the matrices themselves are written
-            must_wait = True
-        stall = time.monotonic() - start
-        self._writing = self._pool.submit(self._write, matrices, position, start, stall)
+        except MemoryError:
+            pass  # then the training waits until the matrices themselves are written
         self._last = time.monotonic()
-        if must_wait:
+        self._writing = self._pool.submit(self._write, matrices, position, start, self._last - start)
+        if matrices is self._matrices:
             self._report(wait=True)
 
-    def _write(
-        self, matrices: list[NDArray[np.float32]], position: Position, start: float, stall: float
-    ) -> CheckpointSaved:
+    def _write(self, matrices: Rows, position: Position, start: float, stall: float) -> CheckpointSaved:
         path = self._directory / CHECKPOINT
-        if not all(is_finite(matrix) for matrix in matrices):
+        if not all(map(is_finite, matrices)):
             raise RunError("the model holds NaN or infinite numbers: no checkpoint was written")
         self._keep_previous(path)
+        about = {**(self._content.training or {}), "position": asdict(position)}
         inputs, outputs = matrices
-        words, counts = self._vocabulary.words, self._vocabulary.counts
-        about = {**self._about, "position": asdict(position)}
-        modelfile.write(path, ModelFile(words, inputs, counts, output_vectors=outputs, training=about))
+        modelfile.write(path, self._content._replace(vectors=inputs, output_vectors=outputs, training=about))
         return CheckpointSaved(str(path), position.n_words, stall, time.monotonic() - start)
 
     def _keep_previous(self, path: Path) -> None:
-        """Give the latest checkpoint a second name; its own name stays with it until the new one takes that."""
+        """Give the latest checkpoint a second name; it also keeps its own until the new checkpoint takes that."""
         spare = self._directory / f".{PREVIOUS_CHECKPOINT}.link"
         with contextlib.suppress(OSError):
             spare.unlink(missing_ok=True)
@@ -128,7 +111,7 @@ class Checkpointer:
             os.replace(spare, self._directory / PREVIOUS_CHECKPOINT)
 
     def _report(self, wait: bool) -> None:
-        """Tell what became of the checkpoint that was being written, if it is written."""
+        """Tell whether the checkpoint was written or failed; nothing while it is being written, unless `wait`."""
         if self._writing is None or not (wait or self._writing.done()):
             return
         writing, self._writing = self._writing, None

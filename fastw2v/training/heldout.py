@@ -1,7 +1,5 @@
 """The loss of text that is not trained on."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 
@@ -17,25 +15,19 @@ from .objective import SpanTrainer
 from .schedule import Schedule, SliceLength
 
 HELD_OUT_EPOCH = 2**63
-"""The number of the epoch from which the random streams for held-out text come: always the same, and never trained."""
+"""The epoch whose random streams are those of held-out text: always the same, and never trained."""
 
 
 def held_out_loss(
-    text: Corpus,
-    config: TrainConfig,
-    threads: int,
-    take_loss: SpanTrainer,
-    tell: Callable[[Evaluating], object] = lambda event: None,
+    text: Corpus, config: TrainConfig, threads: int, take_loss: SpanTrainer, tell: Callable[[Evaluating], object]
 ) -> tuple[float, float]:
     """The mean loss of all predictions of the text at the present parameters, and its standard error.
 
-    The draws are the same at each call. `tell` receives an `Evaluating` after each slice and may end the evaluation by
-    an exception. Raises InputError if the text has no predictions.
+    The random draws are the same at each call. `tell` receives an `Evaluating` after each slice and may end the
+    evaluation by an exception. Raises InputError if the text has no predictions.
     """
-    schedule = Schedule.of(text.n_ids, config)
-    slice_length = SliceLength(config, threads)
-    total = np.zeros(STATISTICS)
-    first = 0
+    schedule, slice_length = Schedule.of(text.n_ids, config), SliceLength(config, threads)
+    total, first = np.zeros(STATISTICS), 0
     while first < schedule.n_spans:
         start = time.perf_counter()
         numbers = np.arange(first, min(first + slice_length.n_spans, schedule.n_spans))

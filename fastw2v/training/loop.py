@@ -1,7 +1,5 @@
 """The training loop of one machine: slices of spans, each one call of the kernel."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np
@@ -23,10 +21,8 @@ class LocalLoop:
         self._slice_length = SliceLength(run.config, run.threads)
         position, n_spans, epochs = run.position, run.schedule.n_spans, run.config.epochs
         if position.epoch > epochs or position.n_spans > n_spans:
-            raise InputError(
-                f"the checkpoint stands at span {position.n_spans} of epoch {position.epoch + 1}, but there are "
-                f"{n_spans} in {epochs}: it is damaged"
-            )
+            place = f"span {position.n_spans} of epoch {position.epoch + 1}"
+            raise InputError(f"the checkpoint stands at {place}, but there are {n_spans} in {epochs}: it is damaged")
 
     def train_epoch(self) -> None:
         """Train what is left of the run's epoch, and tell the progress after each slice."""
@@ -37,7 +33,6 @@ class LocalLoop:
             run.offer_checkpoint(self)
 
     def _train_slice(self, numbers: NDArray[np.int64]) -> None:
-        """Train the spans with these numbers."""
         run, schedule, position = self._run, self._run.schedule, self._run.position
         start = time.perf_counter()
         n_done = position.epoch * schedule.n_spans + position.n_spans
@@ -56,5 +51,4 @@ class LocalLoop:
     def fetch(self) -> None:
         """Nothing to do: the kernels train `run.matrices` themselves."""
 
-    def fetch_what_is_left(self) -> None:
-        """Nothing to do, as in `fetch`."""
+    fetch_what_is_left = fetch

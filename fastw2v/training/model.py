@@ -1,10 +1,9 @@
 """TrainedModel: the options, the vocabulary and both matrices of a training."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +20,11 @@ from ..vectors.vectors import Vectors
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a training has made, to ask, to save and to train further: `train(more, continue_from=model, lr=...)`.
+    """The result of a training, to query, to save and to train further: `train(more, continue_from=model, lr=...)`.
 
-    config: the options. vocabulary: the words and their counts. input_vectors: each word as a context, (n_words, dim)
-    float32. output_vectors: each word as a centre word, (n_words, dim) float32; with hierarchical softmax the nodes of
-    its tree, of which the last row is unused.
+    vocabulary: the words and their counts. input_vectors: each word as a context, (n_words, dim) float32.
+    output_vectors: each word as a centre word, (n_words, dim) float32; with hierarchical softmax the nodes of its tree,
+    the last row being unused.
     """
 
     config: TrainConfig
@@ -34,10 +33,10 @@ class TrainedModel:
     output_vectors: NDArray[np.float32]
 
     def vectors(self, which: str | None = None, *, may_overwrite: bool = False) -> Vectors:
-        """The words with their vectors, which are those of this model and not a copy.
+        """The words with their vectors, which are not copied.
 
-        which: `input`, `output`, or `average` for the mean of both; by default what the option `vectors` says.
-        may_overwrite: the average may take the place of the output vectors, for a model that is not needed any more.
+        which: `input`, `output`, or `average` for the mean of both; by default the option `vectors`. may_overwrite: the
+        average may take the place of the output vectors, for a model that is not needed any more.
         """
         which = which or self.config.vectors
         matrix = self.input_vectors if which == "input" else self.output_vectors
@@ -50,7 +49,7 @@ class TrainedModel:
     def save(self, path: PathLike) -> None:
         """Write all of the model to a file of suffix .fw2v, which is a file of vectors too.
 
-        Raises InputError for a name or a loss that does not do, RunError where the file cannot be written.
+        Raises InputError for another suffix or loss hs, RunError where the file cannot be written.
         """
         check_model_output(path, self.config)
         about = {**training_kind(self.config), "config": asdict(self.config)}
@@ -59,20 +58,18 @@ class TrainedModel:
         modelfile.write(path, content)
 
     @classmethod
-    def load(cls, path: PathLike) -> TrainedModel:
+    def load(cls, path: PathLike) -> Self:
         """Read what `save` wrote, or a checkpoint. The matrices are mapped, not read. Raises InputError."""
         content = modelfile.read(path, verify=True)
         if content.output_vectors is None or content.counts is None:
-            raise InputError(
-                f"{os.fspath(path)} holds vectors only: continue_from needs what save_model wrote; or start from the "
-                "vectors with init_vectors"
-            )
+            advice = "continue_from needs what save_model wrote; or start from the vectors with init_vectors"
+            raise InputError(f"{os.fspath(path)} holds vectors only: {advice}")
         vocabulary = Vocabulary(list(content.words), content.counts)
         return cls(_config_of(path, content), vocabulary, content.vectors, content.output_vectors)
 
 
 def _config_of(path: PathLike, content: ModelFile) -> TrainConfig:
-    """The options that a file was trained with; those that it does not name are the defaults."""
+    """The options that a file was trained with; those that it does not name have their defaults."""
     about = content.training if isinstance(content.training, dict) else {}
     options = about["config"] if isinstance(about.get("config"), dict) else {}
     named = {name: about.get(name) for name in ("model", "loss")}
@@ -88,7 +85,7 @@ def training_kind(config: TrainConfig) -> dict[str, str]:
 
 
 def check_model_output(path: PathLike, config: TrainConfig, inputs: Sequence[PathLike] = ()) -> None:
-    """Raises InputError where `TrainedModel.save` could not make a file, or none that can be continued from."""
+    """Raise InputError where `TrainedModel.save` could write no file, or none to continue from."""
     check_output(path, inputs)
     if config.loss == "hs":
         raise InputError("save_model needs loss ns or softmax: the nodes of a tree mean nothing to another vocabulary")

@@ -1,6 +1,4 @@
-"""What `train` was asked to do: its arguments as values, checked before any work begins."""
-
-from __future__ import annotations
+"""The arguments of `train` as values, checked before any work begins."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,14 +26,13 @@ class Source:
     def __post_init__(self) -> None:
         named = [name for name, value in vars(self).items() if value is not None]
         if len(named) != 1:
-            raise InputError(
-                f"train needs one of corpus, sentences, lines and walks, found {', '.join(named) or 'none'}"
-            )
+            got = ", ".join(named) or "none"
+            raise InputError(f"train needs one of corpus, sentences, lines and walks, found {got}")
 
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `train`, which documents them; `config` has the options."""
+    """The arguments of `train`, which documents them. config: its options."""
 
     source: Source
     config: TrainConfig

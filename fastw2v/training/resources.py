@@ -1,6 +1,4 @@
-"""What a run will need, itemised, before it begins: memory for the training, disk for what is written."""
-
-from __future__ import annotations
+"""What a run will need, itemised, before it begins: memory for the training, disk space for its files."""
 
 import math
 import os
@@ -21,20 +19,20 @@ from .matrices import matrix_bytes
 from .softmax import BATCH
 
 SAMPLED_FILES = 16
-"""How many files of a corpus are looked into to estimate the number of its ids."""
+"""The most files of a corpus that are sampled to estimate the number of its ids."""
 
 BYTES_OF_A_NUMBER, BYTES_OF_A_NAME = 11.6, 10
-"""What a number and a word take in a text file of vectors, with the blanks between them."""
+"""The bytes of a number and of a word in a text file of vectors, with the blanks between them."""
 
 BYTES_OF_A_WORD = 40
-"""What a word takes while the words are written. Reading the text took more, so there is room for more."""
+"""The memory of a word while the words are written. Reading the text took more, so there is room for more."""
 
 PATH_SHARE = 1.3
 """The length of the mean Huffman path divided by log2 of the number of words, measured on wiki8."""
 
 
 def estimate_memory(layout: RowLayout, config: TrainConfig, has_checkpoints: bool) -> Estimated:
-    """What training will allocate for matrices with this layout, and what is free now."""
+    """The memory that training will allocate for matrices of this layout, and what is free now."""
     n_words = layout.n_words
     n_thread_rows = layout.n_input_rows + layout.n_output_rows - 2 * n_words
     tables = (20 + round(8 * PATH_SHARE * math.log2(n_words)) if config.loss == "hs" else 25) * n_words
@@ -50,7 +48,7 @@ def estimate_memory(layout: RowLayout, config: TrainConfig, has_checkpoints: boo
 
 
 def check_memory(estimated: Estimated) -> None:
-    """Raises InputError if there is too little memory."""
+    """Raise InputError if there is too little memory."""
     if estimated.available is not None and estimated.total > estimated.available:
         raise InputError(f"not enough {estimated}. Lower --dim or --max-vocab, or raise --min-count")
 
@@ -62,16 +60,15 @@ def check_disk(path: PathLike, needed: float, what: str, advice: str) -> None:
         return
     try:
         free = shutil.disk_usage(directory).free
-    except OSError:  # whoever makes the file will say why
+    except OSError:  # creating the file will say why
         return
     if needed > free:
-        raise InputError(
-            f"{what} needs about {format_bytes(needed)} in {directory}, which has {format_bytes(free)} free: {advice}"
-        )
+        room = f"{directory}, which has {format_bytes(free)} free"
+        raise InputError(f"{what} needs about {format_bytes(needed)} in {room}: {advice}")
 
 
 def vector_file_bytes(kind: str, n_words: int, dim: int) -> float:
-    """About how large a file of vectors is."""
+    """The approximate size of a file of vectors."""
     bytes_of_a_number = 4.0 if kind in ("binary", "npz", "native") else BYTES_OF_A_NUMBER
     return n_words * (bytes_of_a_number * dim + BYTES_OF_A_NAME)
 
@@ -99,7 +96,7 @@ def check_room_for_ids(files: Sequence[str], temp_dir: str | None) -> int | None
     needed = round(4 * n_sampled_ids * n_bytes / max(1, n_sampled_bytes))
     try:
         directory = temp_dir or tempfile.gettempdir()
-    except FileNotFoundError:  # making the file of ids will say so
+    except FileNotFoundError:  # creating the file of ids will say so
         return None
     check_disk(os.path.join(directory, "ids"), needed, "the encoded corpus", "name another one with --temp-dir")
     return needed

@@ -1,16 +1,13 @@
-"""TrainingRun: one training, from its first epoch to the last checkpoint, whoever does the steps.
+"""TrainingRun: one training, from its first epoch to the last checkpoint, on one machine or on a cluster.
 
 The run owns the epochs, the position, the events, the checkpoints and every way in which training ends. A `Loop` only
 trains what is left of an epoch: `LocalLoop` in slices of this process, the cluster's loop in rounds of its workers.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +26,11 @@ from .schedule import Position, Schedule
 
 
 class StopRequested(Exception):
-    """The callback returned True: the training ends here, in good order."""
+    """The callback returned True: the training ends here, and keeps what it has reached."""
 
 
 class TrainingCorpus(Protocol):
-    """What a run must know of its corpus, wherever the ids are."""
+    """A corpus as a run knows it, wherever the ids are."""
 
     @property
     def vocabulary(self) -> Vocabulary: ...
@@ -51,23 +48,17 @@ class Loop(Protocol):
     """Trains the epochs of a run, and knows where the newest rows of the model are."""
 
     def train_epoch(self) -> None:
-        """Train what is left of the run's epoch and move the run's position along.
-
-        Raises StopRequested, through `TrainingRun.tell`, where the callback ends the training.
-        """
+        """Train what is left of the run's epoch, and update the run's position. Raises what `TrainingRun.tell` does."""
 
     def fetch(self) -> None:
-        """Bring the newest rows into `run.matrices`. Where they are lost, the run's position goes back to what is left.
-
-        On one machine they are there already.
-        """
+        """Bring the newest rows into `run.matrices`. If they are lost, the run's position goes back to what is left."""
 
     def fetch_what_is_left(self) -> None:
         """The same for a run that was stopped: waits for nothing."""
 
 
 class Slice(NamedTuple):
-    """What training some spans gave. total: their summed statistics, (STATISTICS,). seconds: how long it took."""
+    """Some spans that were trained. total: their summed statistics, (STATISTICS,). seconds: of the training."""
 
     total: NDArray[np.float64]
     seconds: float
@@ -79,7 +70,7 @@ class TrainingRun:
     """A training run, and where it stands.
 
     matrices: changed by the training. threads: of this process. held_out: text in the same vocabulary, whose loss is
-    told after each epoch and before the first. position: where the run stands, not the beginning for a resumed one.
+    told before the first epoch and after each.
     """
 
     config: TrainConfig
@@ -92,34 +83,31 @@ class TrainingRun:
     position: Position = field(default_factory=Position)
     is_resumed: bool = False
 
-    def __enter__(self) -> TrainingRun:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.checkpointer:
             self.checkpointer.close()
 
     @cached_property
     def schedule(self) -> Schedule:
-        """Which spans are trained when."""
         return Schedule.of(self.corpus.n_ids, self.config)
 
     @cached_property
     def span_trainer(self) -> SpanTrainer:
-        """Trains `matrices` in this process, or takes a loss by them."""
+        """Trains `matrices` in this process, or takes a loss."""
         return span_trainer(self.matrices, self.corpus.vocabulary, self.config, self.threads)
 
     def tell(self, event: Event) -> None:
-        """Pass an event to the callback. Raises StopRequested if that ends the training."""
+        """Pass an event to the callback. Raises StopRequested if the callback ends the training."""
         if self.callback(event) and isinstance(event, Progress | Evaluating | Waiting):
             raise StopRequested
 
     def train(self, loop: Loop) -> None:
         """Train until the epochs are over or the callback stops the run, and save the last checkpoint.
 
-        Raises DivergedError within a slice of the first number that is not finite, and InputError if the corpus had
+        Raises DivergedError within a slice of the first number that is not finite, and InputError if the corpus has
         nothing to learn from.
         """
         is_stopped = False
@@ -130,9 +118,8 @@ class TrainingRun:
             loop.fetch_what_is_left()
         if self.position.n_predictions == 0 and not is_stopped:
             subsampling = ", or too few to survive subsampling (--sample 0 keeps all)" if self.config.sample else ""
-            raise InputError(
-                f"nothing was learnt: no line (sentence) of the corpus holds two words of the vocabulary{subsampling}"
-            )
+            reason = "no line (sentence) of the corpus holds two words of the vocabulary"
+            raise InputError(f"nothing was learnt: {reason}{subsampling}")
         if not self.matrices.is_finite():
             raise self._diverged()
         if self.checkpointer:
@@ -151,41 +138,39 @@ class TrainingRun:
                 self.offer_checkpoint(loop, is_epochs_end=True)
             if self.held_out:
                 loop.fetch()
-            if self.position.epoch == epoch:  # else lost data put the run back: the epoch is not over
+            if self.position.epoch == epoch:  # otherwise rows were lost, and the epoch is not over
                 self._end_epoch(epoch, total)
             if self.position.epoch == epochs:
                 loop.fetch()
 
     def _end_epoch(self, epoch: int, total: NDArray[np.float64]) -> None:
-        """Tell the losses of an epoch, of which `total` is the summed statistics."""
+        """Tell the losses of an epoch. total: its summed statistics."""
         held_out = (math.nan, math.nan)
         if self.held_out:
             held_out = held_out_loss(self.held_out, self.config, self.threads, self.span_trainer, self.tell)
         self.tell(EpochEnded(epoch, self.position.n_words, *mean_loss(total), *held_out, self.position.seconds))
 
     def offer_checkpoint(self, loop: Loop, is_epochs_end: bool = False) -> None:
-        """Begin a checkpoint of the run if one is due."""
+        """Begin a checkpoint if one is due."""
         if self.checkpointer and self.checkpointer.is_due(is_epochs_end):
             loop.fetch()
             self.checkpointer.offer(self.position, is_epochs_end)
 
     def check_finite(self, total: NDArray[np.float64]) -> None:
-        """Raise DivergedError if these statistics are of steps that reached NaN or infinity."""
+        """Raise DivergedError if the statistics are those of steps that reached NaN or infinity."""
         if not np.isfinite(total[LOGIT_SUM]):
             raise self._diverged()
 
     def _diverged(self) -> DivergedError:
         epoch, n_words = min(self.position.epoch + 1, self.config.epochs), self.position.n_words
-        message = (
-            f"training diverged to NaN or infinity in epoch {epoch}, after {n_words} words, at lr = "
-            f"{self.config.first_lr:g}: use a lower --lr. No vectors were written"
-        )
+        place = f"in epoch {epoch}, after {n_words} words, at lr = {self.config.first_lr:g}"
+        message = f"training diverged to NaN or infinity {place}: use a lower --lr. No vectors were written"
         if self.checkpointer:
             message = f"{message}. {self.checkpointer.last_good('--continue-from takes it with another --lr')}"
         return DivergedError(message)
 
     def tell_progress(self, position: Position, last: Slice, n_workers: int = 0, waited: float = 0.0) -> None:
-        """Tell `Progress` at a position, which the slice `last` has led to."""
+        """Tell `Progress` at a position, which the slice `last` has reached."""
         loss, loss_error = mean_loss(last.total)
         self.tell(
             Progress(

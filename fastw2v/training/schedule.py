@@ -1,8 +1,7 @@
-"""What is trained when, and at which learning rate: from the global position alone, whatever the number of threads."""
-
-from __future__ import annotations
+"""What is trained when, and at which learning rate: by the global position alone, whatever the number of threads."""
 
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +16,16 @@ SHORTEST_SPAN = 1_000
 """The fewest ids of a span. A span that ends inside a sentence cuts windows, which must stay rare."""
 
 SPANS_OF_SMALL_CORPUS = 64
-"""How many spans a small corpus has at least, unless they became too short: enough to shuffle and to share out."""
+"""The fewest spans of a small corpus, unless they became too short: enough to shuffle and to distribute."""
 
 SPAN_OPERATIONS = 2e9
-"""The most multiplications of a span: 0.2 s on a slow core, which is how long Ctrl-C may have to wait for it."""
+"""The most multiplications of a span: 0.2 s on a slow core, for which Ctrl-C may have to wait."""
 
 LOWEST_RATE = 1e-4
 """The learning rate never falls below this share of the first one, as in word2vec.c."""
 
 SLICE_SECONDS = 0.35
-"""What one call of the kernel should take. Ctrl-C waits for its end, and so do threads that are ready before others."""
+"""The time that one call of the kernel should take. Ctrl-C waits for its end, as do threads that finish early."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +43,16 @@ class Schedule:
     seed: int
 
     @classmethod
-    def of(cls, n_ids: int, config: TrainConfig) -> Schedule:
-        """The schedule for a corpus of `n_ids` ids."""
+    def of(cls, n_ids: int, config: TrainConfig) -> Self:
         operations = 4 * config.dim * (config.negative + 1) * (config.window + 1)
         length = min(LONGEST_SPAN, n_ids // SPANS_OF_SMALL_CORPUS, int(SPAN_OPERATIONS / operations))
-        if config.loss == "softmax":  # a span may take seconds; signals get through, but progress does not
+        if config.loss == "softmax":  # a span may take seconds; signals get through, but no progress is told
             length = SHORTEST_SPAN
         return cls(n_ids, max(length, SHORTEST_SPAN), config.epochs, config.first_lr, config.seed)
 
     @property
     def n_spans(self) -> int:
-        """How many spans an epoch has."""
+        """The number of spans of an epoch."""
         return -(-self.n_ids // self.span_length)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
@@ -64,8 +62,8 @@ class Schedule:
     def learning_rates(self, n_done: NDArray[np.int64] | NDArray[np.floating]) -> NDArray[np.float32]:
         """lr * max(1e-4, 1 - position / (epochs * n_ids + 1)), position = n_done * span_length in ids.
 
-        n_done: how many spans were trained before, since the start of training. A rate holds for a whole span, which
-        is at most 1/64 of a small corpus and 0.02 % of wiki8.
+        n_done: the number of spans trained since the start of training. A rate holds for a whole span, which is at most
+        1/64 of a small corpus and 0.02 % of wiki8.
         """
         position = n_done * self.span_length
         fraction_left = 1.0 - position / (self.epochs * self.n_ids + 1)
@@ -74,10 +72,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stands: `n_spans` spans of epoch `epoch`, counted from 0, are done, and this is what they gave.
+    """Where a run stands: `n_spans` spans of epoch `epoch`, counted from 0, are done.
 
-    epoch_total: the sums of the epoch's statistics so far. spans_done: on a cluster, which spans of the epoch are done;
-    on one machine they are the first ones of the epoch's order. seconds: of training so far.
+    n_words, n_predictions, seconds: of all training so far. epoch_total: the sums of the epoch's statistics so far.
+    spans_done: on a cluster, which spans of the epoch are done; on one machine they are the first ones of its order.
     """
 
     epoch: int = 0
@@ -88,10 +86,10 @@ class Position:
     epoch_total: list[float] = field(default_factory=lambda: [0.0] * STATISTICS)
     spans_done: str = ""
 
-    def after(self, total: NDArray[np.float64], n_spans: int, seconds: float, spans_done: str = "") -> Position:
+    def after(self, total: NDArray[np.float64], n_spans: int, seconds: float, spans_done: str = "") -> Self:
         """The position after `n_spans` more spans, whose statistics add up to `total`, (STATISTICS,)."""
-        return Position(
-            epoch=self.epoch,
+        return replace(
+            self,
             n_spans=self.n_spans + n_spans,
             n_words=self.n_words + int(total[N_TOKENS]),
             n_predictions=self.n_predictions + int(total[N_PREDICTIONS]),
@@ -100,13 +98,12 @@ class Position:
             spans_done=spans_done,
         )
 
-    def at_next_epoch(self) -> Position:
-        """The start of the next epoch."""
+    def at_next_epoch(self) -> Self:
         return replace(self, epoch=self.epoch + 1, n_spans=0, epoch_total=[0.0] * STATISTICS, spans_done="")
 
 
 class SliceLength:
-    """How many spans the next slice gets: as many as will take `SLICE_SECONDS`."""
+    """The number of spans of the next slice: as many as will take `SLICE_SECONDS`."""
 
     def __init__(self, config: TrainConfig, threads: int) -> None:
         # The threads of the full softmax work on one span together, those of the other losses on one each.

@@ -1,14 +1,12 @@
-"""What training starts from, if not from random vectors: given vectors, or an earlier model."""
-
-from __future__ import annotations
+"""What training starts from if not from random vectors: given vectors, or an earlier model."""
 
 import os
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..files import PathLike
@@ -33,7 +31,7 @@ class Start:
     is_frozen: bool = False
 
     @classmethod
-    def of(cls, request: Request) -> Start | None:
+    def of(cls, request: Request) -> Self | None:
         """What a request says to start from, None for random vectors. Raises InputError."""
         init_vectors, continue_from, config = request.init_vectors, request.continue_from, request.config
         if init_vectors is not None and continue_from is not None:
@@ -42,36 +40,36 @@ class Start:
             if request.freeze:
                 raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
             return None
-        _check_options(config)
-        if init_vectors is not None:
-            start = cls(_loaded(init_vectors), is_frozen=request.freeze)
-        else:
-            start = cls._of_model(request)
+        if config.lr is None:
+            advice = "that of a new run, moves them as far as random ones; a tenth of it refines them"
+            raise InputError(f"starting from trained vectors needs an explicit lr: {config.first_lr:g}, {advice}")
+        if config.vectors != "input":
+            advice = "what is started from are input vectors, which must be kept"
+            raise InputError(f"vectors is {config.vectors!r}: {advice}")
+        start = cls._of_model(request) if init_vectors is None else cls(_loaded(init_vectors), is_frozen=request.freeze)
         dim = start.vectors.vector_size
         if dim != config.dim:
             raise InputError(f"the vectors to start from have {dim} numbers, dim is {config.dim}: give dim {dim}")
         return start
 
     @classmethod
-    def _of_model(cls, request: Request) -> Start:
-        """Start from both matrices, the words and the counts of an earlier run."""
+    def _of_model(cls, request: Request) -> Self:
         model, config = request.continue_from, request.config
         if config.loss == "hs":
+            reason = "with hs a new vocabulary has a new tree, whose nodes are not the old ones"
             raise InputError(
-                "continue_from needs loss ns or softmax: with hs a new vocabulary has a new tree, whose nodes are not "
-                "the old ones; start from the vectors with init_vectors"
+                f"continue_from needs loss ns or softmax: {reason}; start from the vectors with init_vectors"
             )
         if request.vocabulary is not None or config.max_vocab:
             raise InputError("continue_from keeps all words of the earlier run: leave out the vocabulary and max_vocab")
-        name = "the model" if isinstance(model, TrainedModel) else os.fspath(model or "")
+        name = "the model"
         if not isinstance(model, TrainedModel):
+            name = os.fspath(model or "")
             model = TrainedModel.load(name)
         before, now = training_kind(model.config), training_kind(config)
         if before != now:
-            raise InputError(
-                f"{name} was trained with {before}, this run has {now}: its output vectors mean something else; give "
-                "the same, or init_vectors"
-            )
+            advice = "its output vectors mean something else; give the same, or init_vectors"
+            raise InputError(f"{name} was trained with {before}, this run has {now}: {advice}")
         return cls(model.vectors("input"), model.output_vectors, model.vocabulary, request.freeze)
 
     def rows(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
@@ -79,16 +77,15 @@ class Start:
         row_of = self.vectors.key_to_index
         rows = np.array([row_of.get(word, -1) for word in vocabulary.words], np.int64)
         if (rows < 0).all():
-            raise InputError(
-                f"none of the {len(vocabulary):,} words of the vocabulary is among the {len(self.vectors):,} with "
-                f"vectors to start from, as {self.vectors.index_to_key[:3]}: are they of another language or case?"
-            )
+            given = f"{len(self.vectors):,} with vectors to start from, as {self.vectors.index_to_key[:3]}"
+            words = f"{len(vocabulary):,} words of the vocabulary"
+            raise InputError(f"none of the {words} is among the {given}: are they of another language or case?")
         if self.is_frozen and (rows >= 0).all():
             raise InputError("freeze leaves nothing to learn: all words of the vocabulary have vectors to start from")
         return rows
 
     def fill(self, matrices: Matrices, rows: NDArray[np.int64]) -> None:
-        """Put the vectors into new matrices, where `rows` of the words say so. Raises InputError for NaN."""
+        """Copy the vectors into new matrices, to the words whose `rows` are not -1. Raises InputError for NaN."""
         words = np.flatnonzero(rows >= 0)
         matrices.word_inputs[words] = self.vectors.vectors[rows[words]]
         if self.output_vectors is not None:
@@ -97,22 +94,10 @@ class Start:
             raise InputError("the vectors to start from hold NaN or infinite numbers")
 
 
-def _check_options(config: TrainConfig) -> None:
-    if config.lr is None:
-        raise InputError(
-            f"starting from trained vectors needs an explicit lr: {config.first_lr:g}, that of a new run, moves them "
-            "as far as random ones; a tenth of it refines them"
-        )
-    if config.vectors != "input":
-        raise InputError(f"vectors is {config.vectors!r}: what is started from are input vectors, which must be kept")
-
-
 def _loaded(vectors: Vectors | PathLike) -> Vectors:
     if isinstance(vectors, str | os.PathLike):
         return Vectors.load(vectors)
     if not isinstance(vectors, Vectors):
-        raise InputError(
-            f"init_vectors is a {type(vectors).__name__}: it must be Vectors or a file's name; gensim's become "
-            "Vectors(kv.index_to_key, kv.vectors)"
-        )
+        advice = "it must be Vectors or a file's name; gensim's become Vectors(kv.index_to_key, kv.vectors)"
+        raise InputError(f"init_vectors is a {type(vectors).__name__}: {advice}")
     return vectors

@@ -1,7 +1,5 @@
 """The whole job of training, step by step: check, read, start, train, finish."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from ..modelfile import CHECKPOINT
 from ..vectors.lossplot import LossPlot
 from . import checkpoint
 from .backend import Backend, phase, text_options
-from .checkpoint import Checkpoint, describe_run
+from .checkpoint import Checkpoint
 from .checkpointer import Checkpointer
 from .matrices import matrix_bytes
 from .model import TrainedModel, check_model_output
@@ -33,7 +31,7 @@ from .start import Start
 
 
 def train_model(request: Request, backend: Backend) -> TrainedModel:
-    """Check the request, read the corpus, start from what it says, train, and finish by saving the model.
+    """Check the request, read the corpus, start from what it names, train, and finish by saving the model.
 
     Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it.
     """
@@ -41,8 +39,12 @@ def train_model(request: Request, backend: Backend) -> TrainedModel:
     with job.locked_outputs():
         backend.prepare(has_vocabulary=request.vocabulary is not None)
         texts = read(job, backend)
-        with job.loss_plotted(), phase("train", job.callback), start(job, texts, backend.threads) as run:
-            backend.train(run)
+        try:
+            with phase("train", job.callback), start(job, texts, backend.threads) as run:
+                backend.train(run)
+        finally:
+            if job.loss_plot:
+                job.loss_plot.draw()
         return finish(job, run)
 
 
@@ -50,8 +52,8 @@ def train_model(request: Request, backend: Backend) -> TrainedModel:
 class Job:
     """A request that was checked.
 
-    start: what training starts from, None for random vectors. checkpoint: what to resume from, or None. Both are None
-    once the training has begun, which needs their memory. held_out: the files of held-out text, or None.
+    start: what training starts from, None for random vectors. checkpoint: what to resume from, or None. Both become
+    None when the training begins, which needs their memory. held_out: the files of held-out text, or None.
     """
 
     request: Request
@@ -68,42 +70,31 @@ class Job:
     @contextlib.contextmanager
     def locked_outputs(self) -> Iterator[None]:
         """Keep other runs from the checkpoint and the model meanwhile."""
-        directory = self.request.checkpoint
-        outputs = [directory and os.path.join(directory, CHECKPOINT), self.request.save_model]
+        directory, model = self.request.checkpoint, self.request.save_model
         with contextlib.ExitStack() as locks:
-            for path in outputs:
-                if path is not None:
-                    locks.enter_context(locked(path))
+            if directory is not None:
+                locks.enter_context(locked(os.path.join(directory, CHECKPOINT)))
+            if model is not None:
+                locks.enter_context(locked(model))
             yield
-
-    @contextlib.contextmanager
-    def loss_plotted(self) -> Iterator[None]:
-        """Draw the loss once more at the end of the training, however that ends."""
-        try:
-            yield
-        finally:
-            if self.loss_plot:
-                self.loss_plot.draw()
 
 
 def check(request: Request, backend: Backend) -> Job:
-    """Find what the request names. Raises InputError for what cannot work."""
-    start = Start.of(request)
-    found = _find_checkpoint(request)
+    """Load or open what the request names. Raises InputError for what cannot work."""
+    start, earlier = Start.of(request), _checkpoint_of(request)
     if request.save_model is not None:
-        sources = [
+        origins = [
             name for name in (request.init_vectors, request.continue_from) if isinstance(name, str | os.PathLike)
         ]
-        check_model_output(request.save_model, request.config, [*backend.files, *sources])
+        check_model_output(request.save_model, request.config, [*backend.files, *origins])
     held_out = None if request.held_out is None else find_held_out(request.held_out, backend.files)
-    plot = None
-    if request.loss_plot is not None:
-        plot = LossPlot(request.loss_plot, request.config, request.callback)
-    return Job(request, start, found, held_out, plot)
+    path = request.loss_plot
+    plot = None if path is None else LossPlot(path, request.config, request.callback)
+    return Job(request, start, earlier, held_out, plot)
 
 
-def _find_checkpoint(request: Request) -> Checkpoint | None:
-    """What to resume from, None for a run from the beginning."""
+def _checkpoint_of(request: Request) -> Checkpoint | None:
+    """The checkpoint to resume from, None for a run from the beginning."""
     if not request.checkpoint_every > 0:
         raise InputError(f"checkpoint_every is {request.checkpoint_every} minutes: it must be above 0")
     if request.checkpoint is None:
@@ -111,15 +102,15 @@ def _find_checkpoint(request: Request) -> Checkpoint | None:
             raise InputError("resume needs the directory of the checkpoint to go on from")
         return None
     checkpoint.check_directory(request.checkpoint, request.resume)
-    found = checkpoint.load(request.checkpoint) if request.resume else None
-    if found:
-        found.check_options(request.config)
-    return found
+    earlier = checkpoint.load(request.checkpoint) if request.resume else None
+    if earlier:
+        earlier.check_options(request.config)
+    return earlier
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What was read. rows: the row among the vectors to start from of each word, or -1; empty without such vectors."""
+    """The texts that were read. rows: of each word among the vectors to start from, or -1; empty without them."""
 
     corpus: TrainingCorpus
     held_out: Corpus | None
@@ -132,25 +123,24 @@ class Texts:
 
 
 def read(job: Job, backend: Backend) -> Texts:
-    """Read the corpus and the held-out text, and see that there is room to train on them."""
+    """Read the corpus and the held-out text, and check that there is room to train on them."""
     request, config, start = job.request, job.request.config, job.start
     earlier = start.vocabulary if start else None
+    held_out = None
     with phase("read", job.callback):
         corpus = backend.read(Pruning(config.min_count, config.max_vocab, request.vocabulary, earlier))
-        held_out = None
         if job.held_out is not None:
-            options = text_options(config, backend.threads)
             with about_held_out_text():
-                held_out = Corpus.from_text(job.held_out, Pruning(vocabulary=corpus.vocabulary), **options)
+                pruning, options = Pruning(vocabulary=corpus.vocabulary), text_options(config, backend.threads)
+                held_out = Corpus.from_text(job.held_out, pruning, **options)
+    vocabulary = corpus.vocabulary
     if config.loss == "softmax":
-        windows = windows_of(corpus.vocabulary, config)
-        n_held_out = held_out.n_tokens if held_out else 0
-        refuse_absurd(corpus.vocabulary, corpus.n_tokens, n_held_out, windows, config, backend.threads)
-    rows = start.rows(corpus.vocabulary) if start else np.empty(0, np.int64)
-    texts = Texts(corpus, held_out, rows)
+        n_held_out, windows = held_out.n_tokens if held_out else 0, windows_of(vocabulary, config)
+        refuse_absurd(vocabulary, corpus.n_tokens, n_held_out, windows, config, backend.threads)
+    texts = Texts(corpus, held_out, start.rows(vocabulary) if start else np.empty(0, np.int64))
     n_started = int(np.count_nonzero(texts.has_start))
     about_held_out = held_out.reading if held_out else None
-    job.callback(CorpusRead(corpus.vocabulary, corpus.n_tokens, corpus.reading, about_held_out, n_started))
+    job.callback(CorpusRead(vocabulary, corpus.n_tokens, corpus.reading, about_held_out, n_started))
     _check_resources(job, texts, backend.threads)
     return texts
 
@@ -163,45 +153,39 @@ def _check_resources(job: Job, texts: Texts, threads: int) -> None:
     estimated = estimate_memory(layout, config, request.checkpoint is not None)
     job.callback(estimated)
     check_memory(estimated)
-    model_bytes = 2 * matrix_bytes(len(vocabulary), config.dim)
+    model_bytes, advice = 2 * matrix_bytes(len(vocabulary), config.dim), "name another directory"
     if request.checkpoint is not None:
         needed = 2 * model_bytes - checkpoint.room_of(request.checkpoint)
-        path = os.path.join(request.checkpoint, CHECKPOINT)
-        check_disk(path, needed, "two checkpoints", "name another directory")
+        check_disk(os.path.join(request.checkpoint, CHECKPOINT), needed, "two checkpoints", advice)
     if request.save_model is not None:
-        check_disk(request.save_model, model_bytes, "the model", "name another directory")
+        check_disk(request.save_model, model_bytes, "the model", advice)
     if request.checkpoint is not None or request.save_model is not None:
         check_unicode(vocabulary.words)
 
 
 def start(job: Job, texts: Texts, threads: int) -> TrainingRun:
     """A run at its beginning: from random vectors, from given ones, or from a checkpoint."""
-    request, config, corpus = job.request, job.request.config, texts.corpus
+    directory, config, corpus, earlier = job.request.checkpoint, job.request.config, texts.corpus, job.checkpoint
     is_frozen = texts.has_start if job.start and job.start.is_frozen else None
     matrices = new_matrices(len(corpus.vocabulary), config, threads, is_frozen)
     run = TrainingRun(config, corpus, matrices, threads, job.callback, texts.held_out)
-    if job.checkpoint:
-        job.checkpoint.check_corpus(run)
-        _resume(run, job.checkpoint)
+    if earlier:
+        earlier.check_corpus(run)
+        earlier.fill(matrices)
+        earlier.make_current()
+        run.position, run.is_resumed = earlier.position, True
+        run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
     elif job.start:
         job.start.fill(matrices, texts.rows)
     job.checkpoint = job.start = None
-    if request.checkpoint is not None:
-        seconds, words, about = 60 * request.checkpoint_every, corpus.vocabulary, describe_run(run)
-        run.checkpointer = Checkpointer(request.checkpoint, seconds, matrices, words, about, job.callback)
+    if directory is not None:
+        seconds = 60 * job.request.checkpoint_every
+        run.checkpointer = Checkpointer(directory, seconds, checkpoint.content_of(run), job.callback)
     return run
 
 
-def _resume(run: TrainingRun, found: Checkpoint) -> None:
-    """Continue from a checkpoint."""
-    found.fill(run.matrices)
-    found.make_current()
-    run.position, run.is_resumed = found.position, True
-    run.callback(Resumed(found.path, found.position.n_words, found.warning))
-
-
 def finish(job: Job, run: TrainingRun) -> TrainedModel:
-    """The model that the run has trained, saved where that was asked for."""
+    """The model that the run has trained, saved if the request says so."""
     matrices = run.matrices
     model = TrainedModel(run.config, run.corpus.vocabulary, matrices.word_inputs, matrices.word_outputs)
     if job.request.save_model is not None:

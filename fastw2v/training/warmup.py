@@ -1,7 +1,5 @@
 """Kernels compiled ahead of the work, or loaded from the cache."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 
@@ -11,6 +9,7 @@ from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Reading, Vocabulary
+from ..kernels.jit import MAX_THREADS
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..vectors.vectors import Vectors
 from .loop import LocalLoop
@@ -21,9 +20,10 @@ from .run import TrainingRun
 def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = False) -> None:
     """Compile everything that `train` needs for a loss, or load it from the cache, by running it once on a few words.
 
-    Done before the work, so that a failure shows at once and no time is counted twice. include_readers: also compile
-    what reads and writes files of vectors.
+    Done before the work, so that a failure shows at once and no time is counted twice. threads: at most as many as
+    Numba can start. include_readers: also compile what reads and writes files of vectors.
     """
+    threads = min(threads, MAX_THREADS)
     text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
     end_of_last_separator(text)
     tokenizer, other = Tokenizer(n_words=1), Tokenizer()

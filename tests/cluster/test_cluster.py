@@ -333,7 +333,7 @@ def test_a_worker_of_another_version(text, client):
 
 @pytest.mark.parametrize("problem", ["version", "sight"])
 def test_a_worker_that_joins_later_is_refused(text, cluster, client, problem):
-    """The run goes on without it, and it gets no task."""
+    """The run continues without it, and it gets no task."""
     before = set(client.nthreads())
 
     def act(event, seen):

@@ -56,7 +56,7 @@ def test_a_scheduler_that_does_not_answer(connection, client, monkeypatch):
     monkeypatch.setattr(client, "nthreads", nthreads)
     with pytest.raises(ClusterFailed, match="the Dask scheduler at tcp://s:8786 is gone") as caught:
         connection.threads_of_workers()
-    assert not isinstance(caught.value, DataLost), "no reason to go on"
+    assert not isinstance(caught.value, DataLost), "no reason to continue"
 
 
 def test_functions_run_on_workers(connection, client):

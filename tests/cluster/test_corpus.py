@@ -29,8 +29,8 @@ def test_the_same_as_on_one_machine(texts, min_count):
     pruning = Pruning(min_count=min_count)
     shards, expected = find_shards([str(texts)]), Corpus.from_text(texts, pruning)
     assert len(shards) > 8, "dictionaries are merged twice"
-    n_bytes = []
-    got = read_corpus(FakeTasks(3), shards, pruning, "keep", n_bytes.append)
+    events = []
+    got = read_corpus(FakeTasks(3), shards, pruning, "keep", events.append)
     assert got.vocabulary.words == expected.vocabulary.words
     np.testing.assert_array_equal(got.vocabulary.counts, expected.vocabulary.counts)
     assert got.reading == expected.reading
@@ -40,6 +40,7 @@ def test_the_same_as_on_one_machine(texts, min_count):
     assert got.ids_of_shards == [len(of_shard) for of_shard in ids]
     assert got.n_ids == expected.n_ids
     assert got.checksum == zlib.crc32(np.array([zlib.crc32(of_shard) for of_shard in ids], np.uint32))
+    n_bytes = [event.n_bytes for event in events]
     assert n_bytes == sorted(n_bytes)
     assert len(n_bytes) == len(shards)
     assert n_bytes[-1] == expected.reading.n_bytes
@@ -48,7 +49,7 @@ def test_the_same_as_on_one_machine(texts, min_count):
 def test_errors_of_tasks(texts):
     shards = find_shards([str(texts)])
     with pytest.raises(InputError, match="no word of the corpus occurs min_count = 99999 times"):
-        read_corpus(FakeTasks(2), shards, Pruning(min_count=99_999), "keep", lambda n_bytes: None)
+        read_corpus(FakeTasks(2), shards, Pruning(min_count=99_999), "keep", lambda event: None)
     tasks = FakeTasks(2)
     with pytest.raises(DataLost):
-        read_corpus(tasks, shards, Pruning(), "keep", lambda n_bytes: tasks.workers.alive and tasks.kill("w0", "w1"))
+        read_corpus(tasks, shards, Pruning(), "keep", lambda event: tasks.workers.alive and tasks.kill("w0", "w1"))

@@ -56,7 +56,7 @@ class Cluster:
         self.events, self._act = [], act
         self.tasks = FakeTasks(n)
         pruning = Pruning(min_count=1)
-        self.corpus = read_corpus(self.tasks, shards, pruning, "keep", lambda n_bytes: None)
+        self.corpus = read_corpus(self.tasks, shards, pruning, "keep", lambda event: None)
         config = TrainConfig(dim=8, min_count=1, sample=0, window=2, **{"epochs": 3, **options})
         matrices = new_matrices(len(self.corpus.vocabulary), config, 1)
         self.run = TrainingRun(config, self.corpus, matrices, 1, self._note)
@@ -172,7 +172,7 @@ def test_a_worker_that_is_lost_in_a_round(shards):
 
 @pytest.mark.parametrize("has_checkpoint", [True, False])
 def test_all_rows_are_lost(shards, has_checkpoint):
-    """The run goes on from what this process has: the last checkpoint, or the beginning."""
+    """The run continues from what this process has: the last checkpoint, or the beginning."""
 
     def act(event, seen):
         if isinstance(event, RoundEnded) and seen == 2:

@@ -13,7 +13,7 @@ from fastw2v import RunError, TrainConfig, Vectors, Vocabulary
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Reading
 from fastw2v.events import CheckpointFailed
-from fastw2v.training.checkpoint import describe_run
+from fastw2v.training.checkpoint import content_of
 from fastw2v.training.checkpointer import Checkpointer
 from fastw2v.training.objective import new_matrices
 from fastw2v.training.run import TrainingRun
@@ -35,8 +35,8 @@ def write(what, directory, mark):
     matrices = new_matrices(N_WORDS, config, threads=1)
     matrices.word_inputs[:] = matrices.word_outputs[:] = mark
     events = []
-    about = describe_run(TrainingRun(config, corpus, matrices, 1))
-    checkpointer = Checkpointer(directory, 1, matrices, vocabulary, about, events.append)
+    content = content_of(TrainingRun(config, corpus, matrices, 1))
+    checkpointer = Checkpointer(directory, 1, content, events.append)
     checkpointer.save(Position(n_words=mark))
     checkpointer.close()
     if isinstance(events[0], CheckpointFailed):

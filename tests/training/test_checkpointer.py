@@ -8,7 +8,7 @@ import pytest
 from listeners import Recorder
 
 import fastw2v
-from fastw2v import DivergedError, RunError, Vectors, Vocabulary, modelfile
+from fastw2v import DivergedError, RunError, Vectors, modelfile
 from fastw2v.events import CheckpointFailed, CheckpointSaved
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import run as run_module
@@ -31,8 +31,10 @@ def checkpointer_of(tmp_path, matrices):
     made = []
 
     def checkpointer_of(seconds=math.inf, tell=lambda event: None):
-        vocabulary = Vocabulary(["a", "b", "c"], np.array([3, 2, 1]))
-        made.append(Checkpointer(tmp_path, seconds, matrices, vocabulary, {"model": "m", "loss": "l"}, tell))
+        about, counts = {"model": "m", "loss": "l"}, np.array([3, 2, 1])
+        vectors = {"vectors": matrices.word_inputs, "output_vectors": matrices.word_outputs}
+        content = modelfile.ModelFile(["a", "b", "c"], counts=counts, training=about, **vectors)
+        made.append(Checkpointer(tmp_path, seconds, content, tell))
         return made[-1]
 
     yield checkpointer_of

@@ -60,7 +60,7 @@ def test_the_listener_may_end_it(slices_of_a_span):
 
 def test_a_text_without_predictions():
     with pytest.raises(InputError, match="held-out text has no line .sentence. with two words of the vocabulary"):
-        held_out_loss(TEXT, TrainConfig(), 1, FakeTrainer(n_predictions=0))
+        held_out_loss(TEXT, TrainConfig(), 1, FakeTrainer(n_predictions=0), lambda event: None)
 
 
 @pytest.mark.parametrize("options", [{}, {"model": "cbow"}, {"loss": "hs"}, {"loss": "softmax"}], ids=str)
@@ -73,7 +73,7 @@ def test_the_loss_of_a_model_does_not_depend_on_threads_or_slices(planted, optio
     losses = []
     for threads in (1, 2, 2):
         trainer = span_trainer(matrices, corpus.vocabulary, config, threads)
-        losses.append(held_out_loss(corpus, config, threads, trainer))
+        losses.append(held_out_loss(corpus, config, threads, trainer, lambda event: None))
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     assert losses[1] == pytest.approx(losses[2], rel=1e-12), "the draws are the same at each call"
     assert all(number > 0 and math.isfinite(number) for number in losses[0])

@@ -1,4 +1,4 @@
-"""Runs that are interrupted and go on: to the last bit what would have been, on one thread."""
+"""Runs that are interrupted and continue: to the last bit what would have been, on one thread."""
 
 import signal
 import subprocess
