@@ -33,8 +33,23 @@ Changes = list[np.ndarray]
 def train(corpus: str, *options: str, epochs: int, output: str) -> dict[str, Any]:
     """A process of its own: words/s of its training, and what its rounds cost."""
     log = output + ".log"
-    command = [sys.executable, "-m", "fastw2v", "train", corpus, "-o", output, "--epochs", str(epochs), "--log-json",
-               log, "--overwrite", "--threads", "1", *options]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "fastw2v",
+        "train",
+        corpus,
+        "-o",
+        output,
+        "--epochs",
+        str(epochs),
+        "--log-json",
+        log,
+        "--overwrite",
+        "--threads",
+        "1",
+        *options,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(output).parent, env=environment)
     words = next(line for line in done.stderr.splitlines() if " words trained at " in line)
@@ -43,10 +58,11 @@ def train(corpus: str, *options: str, epochs: int, output: str) -> dict[str, Any
     return {
         "words_per_second": float(words.split(" trained at ")[1].split()[0].replace(",", "")),
         "waited": sum(one["waited"] * one["round_seconds"] for one in rounds) / max(1e-9, seconds),
-        "rounds": len(rounds), "beats": statistics.median(r["beats"] for r in rounds) if rounds else 0,
+        "rounds": len(rounds),
+        "beats": statistics.median(r["beats"] for r in rounds) if rounds else 0,
         "round_seconds": statistics.median(r["round_seconds"] for r in rounds) if rounds else 0.0,
         "bytes": statistics.median(r["bytes_sent_by_each"] for r in rounds) if rounds else 0,
-    }  # fmt: skip
+    }
 
 
 def quality(vectors: Any, analogies: str, pairs: str) -> dict[str, float]:
@@ -58,13 +74,16 @@ def quality(vectors: Any, analogies: str, pairs: str) -> dict[str, float]:
 
 
 SPEED_OF = {
-    "1 thread": ["--threads", "1"], "1 worker": ["--dask", "local:1"],
-    "2 threads": ["--threads", "2"], "2 workers": ["--dask", "local:2"],
-}  # fmt: skip
+    "1 thread": ["--threads", "1"],
+    "1 worker": ["--dask", "local:1"],
+    "2 threads": ["--threads", "2"],
+    "2 workers": ["--dask", "local:2"],
+}
 QUALITY_OF = {
-    "1 thread": ["--threads", "1"], "2 threads": ["--threads", "2"],
+    "1 thread": ["--threads", "1"],
+    "2 threads": ["--threads", "2"],
     **{f"{n} workers": ["--dask", f"local:{n}"] for n in (2, 4, 8)},
-}  # fmt: skip
+}
 
 
 def measure_speed(corpus: str, copies: int, rounds: int) -> dict[str, list[dict[str, Any]]]:
@@ -139,8 +158,9 @@ def measure_constants(corpus: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as room:  # and a file: this script's name is that of a package
         script = Path(room, "constants.py")
         script.write_text(CONSTANTS)
-        done = subprocess.run([sys.executable, script, corpus], capture_output=True, text=True, check=True, cwd=room,
-                              env=environment)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, script, corpus], capture_output=True, text=True, check=True, cwd=room, env=environment
+        )
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -169,14 +189,17 @@ def combiners() -> dict[str, tuple[Callable[..., np.ndarray], Callable[[int], fl
         return sum(changes)
 
     return {
-        "mean": (mean, lambda n: 1.0), "mean, rate x n": (mean, float),
+        "mean": (mean, lambda n: 1.0),
+        "mean, rate x n": (mean, float),
         "mean of those that touched the row": (touched_mean, lambda n: 1.0),
-        "sum": (total, lambda n: 1.0), "sum, rate / sqrt(n)": (total, lambda n: n**-0.5),
+        "sum": (total, lambda n: 1.0),
+        "sum, rate / sqrt(n)": (total, lambda n: n**-0.5),
         "sum, rate / n": (total, lambda n: 1 / n),
         "model combiner": (model_combiner, lambda n: 1.0),
         "model combiner, rate x sqrt(n)": (model_combiner, lambda n: n**0.5),
-        "adaptive sum": (combine, lambda n: 1.0), "adaptive sum, rate x sqrt(n)": (combine, lambda n: n**0.5),
-    }  # fmt: skip
+        "adaptive sum": (combine, lambda n: 1.0),
+        "adaptive sum, rate x sqrt(n)": (combine, lambda n: n**0.5),
+    }
 
 
 def at_once(task: Callable[..., Any], *arguments: Any, at: str) -> Any:
@@ -215,8 +238,10 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
                     first = epoch * spans.n + beat * n * n_spans
                     parts = deal.take(n_spans)
                     rates = [schedule.learning_rates(first + n * np.arange(len(part))) for part in parts]
-                    works = [Work(epoch, 2, spans.pieces(part, np.float32(rate(n)) * own))
-                             for part, own in zip(parts, rates, strict=True)]  # fmt: skip
+                    works = [
+                        Work(epoch, 2, spans.pieces(part, np.float32(rate(n)) * own))
+                        for part, own in zip(parts, rates, strict=True)
+                    ]
                     beats.append([Share(work, [shard]) for work in works])
                 [block] = submit_round(at_once, job, [block], [""] * n, beats).blocks
             is_finite = bool(np.isfinite(block.inputs).all())
@@ -241,7 +266,7 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
 @click.option("-o", "--output", default=str(HERE / "results" / "distributed.json"), show_default=True)
 def main(
     corpus: str, analogies: str, pairs: str, copies: int, rounds: int, seeds: int, part: tuple[str, ...], output: str
-) -> None:  # fmt: skip
+) -> None:
     old = json.loads(Path(output).read_text()) if Path(output).exists() else {}
     result = {**old, "corpus": Path(corpus).name, "cpu": cpu_name(), "copies": copies}
     about = {"commit": commit(), "date": time.strftime("%Y-%m-%d")}
@@ -261,10 +286,11 @@ def text(result: dict[str, Any]) -> str:
     """Tables of what was measured."""
     lines = [
         f"{result['copies']} copies of {result['corpus']}, one epoch, medians of "
-        f"{len(result['speed']['runs']['1 thread'])} rounds, in turns:", "",
+        f"{len(result['speed']['runs']['1 thread'])} rounds, in turns:",
+        "",
         "| | M words/s | of the threads' | waiting | rounds | beats | s in a round | MB sent in it |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]  # fmt: skip
+    ]
     runs = result["speed"]["runs"]
     for name, found in runs.items():
         middle = {key: statistics.median(run[key] for run in found) for key in found[0]}
@@ -278,17 +304,29 @@ def text(result: dict[str, Any]) -> str:
         )
         told = of_rounds if "worker" in name else "| | | | | |"
         lines.append(f"| {name} | {middle['words_per_second'] / 1e6:.2f} | {told}")
-    lines += ["", f"Quality in %, 5 epochs of {result['corpus']}, mean and standard deviation of "
-              f"{len(result['quality']['runs']['1 thread'])} seeds; each worker has one thread, all share 2 cores:", "",
-              "| | analogies | WordSim-353 | rounds | waiting |", "|---|---:|---:|---:|---:|"]  # fmt: skip
+    lines += [
+        "",
+        f"Quality in %, 5 epochs of {result['corpus']}, mean and standard deviation of "
+        f"{len(result['quality']['runs']['1 thread'])} seeds; each worker has one thread, all share 2 cores:",
+        "",
+        "| | analogies | WordSim-353 | rounds | waiting |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for name, found in result["quality"]["runs"].items():
-        scores = [f"{statistics.mean(values):.1f} ± {statistics.pstdev(values):.1f}"
-                for values in ([run[key] for run in found] for key in ("analogies", "pairs"))]  # fmt: skip
+        scores = [
+            f"{statistics.mean(values):.1f} ± {statistics.pstdev(values):.1f}"
+            for values in ([run[key] for run in found] for key in ("analogies", "pairs"))
+        ]
         rounds = f"{statistics.median(run['rounds'] for run in found):.0f}" if "workers" in name else ""
         waited = f"{statistics.median(run['waited'] for run in found):.0%}" if "workers" in name else ""
         lines.append(f"| {name} | {' | '.join(scores)} | {rounds} | {waited} |")
-    lines += ["", "Ways to combine, one round of 4 beats in an epoch, one seed:", "",
-              "| replicas | rows | analogies | WordSim-353 |", "|---:|---|---:|---:|"]  # fmt: skip
+    lines += [
+        "",
+        "Ways to combine, one round of 4 beats in an epoch, one seed:",
+        "",
+        "| replicas | rows | analogies | WordSim-353 |",
+        "|---:|---|---:|---:|",
+    ]
     for row in result["combiners"]["rows"]:
         scores = ["diverged", ""] if row["diverged"] else [f"{row['analogies']:.1f}", f"{row['pairs']:.1f}"]
         lines.append(f"| {row['replicas']} | {row['combiner']} | {' | '.join(scores)} |")

@@ -56,17 +56,23 @@ def settings() -> list[Setting]:
     """The first, and those that differ from it in one thing."""
     base = Setting()
     kinds = [
-        base, replace(base, update="pair"), replace(base, model="cbow"), replace(base, loss="hs"),
+        base,
+        replace(base, update="pair"),
+        replace(base, model="cbow"),
+        replace(base, loss="hs"),
         replace(base, model="cbow", loss="hs"),
-    ]  # fmt: skip
+    ]
     varied = [
         replace(base, **{name: value})
         for name, values in {
-            "dim": (50, 128, 200, 300, 512), "negative": (15,), "window": (2, 10), "n_words": (1_000, 1_000_000),
+            "dim": (50, 128, 200, 300, 512),
+            "negative": (15,),
+            "window": (2, 10),
+            "n_words": (1_000, 1_000_000),
             "threads": (1,),
         }.items()
         for value in values
-    ]  # fmt: skip
+    ]
     in_cache = [Setting(dim=dim, n_words=500, threads=1) for dim in (100, 300)]
     return kinds + varied + [replace(base, n_words=1_000_000, dim=300)] + in_cache
 
@@ -147,14 +153,23 @@ def main(rounds: int, output: str) -> None:
         for setting, found in speeds.items():
             found.append(speed(corpora[setting.n_words], setting.config(), setting.threads, SECONDS))
     result = {
-        "commit": commit(), "date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(), "lanes": LANES, "rounds": rounds,
-        "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy")}, "peak": peak,
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "lanes": LANES,
+        "rounds": rounds,
+        "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy")},
+        "peak": peak,
         "rows": [
-            {**asdict(setting), "outputs": outputs_of_prediction(corpora[setting.n_words], setting.config()),
-             "words_per_second": [words for words, _ in found], "predictions_per_second": [pairs for _, pairs in found]}
+            {
+                **asdict(setting),
+                "outputs": outputs_of_prediction(corpora[setting.n_words], setting.config()),
+                "words_per_second": [words for words, _ in found],
+                "predictions_per_second": [pairs for _, pairs in found],
+            }
             for setting, found in speeds.items()
         ],
-    }  # fmt: skip
+    }
     Path(output).write_text(json.dumps(result, indent=1) + "\n")
     click.echo(table(result))
 
@@ -171,8 +186,15 @@ def table(result: dict[str, Any]) -> str:
         multiply_adds = predictions * 1e6 * row["outputs"] * 3 * row["dim"] / 1e9
         share = multiply_adds / row["threads"] / result["peak"]["multiply_adds"]
         names = [str(row[name]) for name in ("model", "loss", "update", "dim", "negative", "window")]
-        cells = [*names, f"{row['n_words']:,}", str(row["threads"]), f"{words:.2f}", f"{predictions:.1f}",
-                 f"{multiply_adds:.1f}", f"{share:.0%}"]  # fmt: skip
+        cells = [
+            *names,
+            f"{row['n_words']:,}",
+            str(row["threads"]),
+            f"{words:.2f}",
+            f"{predictions:.1f}",
+            f"{multiply_adds:.1f}",
+            f"{share:.0%}",
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

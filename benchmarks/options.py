@@ -29,9 +29,15 @@ from trainers import commit, cpu_name, measure, quality_cell, quality_of
 @click.option("--pairs", multiple=True, help="Word pairs with human similarity, tab separated.")
 @click.option("-o", "--output", required=True)
 def main(
-    corpus: str, options: tuple[str, ...], megabytes: tuple[int, ...], seeds: int, threads: int,
-    analogies: str | None, pairs: tuple[str, ...], output: str,
-) -> None:  # fmt: skip
+    corpus: str,
+    options: tuple[str, ...],
+    megabytes: tuple[int, ...],
+    seeds: int,
+    threads: int,
+    analogies: str | None,
+    pairs: tuple[str, ...],
+    output: str,
+) -> None:
     rows = []
     for size in megabytes:
         with tempfile.TemporaryDirectory() as directory:
@@ -41,20 +47,42 @@ def main(
             for chosen in options:
                 runs = []
                 for seed in range(1, seeds + 1):
-                    measure([
-                        sys.executable, "-m", "fastw2v", "train", str(text), "-o", str(vectors), "--overwrite",
-                        "--threads", str(threads), "--seed", str(seed), "--log-json", str(log), *chosen.split(),
-                    ])  # fmt: skip
+                    measure(
+                        [
+                            sys.executable,
+                            "-m",
+                            "fastw2v",
+                            "train",
+                            str(text),
+                            "-o",
+                            str(vectors),
+                            "--overwrite",
+                            "--threads",
+                            str(threads),
+                            "--seed",
+                            str(seed),
+                            "--log-json",
+                            str(log),
+                            *chosen.split(),
+                        ]
+                    )
                     last = json.loads(log.read_text().splitlines()[-1])
-                    runs.append({"words_per_second": last["words"] / last["seconds"],
-                                 "quality": quality_of(vectors, analogies, pairs)})  # fmt: skip
+                    runs.append(
+                        {
+                            "words_per_second": last["words"] / last["seconds"],
+                            "quality": quality_of(vectors, analogies, pairs),
+                        }
+                    )
                 rows.append({"megabytes": size, "options": chosen, "runs": runs})
                 click.echo(table({"rows": rows[-1:]}).splitlines()[-1])
     result = {
-        "commit": commit(), "date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(),
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
         "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy", "gensim")},
-        "settings": {"corpus": Path(corpus).name, "threads": threads, "seeds": seeds}, "rows": rows,
-    }  # fmt: skip
+        "settings": {"corpus": Path(corpus).name, "threads": threads, "seeds": seeds},
+        "rows": rows,
+    }
     Path(output).write_text(json.dumps(result, indent=1) + "\n")
 
 

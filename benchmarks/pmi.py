@@ -42,9 +42,17 @@ HERE = Path(__file__).parent
 @click.option("--threads", default=2, show_default=True)
 @click.option("-o", "--output", default=str(HERE / "results" / "pmi.json"), show_default=True)
 def main(
-    corpus: str, words: int, dim: int, window: int, negative: int, epochs: int, lr: float, seen: int, threads: int,
+    corpus: str,
+    words: int,
+    dim: int,
+    window: int,
+    negative: int,
+    epochs: int,
+    lr: float,
+    seen: int,
+    threads: int,
     output: str,
-) -> None:  # fmt: skip
+) -> None:
     from matplotlib.figure import Figure
 
     compile_kernels(threads)
@@ -77,10 +85,21 @@ def main(
         "date": time.strftime("%Y-%m-%d"),
         "cpu": cpu_name(),
         "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy")},
-        "settings": {"corpus": Path(corpus).name, "words": words, "dim": dim, "window": window, "negative": negative,
-                     "epochs": epochs, "lr": lr, "seen": seen},
-        "pairs": int(often.sum()), "correlation": correlation, "slope": slope, "intercept": intercept,
-    }  # fmt: skip
+        "settings": {
+            "corpus": Path(corpus).name,
+            "words": words,
+            "dim": dim,
+            "window": window,
+            "negative": negative,
+            "epochs": epochs,
+            "lr": lr,
+            "seen": seen,
+        },
+        "pairs": int(often.sum()),
+        "correlation": correlation,
+        "slope": slope,
+        "intercept": intercept,
+    }
     Path(output).write_text(json.dumps(result, indent=1) + "\n")
     click.echo(f"{often.sum():,} pairs: correlation {correlation:.4f}, slope {slope:.3f}, intercept {intercept:.3f}")
 

@@ -30,12 +30,14 @@ INTERVAL = 600.0
 """Seconds: the default of --checkpoint-every."""
 
 ESTIMATES: list[dict[str, Any]] = [
-    {"n_words": 1_000_000, "dim": 100, "threads": 2}, {"n_words": 1_000_000, "dim": 100, "threads": 1, "model": "cbow"},
-    {"n_words": 1_000_000, "dim": 100, "threads": 2, "loss": "hs"}, {"n_words": 300_000, "dim": 300, "threads": 2},
+    {"n_words": 1_000_000, "dim": 100, "threads": 2},
+    {"n_words": 1_000_000, "dim": 100, "threads": 1, "model": "cbow"},
+    {"n_words": 1_000_000, "dim": 100, "threads": 2, "loss": "hs"},
+    {"n_words": 300_000, "dim": 300, "threads": 2},
     {"n_words": 300_000, "dim": 100, "threads": 2, "checkpoint": True},
     {"n_words": 10_000, "dim": 50, "threads": 2, "loss": "softmax", "lr": 0.001},
     {"n_words": 1_000_000, "dim": 10, "threads": 2},
-]  # fmt: skip
+]
 
 
 def walks_of(n_words: int, n_times: int) -> np.ndarray:
@@ -59,8 +61,16 @@ def words_per_second(walks: np.ndarray, seconds: float, checkpoint: str | None) 
             seen.append((time.monotonic(), event.n_words))
         return is_slice and bool(seen) and seen[-1][0] - seen[0][0] > seconds
 
-    fastw2v.train(walks=walks, dim=300, min_count=1, epochs=1000, threads=2, callback=note, checkpoint=checkpoint,
-                  checkpoint_every=0.5)  # fmt: skip
+    fastw2v.train(
+        walks=walks,
+        dim=300,
+        min_count=1,
+        epochs=1000,
+        threads=2,
+        callback=note,
+        checkpoint=checkpoint,
+        checkpoint_every=0.5,
+    )
     return (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0]), saved
 
 
@@ -115,9 +125,14 @@ def main(seconds: float, rounds: int, estimate: str | None, output: str) -> None
         estimates.append({**setting, "ratio": float(done.stdout)})
         click.echo(estimates[-1])
     result = {
-        "commit": commit(), "date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(), "seconds": seconds, "rounds": rounds,
-        "checkpoint": checkpoint_costs(seconds, rounds), "estimates": estimates,
-    }  # fmt: skip
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "seconds": seconds,
+        "rounds": rounds,
+        "checkpoint": checkpoint_costs(seconds, rounds),
+        "estimates": estimates,
+    }
     Path(output).write_text(json.dumps(result, indent=1) + "\n")
     click.echo(text(result))
 

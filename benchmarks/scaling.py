@@ -27,10 +27,25 @@ MB = 1_000_000
 def train(corpus: str, directory: str, threads: int, options: str = "") -> dict[str, float]:
     """Words trained, seconds of training and of the process, its peak of memory in MB."""
     log, output = Path(directory) / "log", Path(directory) / "vectors.txt"
-    _, _, seconds, peak = measure([
-        sys.executable, "-m", "fastw2v", "train", corpus, "-o", str(output), "--epochs", "1", "--threads", str(threads),
-        "--log-json", str(log), "--overwrite", *options.split(),
-    ])  # fmt: skip
+    _, _, seconds, peak = measure(
+        [
+            sys.executable,
+            "-m",
+            "fastw2v",
+            "train",
+            corpus,
+            "-o",
+            str(output),
+            "--epochs",
+            "1",
+            "--threads",
+            str(threads),
+            "--log-json",
+            str(log),
+            "--overwrite",
+            *options.split(),
+        ]
+    )
     last = json.loads(log.read_text().splitlines()[-1])
     return {"words": last["words"], "train_seconds": last["seconds"], "process_seconds": seconds, "peak_mb": peak}
 
@@ -53,9 +68,7 @@ def resized(corpus: Path, megabytes: int, directory: str) -> str:
 @click.option("--megabytes", multiple=True, type=int, default=(10, 100), show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("-o", "--output", default=str(HERE / "results" / "scaling.json"), show_default=True)
-def main(
-    corpus: Path, all_threads: tuple[int, ...], megabytes: tuple[int, ...], rounds: int, output: str
-) -> None:  # fmt: skip
+def main(corpus: Path, all_threads: tuple[int, ...], megabytes: tuple[int, ...], rounds: int, output: str) -> None:
     measure([sys.executable, "-m", "fastw2v", "warmup"])
     cores = len(os.sched_getaffinity(0))
     kinds = {"skipgram ns": "", "cbow ns": "--model cbow", "skipgram hs": "--loss hs"}
@@ -70,9 +83,14 @@ def main(
             {"megabytes": size, **train(resized(corpus, size, directory), directory, cores)} for size in megabytes
         ]
     result = {
-        "commit": commit(), "date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(), "cores": cores,
-        "corpus": corpus.name, "threads": by_threads, "sizes": by_size,
-    }  # fmt: skip
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "cores": cores,
+        "corpus": corpus.name,
+        "threads": by_threads,
+        "sizes": by_size,
+    }
     Path(output).write_text(json.dumps(result, indent=1) + "\n")
     click.echo(table(result))
 
@@ -88,8 +106,9 @@ def table(result: dict[str, Any]) -> str:
     for kind in dict.fromkeys(row["kind"] for row in rows):
         speeds = {
             row["threads"]: statistics.median(run["words"] / run["train_seconds"] for run in row["runs"]) / 1e6
-            for row in rows if row["kind"] == kind
-        }  # fmt: skip
+            for row in rows
+            if row["kind"] == kind
+        }
         lines.append(f"| {kind} | {' | '.join(f'{speeds[threads]:.2f}' for threads in all_threads)} |")
     lines += [
         "",

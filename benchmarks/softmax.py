@@ -138,18 +138,21 @@ def draw(result: dict[str, Any], path: Path) -> None:
     for loss in LOSSES:
         rows = [row for row in result["speed"] if row["loss"] == loss]
         speed.loglog(
-            [row["n_words"] for row in rows], [1e6 / statistics.median(row["pairs_per_second"]) for row in rows], "o-",
+            [row["n_words"] for row in rows],
+            [1e6 / statistics.median(row["pairs_per_second"]) for row in rows],
+            "o-",
             label=names[loss],
-        )  # fmt: skip
+        )
         curve = result["quality"][loss]
         quality.semilogx(
             [point["seconds"] for point in curve], [point["similarity"] for point in curve], "o-", label=names[loss]
         )
     speed.set(title="time of a pair", xlabel="words in the vocabulary", ylabel="µs")
     quality.set(
-        title=f"quality over time, {result['settings']['max_vocab']:,} words", xlabel="seconds of training",
+        title=f"quality over time, {result['settings']['max_vocab']:,} words",
+        xlabel="seconds of training",
         ylabel="correlation with human similarity, %",
-    )  # fmt: skip
+    )
     speed.legend(frameon=False)
     for axes in (speed, quality):
         axes.grid(color="0.9", which="both" if axes is speed else "major", linewidth=0.5)
@@ -226,12 +229,16 @@ def main(
         "cpu": cpu_name(),
         "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy")},
         "settings": {
-            "corpus": Path(corpus).name, "megabytes": megabytes, "max_vocab": max_vocab, "dim": dim,
-            "threads": threads, "rounds": rounds,
+            "corpus": Path(corpus).name,
+            "megabytes": megabytes,
+            "max_vocab": max_vocab,
+            "dim": dim,
+            "threads": threads,
+            "rounds": rounds,
         },
         "quality": quality,
         "speed": measure_speed(dim, threads, rounds),
-    }  # fmt: skip
+    }
     path = Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

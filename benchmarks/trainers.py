@@ -63,12 +63,37 @@ class Run:
 
 def fastw2v_command(settings: Settings, seed: int, output: Path, *more: str) -> list[str]:
     return [
-        sys.executable, "-m", "fastw2v", "train", settings.corpus, "-o", str(output), "--model", settings.model,
-        "--loss", settings.loss, "--dim", str(settings.dim), "--window", str(settings.window), "--negative",
-        str(settings.negative), "--sample", str(settings.sample),
-        "--min-count", str(settings.min_count), "--epochs", str(settings.epochs), "--threads", str(settings.threads),
-        "--seed", str(seed), "--log-json", f"{output}.log", *more,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "fastw2v",
+        "train",
+        settings.corpus,
+        "-o",
+        str(output),
+        "--model",
+        settings.model,
+        "--loss",
+        settings.loss,
+        "--dim",
+        str(settings.dim),
+        "--window",
+        str(settings.window),
+        "--negative",
+        str(settings.negative),
+        "--sample",
+        str(settings.sample),
+        "--min-count",
+        str(settings.min_count),
+        "--epochs",
+        str(settings.epochs),
+        "--threads",
+        str(settings.threads),
+        "--seed",
+        str(seed),
+        "--log-json",
+        f"{output}.log",
+        *more,
+    ]
 
 
 def gensim_command(settings: Settings, seed: int, output: Path) -> list[str]:
@@ -83,22 +108,64 @@ def gensim_command(settings: Settings, seed: int, output: Path) -> list[str]:
 def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) -> list[str]:
     """Of word2vec.c, and of pWord2Vec, which has its options."""
     return [
-        binary, "-train", settings.corpus, "-output", str(output), "-size", str(settings.dim), "-window",
-        str(settings.window), "-negative", str(settings.negative if settings.loss == "ns" else 0), "-hs",
-        str(int(settings.loss == "hs")), "-cbow", str(int(settings.model == "cbow")), "-sample", str(settings.sample),
-        "-min-count", str(settings.min_count), "-iter", str(settings.epochs), "-threads", str(settings.threads),
-        "-binary", "0", *more,
-    ]  # fmt: skip
+        binary,
+        "-train",
+        settings.corpus,
+        "-output",
+        str(output),
+        "-size",
+        str(settings.dim),
+        "-window",
+        str(settings.window),
+        "-negative",
+        str(settings.negative if settings.loss == "ns" else 0),
+        "-hs",
+        str(int(settings.loss == "hs")),
+        "-cbow",
+        str(int(settings.model == "cbow")),
+        "-sample",
+        str(settings.sample),
+        "-min-count",
+        str(settings.min_count),
+        "-iter",
+        str(settings.epochs),
+        "-threads",
+        str(settings.threads),
+        "-binary",
+        "0",
+        *more,
+    ]
 
 
 def fasttext_command(binary: str, settings: Settings, output: Path) -> list[str]:
     return [
-        binary, settings.model, "-loss", settings.loss, "-input", settings.corpus, "-output", str(output), "-dim",
-        str(settings.dim), "-ws",
-        str(settings.window), "-neg", str(settings.negative), "-t", str(settings.sample), "-minCount",
-        str(settings.min_count), "-epoch", str(settings.epochs), "-thread", str(settings.threads), "-lr",
-        str(settings.lr), "-maxn", "0",
-    ]  # fmt: skip
+        binary,
+        settings.model,
+        "-loss",
+        settings.loss,
+        "-input",
+        settings.corpus,
+        "-output",
+        str(output),
+        "-dim",
+        str(settings.dim),
+        "-ws",
+        str(settings.window),
+        "-neg",
+        str(settings.negative),
+        "-t",
+        str(settings.sample),
+        "-minCount",
+        str(settings.min_count),
+        "-epoch",
+        str(settings.epochs),
+        "-thread",
+        str(settings.threads),
+        "-lr",
+        str(settings.lr),
+        "-maxn",
+        "0",
+    ]
 
 
 def as_gensim(settings: dict[str, Any]) -> None:
@@ -106,17 +173,25 @@ def as_gensim(settings: dict[str, Any]) -> None:
     from gensim.models import Word2Vec
 
     model = Word2Vec(
-        sg=int(settings["model"] == "skipgram"), hs=int(settings["loss"] == "hs"), alpha=settings["lr"],
-        vector_size=settings["dim"], window=settings["window"],
+        sg=int(settings["model"] == "skipgram"),
+        hs=int(settings["loss"] == "hs"),
+        alpha=settings["lr"],
+        vector_size=settings["dim"],
+        window=settings["window"],
         negative=settings["negative"] if settings["loss"] == "ns" else 0,
-        sample=settings["sample"], min_count=settings["min_count"], workers=settings["threads"], seed=settings["seed"],
-    )  # fmt: skip
+        sample=settings["sample"],
+        min_count=settings["min_count"],
+        workers=settings["threads"],
+        seed=settings["seed"],
+    )
     model.build_vocab(corpus_file=settings["corpus"])
     start = time.perf_counter()
     model.train(
-        corpus_file=settings["corpus"], total_examples=model.corpus_count, total_words=model.corpus_total_words,
+        corpus_file=settings["corpus"],
+        total_examples=model.corpus_count,
+        total_words=model.corpus_total_words,
         epochs=settings["epochs"],
-    )  # fmt: skip
+    )
     print("train seconds", time.perf_counter() - start)
     model.wv.save_word2vec_format(settings["output"])
 
@@ -198,11 +273,20 @@ def commit() -> str:
 @click.option("-o", "--output", help="Default: results/trainers-MODEL-LOSS.json.")
 @click.option("--as-gensim", "gensim_settings", hidden=True)
 def main(
-    corpus: str, also: tuple[str, ...], rounds: int, once: tuple[str, ...], keep: tuple[str, ...],
-    analogies: str | None, pairs: tuple[str, ...], word2vec: str | None, fasttext: str | None, pword2vec: str | None,
-    output: str | None, gensim_settings: str | None,
+    corpus: str,
+    also: tuple[str, ...],
+    rounds: int,
+    once: tuple[str, ...],
+    keep: tuple[str, ...],
+    analogies: str | None,
+    pairs: tuple[str, ...],
+    word2vec: str | None,
+    fasttext: str | None,
+    pword2vec: str | None,
+    output: str | None,
+    gensim_settings: str | None,
     **chosen: Any,
-) -> None:  # fmt: skip
+) -> None:
     if gensim_settings:
         as_gensim(json.loads(gensim_settings))
         return

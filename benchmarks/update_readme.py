@@ -65,8 +65,11 @@ def objectives_text() -> str:
         lines = lines or [header.replace("| trainer |", "| objective | trainer |"), f"|---{ruler}"]
         kept = (row for row in rows if row.startswith(("| fastw2v |", "| gensim |")))
         lines += [f"| {model} {loss} {row}" for row in kept]
-    speeds = {row["loss"]: statistics.median(row["pairs_per_second"]) for row in load("softmax")["speed"]
-              if row["n_words"] == 30_000}  # fmt: skip
+    speeds = {
+        row["loss"]: statistics.median(row["pairs_per_second"])
+        for row in load("softmax")["speed"]
+        if row["n_words"] == 30_000
+    }
     return (
         "\n".join(lines)
         + f"\n\nSettings as below. Full softmax over 30,000 words trains {speeds['softmax']:,.0f} pairs a "

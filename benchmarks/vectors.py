@@ -62,18 +62,31 @@ class Table:
     def __init__(self, rounds: int) -> None:
         self.rounds, self.rows = rounds, []
 
-    def add(self, what: str, ours: Callable[[], float], theirs: Callable[[], float] | None, peer: str = "gensim",
-            amount: float = 0, unit: str = "s") -> None:  # fmt: skip
+    def add(
+        self,
+        what: str,
+        ours: Callable[[], float],
+        theirs: Callable[[], float] | None,
+        peer: str = "gensim",
+        amount: float = 0,
+        unit: str = "s",
+    ) -> None:
         """`ours` and `theirs` return seconds."""
         found: list[list[float]] = [[], []]
         for _ in range(self.rounds):
             found[0].append(ours())
             if theirs:
                 found[1].append(theirs())
-        self.rows.append({
-            "what": what, "peer": peer if theirs else "", "amount": amount, "unit": unit, "ours": found[0],
-            "theirs": found[1],
-        })  # fmt: skip
+        self.rows.append(
+            {
+                "what": what,
+                "peer": peer if theirs else "",
+                "amount": amount,
+                "unit": unit,
+                "ours": found[0],
+                "theirs": found[1],
+            }
+        )
         click.echo(line(self.rows[-1]))
 
 
@@ -97,15 +110,24 @@ def time_queries(table: Table, directory: str) -> None:
     asked = [f"w{i}" for i in range(BATCH)]
     table.add(f"10 nearest of a word, {size}", timed(ours.most_similar, "w7"), timed(theirs.most_similar, "w7"))
     some = timed(lambda: [theirs.most_similar(word) for word in asked[:BATCH_OF_GENSIM]])
-    table.add(f"10 nearest of {BATCH:,} words, {size}", timed(ours.most_similar_batch, asked),
-              lambda: BATCH / BATCH_OF_GENSIM * some())  # fmt: skip
+    table.add(
+        f"10 nearest of {BATCH:,} words, {size}",
+        timed(ours.most_similar_batch, asked),
+        lambda: BATCH / BATCH_OF_GENSIM * some(),
+    )
     native, saved = os.path.join(directory, "v.fw2v"), os.path.join(directory, "v.kv")
     ours.save(native)
     theirs.save(saved)
-    table.add(f"open our own format (gensim: mmap='r'), {size}", timed(Vectors.load, native),
-              timed(KeyedVectors.load, saved, mmap="r"))  # fmt: skip
-    table.add("open it and answer a first query", timed(lambda: Vectors.load(native).most_similar("w7")),
-              timed(lambda: KeyedVectors.load(saved, mmap="r").most_similar("w7")))  # fmt: skip
+    table.add(
+        f"open our own format (gensim: mmap='r'), {size}",
+        timed(Vectors.load, native),
+        timed(KeyedVectors.load, saved, mmap="r"),
+    )
+    table.add(
+        "open it and answer a first query",
+        timed(lambda: Vectors.load(native).most_similar("w7")),
+        timed(lambda: KeyedVectors.load(saved, mmap="r").most_similar("w7")),
+    )
 
 
 def time_files(table: Table, directory: str) -> None:
@@ -113,10 +135,16 @@ def time_files(table: Table, directory: str) -> None:
     ours, theirs = Vectors(words, matrix), gensim_of(words, matrix)
     for kind, binary in (("text", False), ("binary", True)):
         mine, other = (os.path.join(directory, f"{name}.{kind}") for name in ("ours", "theirs"))
-        table.add(f"write {kind}, 200,000 x 100", timed(ours.save_word2vec_format, mine, binary=binary),
-                  timed(theirs.save_word2vec_format, other, binary=binary))  # fmt: skip
-        table.add(f"read {kind}, 200,000 x 100", timed(Vectors.load_word2vec_format, mine, binary=binary),
-                  timed(KeyedVectors.load_word2vec_format, mine, binary=binary))  # fmt: skip
+        table.add(
+            f"write {kind}, 200,000 x 100",
+            timed(ours.save_word2vec_format, mine, binary=binary),
+            timed(theirs.save_word2vec_format, other, binary=binary),
+        )
+        table.add(
+            f"read {kind}, 200,000 x 100",
+            timed(Vectors.load_word2vec_format, mine, binary=binary),
+            timed(KeyedVectors.load_word2vec_format, mine, binary=binary),
+        )
 
 
 def time_evaluation(table: Table, vectors: str, analogies: str) -> None:
@@ -124,17 +152,25 @@ def time_evaluation(table: Table, vectors: str, analogies: str) -> None:
     theirs = KeyedVectors.load_word2vec_format(vectors)
     found = [made.evaluate_word_analogies(analogies, restrict_vocab=30_000)[0] for made in (ours, theirs)]
     assert abs(found[0] - found[1]) < 1e-3, found  # but for ties
-    table.add(f"analogies among 30,000 words ({found[0]:.1%} solved)",
-              timed(ours.evaluate_word_analogies, analogies, restrict_vocab=30_000),
-              timed(theirs.evaluate_word_analogies, analogies, restrict_vocab=30_000))  # fmt: skip
+    table.add(
+        f"analogies among 30,000 words ({found[0]:.1%} solved)",
+        timed(ours.evaluate_word_analogies, analogies, restrict_vocab=30_000),
+        timed(theirs.evaluate_word_analogies, analogies, restrict_vocab=30_000),
+    )
 
 
 def time_phrases(table: Table, corpus: str, directory: str, word2phrase: str | None) -> None:
     megabytes = os.path.getsize(corpus) / 1e6
     output = os.path.join(directory, "phrases.txt")
     Phrases.learn(__file__, output=output, threads=2)  # compile what is timed
-    table.add("phrases, 2 threads, text to text", timed(Phrases.learn, corpus, output=output, threads=2),
-              timed(gensim_phrases, corpus, output), "gensim", megabytes, "MB/s")  # fmt: skip
+    table.add(
+        "phrases, 2 threads, text to text",
+        timed(Phrases.learn, corpus, output=output, threads=2),
+        timed(gensim_phrases, corpus, output),
+        "gensim",
+        megabytes,
+        "MB/s",
+    )
     if word2phrase:
         theirs = [word2phrase, "-train", corpus, "-output", output, "-min-count", "5"]
         for threads in ("2", "1"):
@@ -150,8 +186,14 @@ def time_phrases(table: Table, corpus: str, directory: str, word2phrase: str | N
                 "--threads",
                 threads,
             ]
-            table.add(f"phrases, {threads} threads, whole process", lambda ours=ours: measure(ours)[2],
-                      lambda: measure(theirs)[2], "word2phrase", megabytes, "MB/s")  # fmt: skip
+            table.add(
+                f"phrases, {threads} threads, whole process",
+                lambda ours=ours: measure(ours)[2],
+                lambda: measure(theirs)[2],
+                "word2phrase",
+                megabytes,
+                "MB/s",
+            )
 
 
 def time_sequences(table: Table, corpus: str) -> None:
@@ -188,10 +230,14 @@ def main(corpus: str, vectors: str, analogies: str, word2phrase: str | None, rou
         time_files(made, directory)
         time_queries(made, directory)
     result = {
-        "commit": commit(), "date": time.strftime("%Y-%m-%d"), "cpu": cpu_name(), "rounds": rounds,
+        "commit": commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu_name(),
+        "rounds": rounds,
         "corpus": os.path.basename(corpus),
-        "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy", "gensim")}, "rows": made.rows,
-    }  # fmt: skip
+        "versions": {name: version(name) for name in ("fastw2v", "numba", "numpy", "gensim")},
+        "rows": made.rows,
+    }
     Path(output).write_text(json.dumps(result, indent=1) + "\n")
     click.echo(table(result))
 
