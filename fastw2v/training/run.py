@@ -110,16 +110,14 @@ class TrainingRun:
         Raises DivergedError within a slice of the first number that is not finite, and InputError if the corpus has
         nothing to learn from.
         """
-        is_stopped = False
         try:
             self._train_epochs(loop)
+            if self.position.n_predictions == 0:
+                reason = "no line (sentence) of the corpus holds two words of the vocabulary"
+                subsampling = ", or too few to survive subsampling (--sample 0 keeps all)" if self.config.sample else ""
+                raise InputError(f"nothing was learnt: {reason}{subsampling}")
         except StopRequested:
-            is_stopped = True
             loop.fetch_what_is_left()
-        if self.position.n_predictions == 0 and not is_stopped:
-            subsampling = ", or too few to survive subsampling (--sample 0 keeps all)" if self.config.sample else ""
-            reason = "no line (sentence) of the corpus holds two words of the vocabulary"
-            raise InputError(f"nothing was learnt: {reason}{subsampling}")
         if not self.matrices.is_finite():
             raise self._diverged()
         if self.checkpointer:

@@ -86,7 +86,7 @@ class Position:
     epoch_total: list[float] = field(default_factory=lambda: [0.0] * STATISTICS)
     spans_done: str = ""
 
-    def after(self, total: NDArray[np.float64], n_spans: int, seconds: float, spans_done: str = "") -> Self:
+    def after(self, total: NDArray[np.float64], n_spans: int, seconds: float) -> Self:
         """The position after `n_spans` more spans, whose statistics add up to `total`, (STATISTICS,)."""
         return replace(
             self,
@@ -95,7 +95,6 @@ class Position:
             n_predictions=self.n_predictions + int(total[N_PREDICTIONS]),
             seconds=self.seconds + seconds,
             epoch_total=(np.array(self.epoch_total) + total).tolist(),
-            spans_done=spans_done,
         )
 
     def at_next_epoch(self) -> Self:

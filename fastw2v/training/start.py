@@ -57,9 +57,8 @@ class Start:
         model, config = request.continue_from, request.config
         if config.loss == "hs":
             reason = "with hs a new vocabulary has a new tree, whose nodes are not the old ones"
-            raise InputError(
-                f"continue_from needs loss ns or softmax: {reason}; start from the vectors with init_vectors"
-            )
+            advice = "start from the vectors with init_vectors"
+            raise InputError(f"continue_from needs loss ns or softmax: {reason}; {advice}")
         if request.vocabulary is not None or config.max_vocab:
             raise InputError("continue_from keeps all words of the earlier run: leave out the vocabulary and max_vocab")
         name = "the model"

@@ -20,8 +20,8 @@ from .run import TrainingRun
 def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = False) -> None:
     """Compile everything that `train` needs for a loss, or load it from the cache, by running it once on a few words.
 
-    Done before the work, so that a failure shows at once and no time is counted twice. threads: at most as many as
-    Numba can start. include_readers: also compile what reads and writes files of vectors.
+    Done before the work, so that a failure shows at once and no time is counted twice. More threads than Numba can
+    start count as that many. include_readers: also compile what reads and writes files of vectors.
     """
     threads = min(threads, MAX_THREADS)
     text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba

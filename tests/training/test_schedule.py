@@ -1,7 +1,7 @@
 """Learning rate, order and position: from the global position alone; how long a slice is."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def statistics(n_tokens, n_predictions, loss):
 def test_a_position_adds_up_what_was_trained():
     start = Position()
     one = start.after(statistics(100, 700, 2.5), n_spans=3, seconds=0.5)
-    two = one.after(statistics(50, 300, 1.5), n_spans=2, seconds=0.25, spans_done="1f")
+    two = replace(one, spans_done="1f").after(statistics(50, 300, 1.5), n_spans=2, seconds=0.25)
     assert start == Position()
     assert (two.epoch, two.n_spans, two.n_words, two.n_predictions, two.seconds) == (0, 5, 150, 1000, 0.75)
     assert two.epoch_total == statistics(150, 1000, 4).tolist()
@@ -61,7 +61,7 @@ def test_a_position_adds_up_what_was_trained():
 
 
 def test_the_next_epoch_begins_with_nothing_done():
-    position = Position().after(statistics(100, 700, 2.5), 3, 0.5, "7").at_next_epoch()
+    position = Position(spans_done="7").after(statistics(100, 700, 2.5), 3, 0.5).at_next_epoch()
     assert position == Position(epoch=1, n_words=100, n_predictions=700, seconds=0.5)
 
 
