@@ -19,12 +19,9 @@ _free: defaultdict[int, deque[NDArray[np.float32]]] = defaultdict(lambda: deque(
 class _Owner:
     """Owns the memory of one array, and returns it to `_free` when nothing refers to the array any more."""
 
-    def __init__(self, n_floats: int) -> None:
-        try:
-            self._memory = _free[n_floats].pop()
-        except IndexError:
-            self._memory = np.empty(n_floats, np.float32)
-        self.__array_interface__: dict[str, Any] = self._memory.__array_interface__
+    def __init__(self, memory: NDArray[np.float32]) -> None:
+        self._memory = memory
+        self.__array_interface__: dict[str, Any] = memory.__array_interface__
 
     def __del__(self) -> None:
         _free[len(self._memory)].append(self._memory)
@@ -33,7 +30,11 @@ class _Owner:
 def uninitialized(shape: tuple[int, int], alignment: int = 4) -> NDArray[np.float32]:
     """A float32 array of arbitrary content, (n, m), in C order. alignment: of its first byte, a multiple of 4."""
     n_floats = shape[0] * shape[1] + alignment // 4 - 1
-    is_small = n_floats < LEAST_FLOATS
-    flat = np.empty(n_floats, np.float32) if is_small else np.asarray(_Owner(n_floats))  # type: ignore[arg-type]
+    try:
+        flat = _free[n_floats].pop()
+    except IndexError:
+        flat = np.empty(n_floats, np.float32)
+    if n_floats >= LEAST_FLOATS:
+        flat = np.asarray(_Owner(flat))  # type: ignore[arg-type]
     start = -flat.ctypes.data // 4 % (alignment // 4)
     return flat[start : start + shape[0] * shape[1]].reshape(shape)
