@@ -20,8 +20,8 @@ from ..training.run import TrainingRun
 from ..training.warmup import compile_kernels
 from .connection import ClusterFailed, Connection
 from .corpus import ClusterCorpus, read_corpus
+from .futures import Tasks
 from .loop import ClusterLoop
-from .tasks import Tasks
 from .workers import Workers
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .memory import uninitialized
+from .buffers import uninitialized
 
 
 def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from ..corpus.pruning import Pruning
 from ..corpus.shards import Shard
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..events import BytesRead
-from .tasks import Tasks
+from .futures import Tasks
 
 MERGED_AT_ONCE = 8
 """The number of dictionaries that one task merges."""

@@ -14,10 +14,10 @@ from ..training.schedule import Position
 from .combine import rate_of_replicas
 from .connection import ClusterFailed, DataLost
 from .corpus import ClusterCorpus
+from .futures import Tasks
 from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
 from .replica import BeatStatistics, Job, Work
 from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
-from .tasks import Tasks
 
 MOST_LOSSES = 3
 """The run ends when a round loses its data more often than this."""

@@ -19,8 +19,8 @@ from ..kernels.statistics import STATISTICS
 from ..kernels.walk import Spans
 from ..training.matrices import Matrices, none_frozen
 from ..training.objective import row_layout, span_trainer
+from .buffers import uninitialized
 from .combine import combine
-from .memory import uninitialized
 from .rounds import Piece
 
 FREQUENT_SHARE = 0.05

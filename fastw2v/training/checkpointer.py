@@ -18,7 +18,7 @@ from ..matrix import is_finite
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
 from .schedule import Position
 
-Rows = list[NDArray[np.float32]]
+MatrixPair = list[NDArray[np.float32]]
 """The input vectors and the output vectors of a model, (n_words, dim) each."""
 
 MOST_OF_THE_TIME = 0.01
@@ -42,7 +42,7 @@ class Checkpointer:
         self._copies = self._pool.submit(self._new_copies)
         self.last_saved: CheckpointSaved | None = None
 
-    def _new_copies(self) -> Rows:
+    def _new_copies(self) -> MatrixPair:
         return [np.full(matrix.shape, 0.0, np.float32) for matrix in self._matrices]
 
     def offer(self, position: Position, is_epochs_end: bool = False) -> None:
@@ -92,7 +92,7 @@ class Checkpointer:
         if matrices is self._matrices:
             self._report(wait=True)
 
-    def _write(self, matrices: Rows, position: Position, start: float, stall: float) -> CheckpointSaved:
+    def _write(self, matrices: MatrixPair, position: Position, start: float, stall: float) -> CheckpointSaved:
         path = self._directory / CHECKPOINT
         if not all(map(is_finite, matrices)):
             raise RunError("the model holds NaN or infinite numbers: no checkpoint was written")

@@ -126,7 +126,7 @@ class TrainingRun:
     def _train_epochs(self, loop: Loop) -> None:
         epochs = self.config.epochs
         if self.held_out and not self.is_resumed:
-            self._end_epoch(0, np.zeros(STATISTICS))
+            self._tell_losses(0, np.zeros(STATISTICS))
         while self.position.epoch < epochs:
             loop.train_epoch()
             total = np.array(self.position.epoch_total)
@@ -137,11 +137,11 @@ class TrainingRun:
             if self.held_out:
                 loop.fetch()
             if self.position.epoch == epoch:  # otherwise rows were lost, and the epoch is not over
-                self._end_epoch(epoch, total)
+                self._tell_losses(epoch, total)
             if self.position.epoch == epochs:
                 loop.fetch()
 
-    def _end_epoch(self, epoch: int, total: NDArray[np.float64]) -> None:
+    def _tell_losses(self, epoch: int, total: NDArray[np.float64]) -> None:
         """Tell the losses of an epoch. total: its summed statistics."""
         held_out = (math.nan, math.nan)
         if self.held_out:

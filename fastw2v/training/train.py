@@ -1,4 +1,4 @@
-"""The whole job of training, step by step: check, read, start, train, finish."""
+"""The whole checked of training, step by step: check, read, start, train, finish."""
 
 import contextlib
 import os
@@ -35,21 +35,21 @@ def train_model(request: Request, backend: Backend) -> TrainedModel:
 
     Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it.
     """
-    job = check(request, backend)
-    with job.locked_outputs():
+    checked = check(request, backend)
+    with checked.locked_outputs():
         backend.prepare(has_vocabulary=request.vocabulary is not None)
-        texts = read(job, backend)
+        texts = read(checked, backend)
         try:
-            with phase("train", job.callback), start(job, texts, backend.threads) as run:
+            with phase("train", checked.callback), start(checked, texts, backend.threads) as run:
                 backend.train(run)
         finally:
-            if job.loss_plot:
-                job.loss_plot.draw()
-        return finish(job, run)
+            if checked.loss_plot:
+                checked.loss_plot.draw()
+        return finish(checked, run)
 
 
 @dataclass
-class Job:
+class CheckedRequest:
     """A request that was checked.
 
     start: what training starts from, None for random vectors. checkpoint: what to resume from, or None. Both become
@@ -79,7 +79,7 @@ class Job:
             yield
 
 
-def check(request: Request, backend: Backend) -> Job:
+def check(request: Request, backend: Backend) -> CheckedRequest:
     """Load or open what the request names. Raises InputError for what cannot work."""
     start, earlier = Start.of(request), _checkpoint_of(request)
     if request.save_model is not None:
@@ -90,7 +90,7 @@ def check(request: Request, backend: Backend) -> Job:
     held_out = None if request.held_out is None else find_held_out(request.held_out, backend.files)
     path = request.loss_plot
     plot = None if path is None else LossPlot(path, request.config, request.callback)
-    return Job(request, start, earlier, held_out, plot)
+    return CheckedRequest(request, start, earlier, held_out, plot)
 
 
 def _checkpoint_of(request: Request) -> Checkpoint | None:
@@ -109,7 +109,7 @@ def _checkpoint_of(request: Request) -> Checkpoint | None:
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextsRead:
     """The texts that were read. rows: of each word among the vectors to start from, or -1; empty without them."""
 
     corpus: TrainingCorpus
@@ -122,36 +122,36 @@ class Texts:
         return self.rows >= 0
 
 
-def read(job: Job, backend: Backend) -> Texts:
+def read(checked: CheckedRequest, backend: Backend) -> TextsRead:
     """Read the corpus and the held-out text, and check that there is room to train on them."""
-    request, config, start = job.request, job.request.config, job.start
+    request, config, start = checked.request, checked.request.config, checked.start
     earlier = start.vocabulary if start else None
     held_out = None
-    with phase("read", job.callback):
+    with phase("read", checked.callback):
         corpus = backend.read(Pruning(config.min_count, config.max_vocab, request.vocabulary, earlier))
-        if job.held_out is not None:
+        if checked.held_out is not None:
             with about_held_out_text():
                 pruning, options = Pruning(vocabulary=corpus.vocabulary), text_options(config, backend.threads)
-                held_out = Corpus.from_text(job.held_out, pruning, **options)
+                held_out = Corpus.from_text(checked.held_out, pruning, **options)
     vocabulary = corpus.vocabulary
     if config.loss == "softmax":
         n_held_out, windows = held_out.n_tokens if held_out else 0, windows_of(vocabulary, config)
         refuse_absurd(vocabulary, corpus.n_tokens, n_held_out, windows, config, backend.threads)
-    texts = Texts(corpus, held_out, start.rows(vocabulary) if start else np.empty(0, np.int64))
+    texts = TextsRead(corpus, held_out, start.rows(vocabulary) if start else np.empty(0, np.int64))
     n_started = int(np.count_nonzero(texts.has_start))
     about_held_out = held_out.reading if held_out else None
-    job.callback(CorpusRead(vocabulary, corpus.n_tokens, corpus.reading, about_held_out, n_started))
-    _check_resources(job, texts, backend.threads)
+    checked.callback(CorpusRead(vocabulary, corpus.n_tokens, corpus.reading, about_held_out, n_started))
+    _check_resources(checked, texts, backend.threads)
     return texts
 
 
-def _check_resources(job: Job, texts: Texts, threads: int) -> None:
+def _check_resources(checked: CheckedRequest, texts: TextsRead, threads: int) -> None:
     """Tell what the training needs. Raises InputError for what there is no room for, or what could not be written."""
-    request, config, vocabulary = job.request, job.request.config, texts.corpus.vocabulary
-    has_frozen = bool(job.start and job.start.is_frozen)
+    request, config, vocabulary = checked.request, checked.request.config, texts.corpus.vocabulary
+    has_frozen = bool(checked.start and checked.start.is_frozen)
     layout = row_layout(len(vocabulary), config, threads, has_frozen)
     estimated = estimate_memory(layout, config, request.checkpoint is not None)
-    job.callback(estimated)
+    checked.callback(estimated)
     check_memory(estimated)
     model_bytes, advice = 2 * matrix_bytes(len(vocabulary), config.dim), "name another directory"
     if request.checkpoint is not None:
@@ -163,34 +163,39 @@ def _check_resources(job: Job, texts: Texts, threads: int) -> None:
         check_unicode(vocabulary.words)
 
 
-def start(job: Job, texts: Texts, threads: int) -> TrainingRun:
+def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRun:
     """A run at its beginning: from random vectors, from given ones, or from a checkpoint."""
-    directory, config, corpus, earlier = job.request.checkpoint, job.request.config, texts.corpus, job.checkpoint
-    is_frozen = texts.has_start if job.start and job.start.is_frozen else None
+    directory, config, corpus, earlier = (
+        checked.request.checkpoint,
+        checked.request.config,
+        texts.corpus,
+        checked.checkpoint,
+    )
+    is_frozen = texts.has_start if checked.start and checked.start.is_frozen else None
     matrices = new_matrices(len(corpus.vocabulary), config, threads, is_frozen)
-    run = TrainingRun(config, corpus, matrices, threads, job.callback, texts.held_out)
+    run = TrainingRun(config, corpus, matrices, threads, checked.callback, texts.held_out)
     if earlier:
         earlier.check_corpus(run)
         earlier.fill(matrices)
         earlier.make_current()
         run.position, run.is_resumed = earlier.position, True
         run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
-    elif job.start:
-        job.start.fill(matrices, texts.rows)
-    job.checkpoint = job.start = None
+    elif checked.start:
+        checked.start.fill(matrices, texts.rows)
+    checked.checkpoint = checked.start = None
     if directory is not None:
-        seconds = 60 * job.request.checkpoint_every
-        run.checkpointer = Checkpointer(directory, seconds, checkpoint.content_of(run), job.callback)
+        seconds = 60 * checked.request.checkpoint_every
+        run.checkpointer = Checkpointer(directory, seconds, checkpoint.content_of(run), checked.callback)
     return run
 
 
-def finish(job: Job, run: TrainingRun) -> TrainedModel:
+def finish(checked: CheckedRequest, run: TrainingRun) -> TrainedModel:
     """The model that the run has trained, saved if the request says so."""
     matrices = run.matrices
     model = TrainedModel(run.config, run.corpus.vocabulary, matrices.word_inputs, matrices.word_outputs)
-    if job.request.save_model is not None:
+    if checked.request.save_model is not None:
         try:
-            model.save(job.request.save_model)
+            model.save(checked.request.save_model)
         except RunError as error:
             error.vectors = model.vectors()
             raise

@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 
-from fastw2v.cluster import memory
-from fastw2v.cluster.memory import LEAST_FLOATS, MOST_KEPT, uninitialized
+from fastw2v.cluster import buffers
+from fastw2v.cluster.buffers import LEAST_FLOATS, MOST_KEPT, uninitialized
 
 SHAPE = (LEAST_FLOATS // 16 + 3, 16)
 
@@ -35,7 +35,7 @@ def test_no_more_is_kept_than_allowed():
     arrays = [uninitialized(SHAPE) for _ in range(MOST_KEPT + 5)]
     del arrays
     gc.collect()
-    assert max(map(len, memory._free.values())) == MOST_KEPT
+    assert max(map(len, buffers._free.values())) == MOST_KEPT
 
 
 def test_small_and_sent_arrays():

@@ -3,7 +3,7 @@
 import pytest
 
 from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost
-from fastw2v.cluster.tasks import Tasks
+from fastw2v.cluster.futures import Tasks
 from fastw2v.cluster.workers import Workers
 from fastw2v.errors import InputError
 from fastw2v.events import Waiting
