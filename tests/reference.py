@@ -153,71 +153,75 @@ def start_of_span(ids, span, length, max_shift):
     return start
 
 
-def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_rate, state):
-    """The windows of a span, in order, with the draws that the streams define; in place. Returns the predictions."""
-    keep, window, fixed_window, by_mean, exact_mean, is_frozen = windows
-    by_path, share_negatives, n_draws, turns, n_negatives, noise, path_starts, path_nodes, path_labels = objective[:9]
-    draws = Draws(state)
+def kept_sentences(ids, keep, draws):
+    """The words of each sentence that subsampling keeps."""
     sentences = [[]]
-    for word in ids[start:stop]:
+    for word in ids:
         if word < 0:
             sentences.append([])
         elif draws.next() >> 32 <= keep[word]:
             sentences[-1].append(int(word))
+    return sentences
+
+
+def windows_of_sentences(sentences, windows, draws):
+    """Each centre word and its contexts, which are not empty."""
+    for sentence in sentences:
+        for position, centre in enumerate(sentence):
+            reach = windows.window if windows.fixed_window else 1 + below(draws.next(), windows.window)
+            contexts = sentence[max(0, position - reach) : position] + sentence[position + 1 : position + reach + 1]
+            if contexts:
+                yield centre, contexts
+
+
+def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_rate, state):
+    """The windows of a span, in order, with the draws that the streams define; in place. Returns the predictions."""
+    negatives_of, paths = objective.negatives, objective.paths
+    draws = Draws(state)
+    sentences = kept_sentences(ids[start:stop], windows.keep, draws)
 
     def draw_negatives():
-        return [draw_alias(noise, draws.next()) for _ in range(n_negatives)]
+        return [draw_alias(negatives_of.noise, draws.next()) for _ in range(negatives_of.n)]
 
     def rows_and_labels(centre):
         nonlocal n_steps
-        if by_path:
-            path = slice(path_starts[centre], path_starts[centre + 1])
-            return path_nodes[path].tolist(), path_labels[path].astype(float)
-        now = negatives[n_steps % n_draws]
-        if n_steps // n_draws % turns == turns - 1:  # their last turn
-            negatives[n_steps % n_draws] = draw_negatives()
+        if paths.longest:
+            path = slice(paths.starts[centre], paths.starts[centre + 1])
+            return paths.nodes[path].tolist(), paths.labels[path].astype(float)
+        number = n_steps % negatives_of.n_draws
+        now = negatives[number]
+        if n_steps // negatives_of.n_draws % negatives_of.n_turns == negatives_of.n_turns - 1:  # their last turn
+            negatives[number] = draw_negatives()
         n_steps += 1
         return outputs_of(centre, now)
 
-    frozen = np.flatnonzero(is_frozen)
+    frozen = np.flatnonzero(windows.is_frozen)
     frozen_rows = inputs[frozen]
-    negatives, n_steps = [draw_negatives() for _ in range(n_draws)], 0
+    negatives, n_steps = [draw_negatives() for _ in range(negatives_of.n_draws)], 0
     n_predictions = 0
-    for sentence in sentences:
-        for position, centre in enumerate(sentence):
-            reach = window if fixed_window else 1 + below(draws.next(), window)
-            contexts = sentence[max(0, position - reach) : position] + sentence[position + 1 : position + reach + 1]
-            if by_mean and contexts:
-                n_predictions += 1
-                mean_step(inputs, outputs, contexts, *rows_and_labels(centre), learning_rate, exact_mean)
-                inputs[frozen] = frozen_rows
-                continue
-            n_predictions += len(contexts)
-            for group in [contexts] if share_negatives and contexts else [[context] for context in contexts]:
-                labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate)
-                inputs[frozen] = frozen_rows
+    for centre, contexts in windows_of_sentences(sentences, windows, draws):
+        if windows.by_mean:
+            n_predictions += 1
+            mean_step(inputs, outputs, contexts, *rows_and_labels(centre), learning_rate, windows.exact_mean)
+            inputs[frozen] = frozen_rows
+            continue
+        n_predictions += len(contexts)
+        for group in [contexts] if windows.by_window else [[context] for context in contexts]:
+            labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate)
+            inputs[frozen] = frozen_rows
     return n_predictions
 
 
 def predictions_of_span(ids, start, stop, windows, state):
     """What softmax predicts, with the draws that the streams define: groups of contexts, centres, sizes of windows."""
-    keep, window, fixed_window, by_mean = windows[:4]
     draws = Draws(state)
-    sentences = [[]]
-    for word in ids[start:stop]:
-        if word < 0:
-            sentences.append([])
-        elif draws.next() >> 32 <= keep[word]:
-            sentences[-1].append(int(word))
+    sentences = kept_sentences(ids[start:stop], windows.keep, draws)
     groups, centres, window_sizes = [], [], []
-    for sentence in sentences:
-        for position, centre in enumerate(sentence):
-            reach = window if fixed_window else 1 + below(draws.next(), window)
-            contexts = sentence[max(0, position - reach) : position] + sentence[position + 1 : position + reach + 1]
-            found = [contexts] if by_mean and contexts else [[context] for context in contexts]
-            groups += found
-            centres += [centre] * len(found)
-            window_sizes += [len(found)] if found else []
+    for centre, contexts in windows_of_sentences(sentences, windows, draws):
+        groups_of_window = [contexts] if windows.by_mean else [[context] for context in contexts]
+        groups += groups_of_window
+        centres += [centre] * len(groups_of_window)
+        window_sizes.append(len(groups_of_window))
     return groups, centres, np.array(window_sizes)
 
 

@@ -44,7 +44,7 @@ def _write_integer(value: int, n_digits: int, text: Bytes, i: int) -> int:
 
 @inlined
 def _format_float(x: np.float32, text: Bytes, i: int) -> int:
-    """Write the shortest decimal number that reads back to x; return where it ends."""
+    """Write x, rounded to the fewest digits that read back to x; return where it ends."""
     if np.signbit(x):
         text[i] = _MINUS
         i += 1

@@ -97,9 +97,11 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
 
 def row_layout(n_words: int, config: TrainConfig, threads: int, has_frozen: bool) -> RowLayout:
     """Return the rows that training by `threads` threads needs, with spare rows if some words are frozen."""
+    if config.loss == "softmax":
+        return RowLayout.of(n_words, threads)
     n_spares = 2 * config.window if has_frozen else 0
-    if threads == 1 or config.loss == "softmax":
-        return RowLayout.of(n_words, threads, n_spares=n_spares)
+    if threads == 1:
+        return RowLayout.of(n_words, n_spares=n_spares)
     n_hot_nodes = min(HOT_NODES, n_words - 1) if config.loss == "hs" else 0
     return RowLayout.of(n_words, threads, min(HOT_WORDS, n_words), n_hot_nodes, n_spares)
 

@@ -5,25 +5,26 @@ import numpy as np
 import pytest
 import reference
 
-from fastw2v.kernels.simd import LANES, TILE_OUTPUTS
-from fastw2v.kernels.train import add_negative, place_of_negative
+from fastw2v.kernels.negatives import Negatives, add_negative, restore_negative, set_centre
+from fastw2v.kernels.simd import TILE_OUTPUTS
 from fastw2v.kernels.update import (
+    Operands,
     fill_last_tile,
     loss_of_logits,
     new_scratch,
     set_output,
-    slot_of,
     step,
     take_logits,
     tiles_of,
 )
 
 CANARY = 12345.0
+NO_NOISE = np.zeros(0, np.uint64)
 
 
 @numba.njit
 def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
-    """Loss and logit sum of a step on the words given, as the walk does it."""
+    """The loss and the logit sum of one step, done as the kernel of training does it."""
     stride = inputs.shape[1]
     n_contexts, n_outputs = len(contexts), 1 + len(negatives)
     n_tiles = tiles_of(n_outputs)
@@ -34,13 +35,14 @@ def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
     set_output(scratch, first, centre * stride, 1.0, learning_rate)
     for i in range(len(negatives)):
         add_negative(scratch, first + 1, first + 1 + i, negatives[i] * stride, learning_rate)
-    place = place_of_negative(scratch, first + 1, first + n_outputs, centre * stride)
-    if place < first + n_outputs:
-        scratch.rates[slot_of(place)] = 0.0
     fill_last_tile(scratch, first + n_outputs)
-    take_logits(scratch, inputs, 0, n_contexts, outputs, n_tiles, n_tiles)
-    loss = loss_of_logits(scratch, n_contexts, n_tiles, n_outputs, learning_rate)
-    step(scratch, inputs, 0, n_contexts, outputs, n_tiles, n_tiles)
+    draw = Negatives(len(negatives), 2, 1, NO_NOISE)
+    silenced, rate = set_centre(scratch, first, draw, centre * stride)
+    operands = Operands(0, n_contexts, n_tiles, n_tiles)
+    take_logits(scratch, inputs, outputs, operands)
+    loss = loss_of_logits(scratch, operands, n_outputs, learning_rate)
+    step(scratch, inputs, outputs, operands)
+    restore_negative(scratch, first, draw, silenced, rate)
     return loss, scratch.logit_sums.sum()
 
 
@@ -48,10 +50,10 @@ def matrices(dim, n_words=40, scale=1.0, seed=0):
     """Padded rows, before and behind them canary rows that nothing may touch (see `check`)."""
     stride = -(-dim // 16) * 16
     rng = np.random.default_rng(seed)
-    made = np.full((2, n_words + 2, stride), CANARY, np.float32)
-    made[:, 1:-1] = 0
-    made[:, 1:-1, :dim] = rng.normal(size=(2, n_words, dim), scale=scale)
-    return made[:, 1:-1]
+    both = np.full((2, n_words + 2, stride), CANARY, np.float32)
+    both[:, 1:-1] = 0
+    both[:, 1:-1, :dim] = rng.normal(size=(2, n_words, dim), scale=scale)
+    return both[:, 1:-1]
 
 
 def check(dim, contexts, negatives, scale=1.0, learning_rate=0.05, centre=3, tolerance=1e-5):
@@ -134,7 +136,3 @@ def test_rows_of_other_words_are_untouched():
     changed_outputs = np.flatnonzero((outputs != before_outputs).any(axis=1))
     assert changed_inputs.tolist() == [10, 11, 12]
     assert changed_outputs.tolist() == [3, 20, 21]
-
-
-def test_lanes_are_those_of_the_cpu():
-    assert LANES in (4, 8, 16)

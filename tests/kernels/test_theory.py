@@ -19,10 +19,8 @@ def test_negative_sampling_factorises_shifted_pmi(tmp_path):
         chain.append(min(int(np.searchsorted(cumulative[chain[-1]], draw)), N_WORDS - 1))
     path = tmp_path / "chain.txt"
     path.write_text(" ".join(f"w{word}" for word in chain))
-    options = {
-        "dim": 32, "window": 1, "negative": NEGATIVE, "ns_exponent": 1, "sample": 0, "epochs": 60, "lr": 0.1,
-        "threads": 1,
-    }  # fmt: skip
+    options = {"dim": 32, "window": 1, "negative": NEGATIVE, "ns_exponent": 1, "sample": 0}
+    options |= {"epochs": 60, "lr": 0.1, "threads": 1}
     contexts, centres = (fastw2v.train(path, vectors=which, **options) for which in ("input", "output"))
     words = [int(word[1:]) for word in contexts.index_to_key]
     got = centres.vectors @ contexts.vectors.T

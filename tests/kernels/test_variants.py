@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from numba.core.registry import cpu_target
 
-KERNEL_TESTS = [
-    str(Path(__file__).parent / name) for name in ("test_update.py", "test_train_kernel.py", "test_softmax.py")
+TESTS = Path(__file__).parent.parent
+KERNEL_TESTS = [str(TESTS / "training" / "test_softmax.py")] + [
+    str(TESTS / "kernels" / f"test_{name}.py")
+    for name in ("layout", "negatives", "numbers", "simd", "softmax_kernels", "train", "update", "walk")
 ]
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
@@ -30,8 +32,7 @@ def test_kernels_as(variant):
         "import sys, pytest; from fastw2v.kernels.simd import LANES; "
         f"assert {lanes} in (None, LANES), LANES; sys.exit(pytest.main(sys.argv[1:]))"
     )
-    got = subprocess.run(
-        [sys.executable, "-c", code, *KERNEL_TESTS, "-p", "no:cacheprovider"], env={**os.environ, **settings},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-c", code, *KERNEL_TESTS, "-p", "no:cacheprovider"]
+    environment = {**os.environ, **settings}
+    got = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert got.returncode == 0, got.stdout + got.stderr

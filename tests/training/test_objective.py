@@ -1,0 +1,124 @@
+"""Options as the tables and rows of the kernels, and which trainer they choose."""
+
+import numpy as np
+import pytest
+import reference
+
+from fastw2v import TrainConfig, Vocabulary
+from fastw2v.kernels.layout import RowLayout
+from fastw2v.kernels.statistics import N_PREDICTIONS, N_SAMPLES, SIZE, STATISTICS
+from fastw2v.kernels.walk import Spans
+from fastw2v.training import objective
+from fastw2v.training.objective import (
+    HOT_NODES,
+    HOT_WORDS,
+    HogwildTrainer,
+    new_matrices,
+    objective_of,
+    row_layout,
+    span_trainer,
+    windows_of,
+)
+from fastw2v.training.softmax import SoftmaxTrainer
+
+COUNTS = np.array([400, 200, 100, 50, 25])
+VOCABULARY = Vocabulary(list("abcde"), COUNTS)
+
+
+def test_noise_is_that_of_the_exponent():
+    noise = objective_of(VOCABULARY, TrainConfig(ns_exponent=0.5)).negatives.noise
+    expected = COUNTS**0.5 / (COUNTS**0.5).sum()
+    np.testing.assert_allclose(reference.alias_probabilities(noise), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "n_draws", "n_turns"),
+    [
+        ({"window": 5}, 11, objective.TURNS),
+        ({"window": 100}, objective.MOST_DRAWS, objective.TURNS),
+        ({"update": "pair"}, 2, 1),
+    ],
+)
+def test_draws_of_negatives(options, n_draws, n_turns):
+    negatives = objective_of(VOCABULARY, TrainConfig(negative=7, **options)).negatives
+    assert (negatives.n, negatives.n_draws, negatives.n_turns) == (7, n_draws, n_turns)
+
+
+def test_a_tree_takes_the_place_of_negatives():
+    negatives, paths = objective_of(VOCABULARY, TrainConfig(loss="hs"))
+    assert negatives.n == len(negatives.noise) == 0
+    assert np.diff(paths.starts).tolist() == [1, 2, 3, 4, 4]
+    assert paths.longest == 4
+    negatives, paths = objective_of(VOCABULARY, TrainConfig())
+    assert paths.longest == len(paths.nodes) == 0
+    assert paths.starts.tolist() == [0] * 6
+
+
+def test_windows():
+    config = TrainConfig(window=3, fixed_window=True, model="cbow", cbow_gradient="exact", sample=1e-3)
+    windows = windows_of(VOCABULARY, config)
+    assert (windows.window, windows.fixed_window, windows.by_window) == (3, True, True)
+    assert (windows.by_mean, windows.exact_mean) == (True, True)
+    pairs = windows_of(VOCABULARY, TrainConfig(update="pair"))
+    assert (pairs.by_window, pairs.by_mean, pairs.fixed_window) == (False, False, False)
+    assert len(windows.is_frozen) == 0
+    keep = VOCABULARY.keep_probability(1e-3, config.sample_formula)
+    np.testing.assert_allclose(windows.keep / 2.0**32, keep, atol=1e-9)
+    assert (windows_of(VOCABULARY, TrainConfig(sample=0)).keep == 2**32 - 1).all()
+
+
+@pytest.mark.parametrize(
+    ("n_words", "options", "threads", "has_frozen", "expected"),
+    [
+        (1000, {}, 1, False, RowLayout.of(1000)),
+        (1000, {"window": 4}, 1, True, RowLayout.of(1000, n_spares=8)),
+        (1000, {"window": 4}, 3, True, RowLayout.of(1000, 3, HOT_WORDS, n_spares=8)),
+        (1000, {"loss": "hs"}, 2, False, RowLayout.of(1000, 2, HOT_WORDS, HOT_NODES)),
+        (5, {}, 2, False, RowLayout.of(5, 2, 5)),
+        (5, {"loss": "hs"}, 2, False, RowLayout.of(5, 2, 5, 4)),
+        (1000, {"loss": "softmax"}, 2, True, RowLayout.of(1000, 2)),
+    ],
+)
+def test_rows(n_words, options, threads, has_frozen, expected):
+    layout = row_layout(n_words, TrainConfig(**options), threads, has_frozen)
+    assert [np.array(part).tolist() for part in layout] == [np.array(part).tolist() for part in expected]
+    assert layout.n_threads == threads
+
+
+def test_matrices_have_the_rows_of_the_threads():
+    is_frozen = np.array([True, False, False, False, False])
+    config = TrainConfig(dim=3, window=2, seed=9)
+    matrices = new_matrices(5, config, 2, is_frozen)
+    assert matrices.is_frozen is is_frozen
+    assert len(matrices.input_vectors) == 5 + 2 * (5 + 4)
+    np.testing.assert_array_equal(matrices.word_inputs, new_matrices(5, config, 1).word_inputs)
+
+
+@pytest.mark.parametrize("options", [{}, {"update": "pair"}, {"model": "cbow"}, {"loss": "hs"}, {"loss": "softmax"}])
+def test_a_trainer_learns_or_takes_the_loss_of_every_prediction(options):
+    config = TrainConfig(dim=10, sample=0, **options)
+    matrices = new_matrices(5, config, 2)
+    trainer = span_trainer(matrices, VOCABULARY, config, 2)
+    assert isinstance(trainer, SoftmaxTrainer if config.loss == "softmax" else HogwildTrainer)
+    ids = np.tile(np.array([0, 1, 2, 3, 4, 0, -1], np.int32), 200)
+    ids.flags.writeable = False
+    spans = Spans(np.arange(2), np.full(2, 0.05, np.float32), 700)
+    before = matrices.word_inputs.copy()
+    statistics = np.zeros((2, STATISTICS))
+    trainer(ids, spans, 0, statistics, learn=False)
+    np.testing.assert_array_equal(matrices.word_inputs, before)
+    assert not matrices.word_outputs.any()
+    np.testing.assert_array_equal(statistics[:, SIZE], statistics[:, N_PREDICTIONS])
+    assert (statistics[:, N_SAMPLES] > 0).all()
+    if config.model == "skipgram":
+        assert (statistics[:, N_SAMPLES] < statistics[:, N_PREDICTIONS]).all(), "a window is a sample"
+    trainer(ids, spans, 0, np.zeros((2, STATISTICS)))
+    assert matrices.word_outputs.any()
+    trainer(ids, spans, 1, np.zeros((2, STATISTICS)))
+    assert (matrices.word_inputs != before).all()
+
+
+def test_more_threads_than_rows_are_refused():
+    config = TrainConfig(dim=3)
+    with pytest.raises(ValueError, match="3 threads, but the layout has rows for 2"):
+        span_trainer(new_matrices(5, config, 2), VOCABULARY, config, 3)
