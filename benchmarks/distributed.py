@@ -216,7 +216,7 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
     from fastw2v.cluster.rounds import Deal, ShardedSpans
     from fastw2v.corpus.corpus import Corpus
     from fastw2v.corpus.shards import EncodedShard
-    from fastw2v.training.objective import new_matrices
+    from fastw2v.training.matrices import new_matrices
     from fastw2v.training.schedule import Schedule
 
     config = TrainConfig()

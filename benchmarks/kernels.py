@@ -29,7 +29,7 @@ from fastw2v import TrainConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.kernels.jit import OPTIONS
 from fastw2v.kernels.simd import LANES, add, load, multiply_add_rows, store, store_totals, zero_sums
-from fastw2v.training.objective import objective_of, row_layout, windows_of
+from fastw2v.training.objective import objective_of, windows_of
 from fastw2v.training.warmup import compile_kernels
 
 HERE = Path(__file__).parent
@@ -124,7 +124,7 @@ def outputs_of_prediction(corpus: Corpus, config: TrainConfig) -> float:
     if config.loss == "ns":
         return 1.0 + config.negative
     kept = corpus.vocabulary.counts * (windows_of(corpus.vocabulary, config).keep / 2.0**32)
-    objective = objective_of(corpus.vocabulary, config, row_layout(len(kept), config, 1, has_frozen=False))
+    objective = objective_of(corpus.vocabulary, config)
     return float(np.diff(objective.paths.starts) @ kept / kept.sum())
 
 

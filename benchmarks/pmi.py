@@ -23,7 +23,7 @@ from fastw2v import TrainConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
 from fastw2v.training.loop import LocalLoop
-from fastw2v.training.objective import new_matrices
+from fastw2v.training.matrices import new_matrices
 from fastw2v.training.run import TrainingRun
 from fastw2v.training.warmup import compile_kernels
 

@@ -30,8 +30,8 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import Event
 from fastw2v.training.loop import LocalLoop
-from fastw2v.training.matrices import matrix_bytes
-from fastw2v.training.objective import new_matrices, objective_of, row_layout, windows_of
+from fastw2v.training.matrices import matrix_bytes, new_matrices
+from fastw2v.training.objective import objective_of, windows_of
 from fastw2v.training.run import TrainingRun
 from fastw2v.training.softmax import BATCH, BLOCK
 from fastw2v.training.warmup import compile_kernels
@@ -66,7 +66,7 @@ def rows_and_memory(corpus: Corpus, config: TrainConfig) -> tuple[float, float]:
     memory = 2 * matrix_bytes(n_words, config.dim)
     if config.loss == "softmax":
         return n_words, (memory + 4 * BATCH * n_words) / 1e6
-    objective = objective_of(corpus.vocabulary, config, row_layout(n_words, config, 1, has_frozen=False))
+    objective = objective_of(corpus.vocabulary, config)
     tables = [*objective.negatives, *objective.paths]
     memory += sum(table.nbytes for table in tables if isinstance(table, np.ndarray))
     if config.loss == "ns":

@@ -9,7 +9,7 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.vocabulary import Reading
 from fastw2v.events import Event
 from fastw2v.training.loop import LocalLoop
-from fastw2v.training.objective import new_matrices
+from fastw2v.training.matrices import new_matrices
 from fastw2v.training.run import TrainingRun
 
 N_TOKENS, SENTENCE = 5_000_000, 20

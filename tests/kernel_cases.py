@@ -8,8 +8,8 @@ from fastw2v import TrainConfig, Vocabulary
 from fastw2v.kernels.layout import RowLayout
 from fastw2v.kernels.train import Objective
 from fastw2v.kernels.walk import Windows
-from fastw2v.training.matrices import Matrices
-from fastw2v.training.objective import objective_of, row_layout, windows_of
+from fastw2v.training.matrices import Matrices, row_layout
+from fastw2v.training.objective import objective_of, windows_of
 
 N_WORDS = 50
 SEED, EPOCH = 7, 2

@@ -17,8 +17,8 @@ from ..corpus.vocabulary import Vocabulary
 from ..kernels.jit import MAX_THREADS
 from ..kernels.statistics import STATISTICS
 from ..kernels.walk import Spans
-from ..training.matrices import Matrices, none_frozen
-from ..training.objective import row_layout, span_trainer
+from ..training.matrices import Matrices, none_frozen, row_layout
+from ..training.objective import span_trainer
 from .buffers import uninitialized
 from .combine import combine
 from .rounds import Piece

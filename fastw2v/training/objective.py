@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +12,6 @@ from ..corpus.vocabulary import Vocabulary
 from ..kernels.alias import build_alias_table
 from ..kernels.huffman import Paths, build_tree, fill_paths, path_lengths
 from ..kernels.jit import in_parallel
-from ..kernels.layout import RowLayout
 from ..kernels.negatives import Negatives
 from ..kernels.train import Objective, Pass, train_spans
 from ..kernels.walk import Spans, Windows
@@ -22,14 +20,6 @@ from .softmax import SoftmaxTrainer
 
 LOSS_EVERY = 128
 """The loss is sampled at one step (a window, or a pair) in this many, which takes 0.8 to 1.5 % of the time."""
-
-HOT_NODES = 256
-"""The number of hot nodes. They are 8 of the 12 nodes above a word of wiki8. With 32, merged as often, hs trained 3.2 M
-words/s instead of 3.8, and CBOW 4.8 instead of 6.2; with 1024 it was at most 5 % faster."""
-
-HOT_WORDS = 64
-"""The number of hot words. They are a quarter of wiki8 after subsampling. With copies of them, 2 threads train 8.7 M
-words/s instead of 7.6, and CBOW 10.9 instead of 8.9; 256 words are no faster."""
 
 TURNS = 8
 """How often a draw of negatives serves. On wiki8, 1 time gives 6.4 M words/s, 2 times 7.1, 4 times 7.5, 8 times 7.7 and
@@ -93,25 +83,6 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
         exact_mean=config.cbow_gradient == "exact",
         is_frozen=none_frozen(),
     )
-
-
-def row_layout(n_words: int, config: TrainConfig, threads: int, has_frozen: bool) -> RowLayout:
-    """Return the rows that training by `threads` threads needs, with spare rows if some words are frozen."""
-    if config.loss == "softmax":
-        return RowLayout.of(n_words, threads)
-    n_spares = 2 * config.window if has_frozen else 0
-    if threads == 1:
-        return RowLayout.of(n_words, n_spares=n_spares)
-    n_hot_nodes = min(HOT_NODES, n_words - 1) if config.loss == "hs" else 0
-    return RowLayout.of(n_words, threads, min(HOT_WORDS, n_words), n_hot_nodes, n_spares)
-
-
-def new_matrices(
-    n_words: int, config: TrainConfig, threads: int, is_frozen: NDArray[np.bool_] | None = None
-) -> Matrices:
-    """Return matrices to begin with, with the rows that the threads need."""
-    matrices = Matrices.new(row_layout(n_words, config, threads, is_frozen is not None), config.dim, config.seed)
-    return matrices if is_frozen is None else replace(matrices, is_frozen=is_frozen)
 
 
 def objective_of(vocabulary: Vocabulary, config: TrainConfig) -> Objective:

@@ -20,9 +20,9 @@ from . import checkpoint
 from .backend import Backend, phase, text_options
 from .checkpoint import Checkpoint
 from .checkpointer import Checkpointer
-from .matrices import matrix_bytes
+from .matrices import matrix_bytes, new_matrices, row_layout
 from .model import TrainedModel, check_model_output
-from .objective import new_matrices, row_layout, windows_of
+from .objective import windows_of
 from .request import Request
 from .resources import check_disk, check_memory, estimate_memory
 from .run import TrainingCorpus, TrainingRun

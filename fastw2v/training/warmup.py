@@ -13,7 +13,7 @@ from ..kernels.jit import MAX_THREADS
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..vectors.vectors import Vectors
 from .loop import LocalLoop
-from .objective import new_matrices
+from .matrices import new_matrices
 from .run import TrainingRun
 
 

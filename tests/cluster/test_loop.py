@@ -21,7 +21,7 @@ from fastw2v.corpus.shards import find_shards
 from fastw2v.errors import DivergedError, InputError
 from fastw2v.events import ClusterChanged, EpochEnded, Progress, RoundEnded, Waiting
 from fastw2v.training.loop import LocalLoop
-from fastw2v.training.objective import new_matrices
+from fastw2v.training.matrices import new_matrices
 from fastw2v.training.run import TrainingRun
 from fastw2v.training.schedule import Position
 

@@ -10,7 +10,7 @@ from fastw2v.cluster.replica import Job, Rows, Work
 from fastw2v.cluster.rounds import Piece
 from fastw2v.config import TrainConfig
 from fastw2v.corpus.shards import EncodedShard
-from fastw2v.training.objective import new_matrices
+from fastw2v.training.matrices import new_matrices
 
 COUNTS = np.arange(12, 0, -1) * 100
 

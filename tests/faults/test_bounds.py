@@ -17,7 +17,8 @@ from fastw2v.kernels.jit import in_parallel
 from fastw2v.kernels.statistics import STATISTICS
 from fastw2v.kernels.train import Pass, train_spans_serial
 from fastw2v.kernels.walk import Spans
-from fastw2v.training.objective import new_matrices, objective_of, windows_of
+from fastw2v.training.matrices import new_matrices
+from fastw2v.training.objective import objective_of, windows_of
 
 CANARY = np.float32(12345.678)
 OPTIONS = [

@@ -15,7 +15,7 @@ from fastw2v.corpus.vocabulary import Reading
 from fastw2v.events import CheckpointFailed
 from fastw2v.training.checkpoint import content_of
 from fastw2v.training.checkpointer import Checkpointer
-from fastw2v.training.objective import new_matrices
+from fastw2v.training.matrices import new_matrices
 from fastw2v.training.run import TrainingRun
 from fastw2v.training.schedule import Position
 

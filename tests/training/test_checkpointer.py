@@ -13,8 +13,7 @@ from fastw2v.events import CheckpointFailed, CheckpointSaved
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import run as run_module
 from fastw2v.training.checkpointer import Checkpointer
-from fastw2v.training.matrices import Matrices
-from fastw2v.training.objective import new_matrices
+from fastw2v.training.matrices import Matrices, new_matrices
 from fastw2v.training.schedule import Position
 
 OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}

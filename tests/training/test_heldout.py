@@ -14,7 +14,8 @@ from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import Evaluating
 from fastw2v.kernels.statistics import LOSS, N_PREDICTIONS, N_SAMPLES, SIZE
 from fastw2v.training.heldout import HELD_OUT_EPOCH, held_out_loss
-from fastw2v.training.objective import new_matrices, span_trainer
+from fastw2v.training.matrices import new_matrices
+from fastw2v.training.objective import span_trainer
 
 SMALL = {"dim": 20, "min_count": 1, "epochs": 3, "sample": 0, "lr": 0.05}
 

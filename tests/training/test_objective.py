@@ -9,16 +9,8 @@ from fastw2v.kernels.layout import RowLayout
 from fastw2v.kernels.statistics import N_PREDICTIONS, N_SAMPLES, SIZE, STATISTICS
 from fastw2v.kernels.walk import Spans
 from fastw2v.training import objective
-from fastw2v.training.objective import (
-    HOT_NODES,
-    HOT_WORDS,
-    HogwildTrainer,
-    new_matrices,
-    objective_of,
-    row_layout,
-    span_trainer,
-    windows_of,
-)
+from fastw2v.training.matrices import HOT_NODES, HOT_WORDS, new_matrices, row_layout
+from fastw2v.training.objective import HogwildTrainer, objective_of, span_trainer, windows_of
 from fastw2v.training.softmax import SoftmaxTrainer
 
 COUNTS = np.array([400, 200, 100, 50, 25])

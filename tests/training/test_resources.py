@@ -16,7 +16,7 @@ from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import Estimated
 from fastw2v.kernels.layout import RowLayout
 from fastw2v.training import resources
-from fastw2v.training.objective import new_matrices, row_layout
+from fastw2v.training.matrices import new_matrices, row_layout
 from fastw2v.training.resources import check_disk, check_memory, check_room_for_ids, estimate_memory, vector_file_bytes
 
 ESTIMATE = """
