@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from fastw2v import InputError
+from fastw2v import InputError, TrainConfig
 from fastw2v.kernels.layout import RowLayout
-from fastw2v.training.matrices import Matrices, matrix_bytes, none_frozen
+from fastw2v.training.matrices import (
+    HOT_NODES,
+    HOT_WORDS,
+    Matrices,
+    matrix_bytes,
+    new_matrices,
+    none_frozen,
+    row_layout,
+)
 
 
 def test_new_matrices():
@@ -81,3 +89,30 @@ def test_no_memory():
 @pytest.mark.parametrize("dim", [1, 16, 17, 100])
 def test_matrix_bytes(dim):
     assert matrix_bytes(30, dim) == Matrices.new(RowLayout.of(30), dim, 1).input_vectors.nbytes
+
+
+@pytest.mark.parametrize(
+    ("n_words", "options", "threads", "has_frozen", "expected"),
+    [
+        (1000, {}, 1, False, RowLayout.of(1000)),
+        (1000, {"window": 4}, 1, True, RowLayout.of(1000, n_spares=8)),
+        (1000, {"window": 4}, 3, True, RowLayout.of(1000, 3, HOT_WORDS, n_spares=8)),
+        (1000, {"loss": "hs"}, 2, False, RowLayout.of(1000, 2, HOT_WORDS, HOT_NODES)),
+        (5, {}, 2, False, RowLayout.of(5, 2, 5)),
+        (5, {"loss": "hs"}, 2, False, RowLayout.of(5, 2, 5, 4)),
+        (1000, {"loss": "softmax"}, 2, True, RowLayout.of(1000, 2)),
+    ],
+)
+def test_rows(n_words, options, threads, has_frozen, expected):
+    layout = row_layout(n_words, TrainConfig(**options), threads, has_frozen)
+    assert [np.array(part).tolist() for part in layout] == [np.array(part).tolist() for part in expected]
+    assert layout.n_threads == threads
+
+
+def test_matrices_have_the_rows_of_the_threads():
+    is_frozen = np.array([True, False, False, False, False])
+    config = TrainConfig(dim=3, window=2, seed=9)
+    matrices = new_matrices(5, config, 2, is_frozen)
+    assert matrices.is_frozen is is_frozen
+    assert len(matrices.input_vectors) == 5 + 2 * (5 + 4)
+    np.testing.assert_array_equal(matrices.word_inputs, new_matrices(5, config, 1).word_inputs)

@@ -5,11 +5,10 @@ import pytest
 import reference
 
 from fastw2v import TrainConfig, Vocabulary
-from fastw2v.kernels.layout import RowLayout
 from fastw2v.kernels.statistics import N_PREDICTIONS, N_SAMPLES, SIZE, STATISTICS
 from fastw2v.kernels.walk import Spans
 from fastw2v.training import objective
-from fastw2v.training.matrices import HOT_NODES, HOT_WORDS, new_matrices, row_layout
+from fastw2v.training.matrices import new_matrices
 from fastw2v.training.objective import HogwildTrainer, objective_of, span_trainer, windows_of
 from fastw2v.training.softmax import SoftmaxTrainer
 
@@ -57,33 +56,6 @@ def test_windows():
     keep = VOCABULARY.keep_probability(1e-3, config.sample_formula)
     np.testing.assert_allclose(windows.keep / 2.0**32, keep, atol=1e-9)
     assert (windows_of(VOCABULARY, TrainConfig(sample=0)).keep == 2**32 - 1).all()
-
-
-@pytest.mark.parametrize(
-    ("n_words", "options", "threads", "has_frozen", "expected"),
-    [
-        (1000, {}, 1, False, RowLayout.of(1000)),
-        (1000, {"window": 4}, 1, True, RowLayout.of(1000, n_spares=8)),
-        (1000, {"window": 4}, 3, True, RowLayout.of(1000, 3, HOT_WORDS, n_spares=8)),
-        (1000, {"loss": "hs"}, 2, False, RowLayout.of(1000, 2, HOT_WORDS, HOT_NODES)),
-        (5, {}, 2, False, RowLayout.of(5, 2, 5)),
-        (5, {"loss": "hs"}, 2, False, RowLayout.of(5, 2, 5, 4)),
-        (1000, {"loss": "softmax"}, 2, True, RowLayout.of(1000, 2)),
-    ],
-)
-def test_rows(n_words, options, threads, has_frozen, expected):
-    layout = row_layout(n_words, TrainConfig(**options), threads, has_frozen)
-    assert [np.array(part).tolist() for part in layout] == [np.array(part).tolist() for part in expected]
-    assert layout.n_threads == threads
-
-
-def test_matrices_have_the_rows_of_the_threads():
-    is_frozen = np.array([True, False, False, False, False])
-    config = TrainConfig(dim=3, window=2, seed=9)
-    matrices = new_matrices(5, config, 2, is_frozen)
-    assert matrices.is_frozen is is_frozen
-    assert len(matrices.input_vectors) == 5 + 2 * (5 + 4)
-    np.testing.assert_array_equal(matrices.word_inputs, new_matrices(5, config, 1).word_inputs)
 
 
 @pytest.mark.parametrize("options", [{}, {"update": "pair"}, {"model": "cbow"}, {"loss": "hs"}, {"loss": "softmax"}])
