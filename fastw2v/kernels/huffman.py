@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import Bytes, Float32s, Int32s, Int64s, inlined, kernel
-from .layout import ThreadRows, output_row
+from .layout import ThreadRows, output_row_of_node
 from .update import Scratch, fill_last_tile, set_output
 
 
@@ -77,7 +77,7 @@ def set_path(scratch: Scratch, paths: Paths, word: int, outputs: Float32s, own: 
     start = paths.starts[word]
     n_outputs = paths.starts[word + 1] - start
     for i in range(n_outputs):
-        row = output_row(own, np.int64(paths.nodes[start + i]))
+        row = output_row_of_node(own, np.int64(paths.nodes[start + i]))
         set_output(scratch, i, row * outputs.shape[1], paths.labels[start + i], rate)
     fill_last_tile(scratch, n_outputs)
     return n_outputs

@@ -32,7 +32,7 @@ class RowLayout(NamedTuple):
 
     n_words: int
     n_hot_inputs: int  # the hot input rows are the first ones, those of the most frequent words
-    first_hot_output: int  # the hot output rows: the first ones, or with a tree the last nodes, its top
+    first_hot_output: int  # of words the first rows are hot, of a tree the last nodes, its top; n_words if none is
     n_hot_outputs: int
     n_spares: int  # rows of each thread for copies of frozen context words
     input_copies: Int64s
@@ -45,12 +45,13 @@ class RowLayout(NamedTuple):
     def of(cls, n_words: int, threads: int = 1, n_hot: int = 0, n_hot_nodes: int = 0, n_spares: int = 0) -> RowLayout:
         """Lay out the rows for `threads` threads, `n_hot` hot words and, with a tree, `n_hot_nodes` hot nodes."""
         n_hot_outputs = n_hot_nodes or n_hot
+        first_hot_node = n_words - 1 - n_hot_nodes if n_hot_nodes else 0  # a tree has n_words - 1 nodes
         numbers = np.arange(threads)
         first_spare = n_words + threads * n_hot
         return cls(
             n_words=n_words,
             n_hot_inputs=n_hot,
-            first_hot_output=n_words - 1 - n_hot_nodes if n_hot_nodes else 0,  # a tree has n_words - 1 nodes
+            first_hot_output=first_hot_node if n_hot_outputs else n_words,
             n_hot_outputs=n_hot_outputs,
             n_spares=n_spares,
             input_copies=n_words + numbers * n_hot,
@@ -122,10 +123,15 @@ def word_of_row(own: ThreadRows, row: int) -> int:
 
 
 @inlined
-def output_row(own: ThreadRows, row: int) -> int:
-    """Return the row that this thread uses for an output row: its copy if the row is hot."""
-    place = row - own.first_hot_output
-    return own.first_output_copy + place if 0 <= place < own.n_hot_outputs else row
+def output_row_of_word(own: ThreadRows, word: int) -> int:
+    """Return the output row that this thread uses for a word: its copy if the word is hot."""
+    return own.first_output_copy + word if word < own.n_hot_outputs else word
+
+
+@inlined
+def output_row_of_node(own: ThreadRows, node: int) -> int:
+    """Return the output row that this thread uses for a node of the tree: its copy if the node is hot."""
+    return node + own.first_output_copy - own.first_hot_output if node >= own.first_hot_output else node
 
 
 @inlined

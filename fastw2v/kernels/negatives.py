@@ -14,7 +14,7 @@ import numpy as np
 
 from .alias import draw_alias
 from .jit import Float32s, UInt64s, inlined
-from .layout import ThreadRows, output_row, prefetch_row
+from .layout import ThreadRows, output_row_of_word, prefetch_row
 from .random import advance, mix
 from .simd import TILE_OUTPUTS
 from .update import ONE, ZERO, Scratch, fill_last_tile, set_output, slot_of
@@ -62,7 +62,7 @@ def draw_negatives(
     set_output(scratch, first - 1, np.int64(0), ONE, rate)
     for place in range(first, end):
         state = advance(state)
-        row = output_row(own, draw_alias(negatives.noise, mix(state)))
+        row = output_row_of_word(own, draw_alias(negatives.noise, mix(state)))
         add_negative(scratch, first, place, row * outputs.shape[1], rate)
         prefetch_row(outputs, row)
     fill_last_tile(scratch, end)

@@ -29,7 +29,7 @@ class Pass(NamedTuple):
     """What a call does with its spans. Their draws depend on (seed, epoch, number of the span), not on the thread."""
 
     learn: bool
-    loss_every: int  # the loss is taken of one step in this many
+    loss_every: int  # the loss is sampled at one step in this many
     seed: np.uint64
     epoch: np.uint64
 
@@ -48,6 +48,7 @@ def _train_span(
     statistics: Float64s,
     thread: int,
 ) -> None:
+    """Train on the span spans.numbers[i]. Words become rows by `use_copies`: of a hot word, the thread's own copy."""
     negatives, paths, stride, rate = objective.negatives, objective.paths, outputs.shape[1], spans.learning_rates[i]
     by_path = paths.longest > 0
     own = rows_of_thread(layout, thread)
@@ -70,11 +71,12 @@ def _train_span(
     for _ in range(n_kept):
         window, state = next_window(kept, window, windows, state)
         n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
-        if not by_path:  # fetching the deepest nodes of the next path ahead: no faster; all: 6 % slower
+        if not by_path:  # to prefetch the deepest nodes of the next path is no faster, and all of them 6 % slower
             prefetch_row(outputs, np.int64(kept[window.centre + 1]))
         prefetch_row(inputs, np.int64(kept[window.centre + windows.window + 2]))
         if n_contexts == 0:
             continue
+
         centre = np.int64(kept[window.centre])
         step_inputs = inputs
         first, end, n_together = 0, n_contexts, 1
@@ -139,8 +141,8 @@ def _train_spans(
     place if `visit.learn`. statistics: (n_spans, STATISTICS) float64 zeros, filled.
     """
     for i in numba.prange(spans.numbers.shape[0]):
-        objective = Objective(negatives, paths)  # `prange` cannot take in a tuple of tuples
-        number, thread = np.int64(i), numba.get_thread_id()  # i may be uint64, for another version of _train_span
+        objective = Objective(negatives, paths)  # a tuple of tuples cannot enter a `prange` from outside
+        number, thread = np.int64(i), numba.get_thread_id()  # as uint64, i would have _train_span compiled once more
         _train_span(ids, spans, number, inputs, outputs, windows, objective, layout, visit, statistics[i], thread)
 
 

@@ -31,7 +31,7 @@ class Windows(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """Spans of the corpus in the order of their visit; span i is ids[i * length : (i + 1) * length]."""
+    """Spans of the corpus in the order of their visit; span number i is ids[i * length : (i + 1) * length]."""
 
     numbers: Int64s  # (n,)
     learning_rates: Float32s  # (n,)

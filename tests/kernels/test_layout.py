@@ -8,7 +8,8 @@ from fastw2v.kernels.layout import (
     RowLayout,
     copy_hot_rows,
     merge_hot_rows,
-    output_row,
+    output_row_of_node,
+    output_row_of_word,
     rows_of_thread,
     use_copies,
     word_of_row,
@@ -16,6 +17,7 @@ from fastw2v.kernels.layout import (
 
 LAYOUTS = {
     "one thread": RowLayout.of(10),
+    "one thread, tree": RowLayout.of(10),
     "words": RowLayout.of(10, threads=3, n_hot=4),
     "frozen": RowLayout.of(10, threads=2, n_hot=4, n_spares=6),
     "tree": RowLayout.of(10, threads=2, n_hot=4, n_hot_nodes=5, n_spares=2),
@@ -35,13 +37,16 @@ def matrices(layout, stride=16):
 
 
 @numba.njit
-def rows_used(layout, thread, words, n_nodes):
+def rows_used(layout, thread, words, n_outputs, has_tree):
     """The input rows and output rows that a thread uses, and the words that it takes the input rows for."""
     own = rows_of_thread(layout, thread)
     rows = words.copy()
     use_copies(own, rows)
     back = np.array([word_of_row(own, row) for row in rows])
-    return rows, back, np.array([output_row(own, node) for node in range(n_nodes)])
+    output_rows = np.empty(n_outputs, np.int64)
+    for i in range(n_outputs):
+        output_rows[i] = output_row_of_node(own, i) if has_tree else output_row_of_word(own, i)
+    return rows, back, output_rows
 
 
 @numba.njit
@@ -73,7 +78,7 @@ def test_a_thread_uses_its_copies_of_hot_rows_and_the_shared_rows_of_others(name
     words = np.arange(layout.n_words, dtype=np.int32)
     n_outputs = layout.n_words - has_tree
     for thread in range(layout.n_threads):
-        rows, back, output_rows = rows_used(layout, thread, words, n_outputs)
+        rows, back, output_rows = rows_used(layout, thread, words, n_outputs, has_tree)
         hot = np.arange(layout.n_hot_inputs)
         np.testing.assert_array_equal(rows, np.append(hot + layout.input_copies[thread], words[len(hot) :]))
         np.testing.assert_array_equal(back, words)
@@ -87,7 +92,7 @@ def test_a_thread_uses_its_copies_of_hot_rows_and_the_shared_rows_of_others(name
 
 
 def test_sentence_ends_are_no_words():
-    assert rows_used(LAYOUTS["words"], 1, np.array([-1, 0, -1], np.int32), 10)[0].tolist() == [-1, 14, -1]
+    assert rows_used(LAYOUTS["words"], 1, np.array([-1, 0, -1], np.int32), 10, False)[0].tolist() == [-1, 14, -1]
 
 
 @pytest.mark.parametrize("name", ["words", "tree"])
