@@ -51,7 +51,6 @@ WITHOUT_A_TEST_FILE = {
     "": "the public names are tested here",
     "kernels.jit": "its cache is tested by cli/test_stopping.py, its lock and threads by test_api.py",
     "kernels.phrases": "corpus/test_phrases.py compares what is found and merged with gensim",
-    "kernels.simd": "kernels/test_update.py compares all that is built of it with the reference",
     "kernels.tokenize": "corpus/test_tokenizer.py compares the words with the reference",
 }
 """Modules with functions but without a test file of their name, and the reason of each."""
