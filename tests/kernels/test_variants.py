@@ -11,7 +11,7 @@ from numba.core.registry import cpu_target
 TESTS = Path(__file__).parent.parent
 KERNEL_TESTS = [str(TESTS / "training" / "test_softmax.py")] + [
     str(TESTS / "kernels" / f"test_{name}.py")
-    for name in ("layout", "negatives", "numbers", "simd", "softmax_kernels", "train", "update", "walk")
+    for name in ("layout", "negatives", "numbers", "simd", "softmax", "train", "update", "walk")
 ]
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 
