@@ -1,7 +1,5 @@
 """Draws from a fixed discrete distribution in constant time: Walker's alias method, built as in Vose (1991)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .jit import Float64s, UInt64s, inlined, kernel

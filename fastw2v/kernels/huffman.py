@@ -1,7 +1,5 @@
 """The Huffman tree of hierarchical softmax: how it is built, and the paths of words as outputs of a step."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How every kernel is compiled. Numba's options and its cache are set here and nowhere else, each with its reason."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import sys

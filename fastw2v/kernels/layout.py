@@ -7,9 +7,7 @@ Hot rows are those that the steps of every thread would write all the time, so t
 from each other at each step. Each thread works on copies of its own, and merges them with the shared rows now and then.
 """
 
-from __future__ import annotations
-
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -42,7 +40,7 @@ class RowLayout(NamedTuple):
     n_output_rows: int
 
     @classmethod
-    def of(cls, n_words: int, threads: int = 1, n_hot: int = 0, n_hot_nodes: int = 0, n_spares: int = 0) -> RowLayout:
+    def of(cls, n_words: int, threads: int = 1, n_hot: int = 0, n_hot_nodes: int = 0, n_spares: int = 0) -> Self:
         """Lay out the rows for `threads` threads, `n_hot` hot words and, with a tree, `n_hot_nodes` hot nodes."""
         n_hot_outputs = n_hot_nodes or n_hot
         first_hot_node = n_words - 1 - n_hot_nodes if n_hot_nodes else 0  # a tree has n_words - 1 nodes

@@ -6,8 +6,6 @@ apart to share words. After its last turn a draw is replaced at once, long befor
 prefetched.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -30,23 +28,23 @@ class Negatives(NamedTuple):
 
 
 @inlined
-def place_of_negative(scratch: Scratch, first: int, end: int, row: int) -> int:
-    """Return the first of the places first, ..., end - 1 where the output row `row` stands, or `end`."""
+def place_of_negative(scratch: Scratch, first: int, end: int, offset: int) -> int:
+    """Return the first of the places first, ..., end - 1 where the row at this element offset stands, or `end`."""
     for place in range(first, end):
-        if scratch.outputs[place] == row:
+        if scratch.outputs[place] == offset:
             return place
     return end
 
 
 @inlined
-def add_negative(scratch: Scratch, first: int, place: int, row: int, learning_rate: float) -> None:
-    """Put a negative at `place`. If the places from `first` on have it already, it counts once more there instead."""
+def add_negative(scratch: Scratch, first: int, place: int, offset: int, learning_rate: float) -> None:
+    """Put a negative, given by its element offset, at `place`; one that an earlier place has counts once more there."""
     rate = learning_rate
-    other = place_of_negative(scratch, first, place, row)
+    other = place_of_negative(scratch, first, place, offset)
     if other < place:
         scratch.rates[slot_of(other)] += rate
         rate = ZERO
-    set_output(scratch, place, row, ZERO, rate)
+    set_output(scratch, place, offset, ZERO, rate)
 
 
 @inlined
@@ -70,14 +68,14 @@ def draw_negatives(
 
 
 @inlined
-def set_centre(scratch: Scratch, place: int, negatives: Negatives, row: int) -> tuple[int, float]:
-    """Put the centre word's row before its negatives. If it is one of them, that one gets the rate 0 for this step.
+def set_centre(scratch: Scratch, place: int, negatives: Negatives, offset: int) -> tuple[int, float]:
+    """Put the centre word's row, at an element offset, before its negatives. If it is one, that gets the rate 0 now.
 
     Returns the place and the rate of that negative, for `restore_negative`.
     """
     end = place + 1 + negatives.n
-    scratch.outputs[place] = row
-    silenced, rate = place_of_negative(scratch, place + 1, end, row), ZERO
+    scratch.outputs[place] = offset
+    silenced, rate = place_of_negative(scratch, place + 1, end, offset), ZERO
     if silenced < end:
         rate = scratch.rates[slot_of(silenced)]
         scratch.rates[slot_of(silenced)] = ZERO

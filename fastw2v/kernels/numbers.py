@@ -1,7 +1,5 @@
 """float32 to decimal text and back, exactly: `parse_rows` reads what `format_rows` wrote to the same float32."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .jit import Bytes, Float32s, Int64s, inlined, kernel

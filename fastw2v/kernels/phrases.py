@@ -5,8 +5,6 @@ connectors is (a << 32 | b) + 1, since key 0 marks an empty place of a table. Th
 all its words, and the highest bit set. (Two of a million such pairs have the same hash with probability 5e-8.)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .jit import Bools, Bytes, Int32s, Int64s, UInt64s, inlined, kernel

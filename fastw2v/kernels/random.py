@@ -7,8 +7,6 @@ do not depend on the thread that draws them. The high bits are the best ones; `b
     state = advance(state); draw = mix(state)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from .jit import Float32s, inlined, kernel

@@ -6,8 +6,6 @@ and return homogeneous tuples: their lengths give the tile its shape, and LLVM t
 neither be returned to Python nor cross a `prange`.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from llvmlite import ir

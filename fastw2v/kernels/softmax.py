@@ -10,8 +10,6 @@ the same parameters and applied together. Nearly all of the work is three matrix
 (training/softmax.py). The rest is compiled here: the predictions of a span, exponentials, means and steps of rows.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The counters of a span, which the kernels fill: tokens, predictions and the sampled loss."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .jit import Float64s, inlined

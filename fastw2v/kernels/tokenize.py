@@ -5,8 +5,6 @@ Unicode's White_Space; with one of them in a word, nobody could read a vector fi
 sentence, which is written as the id -1. Tokens longer than `MAX_TOKEN_BYTES` are dropped and counted, never cut.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Negative sampling and hierarchical softmax: the walk over spans, with a step for each window or pair."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numba

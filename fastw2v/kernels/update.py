@@ -16,8 +16,6 @@ the order of lr squared (benchmarks/README.md says what exactness would cost).
 The logits are a small matrix product of contexts and outputs, cut into register tiles of `TILE_OUTPUTS` outputs.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 
@@ -104,9 +102,9 @@ def slot_of(place: int) -> int:
 
 
 @inlined
-def set_output(scratch: Scratch, place: int, row: int, label: float, rate: float) -> None:
+def set_output(scratch: Scratch, place: int, offset: int, label: float, rate: float) -> None:
     """Put an output row, given as its element offset, at `place`, with y = `label` and lr * m = `rate`."""
-    scratch.outputs[place] = row
+    scratch.outputs[place] = offset
     slot = slot_of(place)
     scratch.labels[slot] = label
     scratch.rates[slot] = rate

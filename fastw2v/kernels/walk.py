@@ -1,7 +1,5 @@
 """The walk over the corpus: spans, subsampling, and the window around each centre word."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

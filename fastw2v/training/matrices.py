@@ -1,9 +1,8 @@
 """The two matrices that training changes, and how many rows of each kind they have."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +51,7 @@ class Matrices:
         self.layout.check(self.input_vectors, self.output_vectors)
 
     @classmethod
-    def new(cls, layout: RowLayout, dim: int, seed: int) -> Matrices:
+    def new(cls, layout: RowLayout, dim: int, seed: int) -> Self:
         """Return input vectors U(-0.5, 0.5) / dim, where row i depends on (seed, i) alone, and output vectors of zeros.
 
         Raises InputError if memory is short.
@@ -64,7 +63,7 @@ class Matrices:
         return matrices
 
     @classmethod
-    def empty(cls, layout: RowLayout, dim: int, allocate: Allocate) -> Matrices:
+    def empty(cls, layout: RowLayout, dim: int, allocate: Allocate) -> Self:
         """Return matrices to be filled: only the padding is zero. Raises InputError if memory is short."""
         matrices = cls._allocated(layout, dim, allocate)
         matrices.input_vectors[:, dim:] = 0.0
@@ -72,7 +71,7 @@ class Matrices:
         return matrices
 
     @classmethod
-    def _allocated(cls, layout: RowLayout, dim: int, allocate: Allocate) -> Matrices:
+    def _allocated(cls, layout: RowLayout, dim: int, allocate: Allocate) -> Self:
         try:
             input_vectors = allocate((layout.n_input_rows, _stride(dim)), 4 * ROW_FLOATS)
             output_vectors = allocate((layout.n_output_rows, _stride(dim)), 4 * ROW_FLOATS)

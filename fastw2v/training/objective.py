@@ -1,7 +1,5 @@
 """The options of training as the tables and rows that the kernels use, and the trainer that they need."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import numpy as np
