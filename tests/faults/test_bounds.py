@@ -56,11 +56,11 @@ for dim, negative, window, n_words, kind in rng.sample(settings, n_wanted):
     ids.flags.writeable = False
     spans = Spans(np.array([0]), np.array([0.05], np.float32), 1000)
     windows = windows_of(vocabulary, config)._replace(is_frozen=matrices.is_frozen)
-    objective = objective_of(vocabulary, config, matrices.layout)
+    objective = objective_of(vocabulary, config)
     visit = Pass(True, 8, np.uint64(1), np.uint64(0))
     statistics = np.zeros((1, STATISTICS))
     with in_parallel(1):
-        train_spans_serial(ids, spans, inputs, outputs, windows, *objective, visit, statistics)
+        train_spans_serial(ids, spans, inputs, outputs, windows, *objective, matrices.layout, visit, statistics)
     for beside in (*beside_inputs, *beside_outputs):
         if (beside != CANARY).any():
             n_beside += 1
