@@ -54,7 +54,8 @@ class MappedWords(Sequence[str]):
     """
 
     def __init__(self, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
-        self._text, self._ends = text.data, ends.data  # whose items cost less than those of arrays
+        # Items of memoryviews cost less than those of arrays. A foreign file may hold unaligned ends, which have none.
+        self._text, self._ends = text.data, np.require(ends, requirements="A").data
 
     def __reduce__(self) -> tuple[Any, ...]:  # because a memoryview cannot be pickled
         return MappedWords, (np.array(self._text), np.array(self._ends))

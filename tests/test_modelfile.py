@@ -103,6 +103,13 @@ def some_model(n=4, dim=3):
     return ModelFile(words, matrices[0], np.arange(n), None, matrices[1], {"model": "cbow", "loss": "ns"})
 
 
+def test_ends_of_words_that_are_not_aligned():
+    """A file of another writer may hold them so."""
+    bytes_of_ends = np.frombuffer(b"\0" + np.array([2, 5]).astype("<i8").tobytes(), np.uint8)
+    words = modelfile.MappedWords(np.frombuffer(b"a\nbc\n", np.uint8), bytes_of_ends[1:].view("<i8"))
+    assert [words[0], words[1], *words] == ["a", "bc", "a", "bc"]
+
+
 @pytest.mark.parametrize("limit", [None, 1, 3, 100])
 @pytest.mark.parametrize("verify", [False, True])
 def test_a_model_reads_back_with_all_its_parts(tmp_path, limit, verify):

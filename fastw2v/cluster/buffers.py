@@ -27,14 +27,17 @@ class _Owner:
         _free[len(self._memory)].append(self._memory)
 
 
+def _memory_of(n_floats: int) -> NDArray[np.float32]:
+    try:
+        return _free[n_floats].pop()
+    except IndexError:
+        return np.empty(n_floats, np.float32)
+
+
 def uninitialized(shape: tuple[int, int], alignment: int = 4) -> NDArray[np.float32]:
     """A float32 array of arbitrary content, (n, m), in C order. alignment: of its first byte, a multiple of 4."""
     n_floats = shape[0] * shape[1] + alignment // 4 - 1
-    try:
-        flat = _free[n_floats].pop()
-    except IndexError:
-        flat = np.empty(n_floats, np.float32)
-    if n_floats >= LEAST_FLOATS:
-        flat = np.asarray(_Owner(flat))  # type: ignore[arg-type]
+    is_small = n_floats < LEAST_FLOATS
+    flat = np.empty(n_floats, np.float32) if is_small else np.asarray(_Owner(_memory_of(n_floats)))  # type: ignore[arg-type]
     start = -flat.ctypes.data // 4 % (alignment // 4)
     return flat[start : start + shape[0] * shape[1]].reshape(shape)

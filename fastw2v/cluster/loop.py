@@ -61,7 +61,8 @@ class ClusterLoop:
         self._deal = None
         while not (is_done := self._spans_done()).all():
             try:
-                if not self._newest.blocks:
+                if not self._newest.blocks:  # nothing was trained yet, so `run.matrices` is where the run stands
+                    self._fetched = self._newest_here()
                     self._place()
                 self._workers.update()
                 self._train_round(self._deal_out(is_done))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Self
 
 import numpy as np
@@ -36,9 +36,9 @@ class TrainedModel:
         """The words with their vectors, which are not copied.
 
         which: `input`, `output`, or `average` for the mean of both; by default the option `vectors`. may_overwrite: the
-        average may take the place of the output vectors, for a model that is not needed any more.
+        average may take the place of the output vectors, for a model that is not needed any more. Raises InputError.
         """
-        which = which or self.config.vectors
+        which = replace(self.config, vectors=which).vectors if which else self.config.vectors
         matrix = self.input_vectors if which == "input" else self.output_vectors
         if which == "average":
             may_overwrite &= matrix.flags.writeable  # not those of a file, which are mapped
@@ -51,7 +51,7 @@ class TrainedModel:
 
         Raises InputError for another suffix or loss hs, RunError where the file cannot be written.
         """
-        check_model_output(path, self.config)
+        _check_name(path, self.config)
         about = {**training_kind(self.config), "config": asdict(self.config)}
         words, counts = self.vocabulary.words, self.vocabulary.counts
         content = ModelFile(words, self.input_vectors, counts, output_vectors=self.output_vectors, training=about)
@@ -71,7 +71,9 @@ class TrainedModel:
 def _config_of(path: PathLike, content: ModelFile) -> TrainConfig:
     """The options that a file was trained with; those that it does not name have their defaults."""
     about = content.training if isinstance(content.training, dict) else {}
-    options = about["config"] if isinstance(about.get("config"), dict) else {}
+    config = about["config"] if isinstance(about.get("config"), dict) else {}
+    known = {item.name for item in fields(TrainConfig)}  # a later version may know more
+    options = {name: value for name, value in config.items() if name in known}
     named = {name: about.get(name) for name in ("model", "loss")}
     try:
         return TrainConfig.from_options({**options, **named, "dim": content.vectors.shape[1]})
@@ -87,6 +89,10 @@ def training_kind(config: TrainConfig) -> dict[str, str]:
 def check_model_output(path: PathLike, config: TrainConfig, inputs: Sequence[PathLike] = ()) -> None:
     """Raise InputError where `TrainedModel.save` could write no file, or none to continue from."""
     check_output(path, inputs)
+    _check_name(path, config)
+
+
+def _check_name(path: PathLike, config: TrainConfig) -> None:
     if config.loss == "hs":
         raise InputError("save_model needs loss ns or softmax: the nodes of a tree mean nothing to another vocabulary")
     if format_of(path) != "native":

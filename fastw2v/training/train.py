@@ -1,4 +1,4 @@
-"""The whole checked of training, step by step: check, read, start, train, finish."""
+"""The whole job of training, step by step: check, read, start, train, finish."""
 
 import contextlib
 import os
@@ -197,6 +197,6 @@ def finish(checked: CheckedRequest, run: TrainingRun) -> TrainedModel:
         try:
             model.save(checked.request.save_model)
         except RunError as error:
-            error.vectors = model.vectors()
+            error.vectors = model.vectors(may_overwrite=True)
             raise
     return model

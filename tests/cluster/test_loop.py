@@ -252,6 +252,15 @@ def test_checkpoints_are_resumed(shards):
     assert n_spans <= 64
 
 
+def test_a_resumed_epoch_that_is_over_stays_over(shards):
+    cluster = Cluster(shards)
+    loop = ClusterLoop(cluster.run, cluster.corpus, cluster.tasks)
+    done = spans_to_text(np.ones(len(loop._spans_done()), bool))
+    cluster.run.position, cluster.run.is_resumed = Position(0, 5, N_TOKENS, 1, 1.0, spans_done=done), True
+    cluster.train()
+    assert [event.n_words for event in cluster.of(EpochEnded)] == [N_TOKENS, 2 * N_TOKENS, 3 * N_TOKENS]
+
+
 def test_what_is_left_of_an_epoch(shards):
     """A position in the middle of an epoch names the spans that are done; only the others are trained."""
     cluster = Cluster(shards, epochs=1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -172,6 +173,16 @@ def test_a_model_that_cannot_be_written_leaves_its_vectors(tmp_path, monkeypatch
     monkeypatch.setattr("fastw2v.modelfile.write", fail)
     with pytest.raises(RunError, match="cannot write: No space left") as failed:
         train_model(request_of(save_model=tmp_path / "m.fw2v"), FakeBackend())
+    assert failed.value.vectors.index_to_key == ["a", "b", "c"]
+
+
+def test_a_directory_that_vanishes_leaves_the_vectors(tmp_path):
+    """What is checked before the work may have changed at its end: that is an error of the run, not of the request."""
+    (tmp_path / "d").mkdir()
+    backend = FakeBackend()
+    trained, backend.train = backend.train, lambda run: (trained(run), shutil.rmtree(tmp_path / "d"))
+    with pytest.raises(RunError, match=r"cannot write .*m.fw2v: No such file or directory") as failed:
+        train_model(request_of(save_model=tmp_path / "d" / "m.fw2v"), backend)
     assert failed.value.vectors.index_to_key == ["a", "b", "c"]
 
 
