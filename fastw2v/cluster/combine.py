@@ -1,4 +1,4 @@
-"""One model out of what several replicas made of it."""
+"""How the changes that several replicas made to the same rows become one change."""
 
 import numpy as np
 from numpy.typing import NDArray

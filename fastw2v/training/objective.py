@@ -1,4 +1,4 @@
-"""The options of training as the tables and rows that the kernels use, and the trainer that they need."""
+"""The options of training as the tables that the kernels read, and the trainer for each loss."""
 
 from typing import Protocol
 
