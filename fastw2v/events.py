@@ -3,8 +3,8 @@
 `train(callback=...)` calls the callback with every event, in the order of the work:
 
     PhaseStarted, BytesRead..., PhaseEnded      for each of compile, connect (on a cluster) and read
-    CorpusRead, Estimated, Resumed              once, before training
-    Progress, EpochEnded, Evaluating            while training; on a cluster also Waiting, RoundEnded, ClusterChanged
+    CorpusRead, Estimated, Resumed              once, before training; Resumed only if the run continues
+    Progress, EpochEnded, Evaluating            in the phase train; on a cluster also Waiting, RoundEnded, ClusterChanged
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
