@@ -4,7 +4,7 @@
 
     PhaseStarted, BytesRead..., PhaseEnded      for each of compile, connect (on a cluster) and read
     CorpusRead, Estimated, Resumed              once, before training; Resumed only if the run continues
-    Progress, EpochEnded, Evaluating            in the phase train; on a cluster also Waiting, RoundEnded, ClusterChanged
+    Progress, EpochEnded, Evaluating            while training; on a cluster Waiting, RoundEnded and ClusterChanged too
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
