@@ -80,6 +80,7 @@ class TrainConfig:
         "replace keep refuse", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse."
     )
     force: bool = _field(False, "Train with the full softmax even where that takes days.")
+    worker_timeout: float = _field(60.0, "On a cluster: give up a worker that does not answer for so many seconds.", 1)
     temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes a word (default: the system's).")
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from fastw2v.cluster.connection import DataLost
+from fastw2v.cluster.futures import _unpack
 from fastw2v.events import ClusterChanged, Waiting
 
 
@@ -10,17 +11,30 @@ class FakeClient:
     """As much of a `distributed.Client` as `Connection` and `Workers` use.
 
     threads: of each worker that there is. answers: what `run` returns for (name of a function, worker), instead of
-    calling it; an OSError for a worker that is gone.
+    calling it; an OSError for a worker that is gone. silent: the workers that send no heartbeat.
     """
 
     def __init__(self, *workers):
         self.status = "running"
-        self.scheduler = SimpleNamespace(address="tcp://s:8786")
+        self.scheduler = SimpleNamespace(address="tcp://s:8786", unregister=self._unregister)
+        self.silent, self.n_questions = set(), 0
         self.threads = dict.fromkeys(workers, 2)
         self.answers = {}
 
     def nthreads(self):
         return self.threads
+
+    def scheduler_info(self, n_workers=5):
+        """Workers that are not silent send a heartbeat between any two questions."""
+        self.n_questions += 1
+        last_seen = {w: 0.0 if w in self.silent else float(self.n_questions) for w in self.threads}
+        return {"workers": {w: {"last_seen": seen} for w, seen in last_seen.items() if n_workers == -1}}
+
+    def sync(self, function, **arguments):
+        return function(**arguments)
+
+    def _unregister(self, address, stimulus_id):
+        self.threads.pop(address, None)
 
     def run(self, function, *arguments, workers, on_error):
         assert on_error == "return"
@@ -91,14 +105,30 @@ class FakeTasks:
         return value.value
 
     def submit(self, function, *arguments, at=None):
-        at = at if at in self.workers.alive else self.workers.alive[0]
+        at = at or self.workers.alive[0]
+        if at not in self.workers.alive:
+            return self._future(None)
         try:
-            return self._future(function(*(self._result(argument) for argument in arguments)), at)
+            result = function(*(self._result(argument) for argument in arguments))
         except DataLost:
             return self._future(None)
+        for argument in self._futures_in(list(arguments)):
+            argument.holders.add(at)
+        return self._future(result, at)
 
-    def submit_data(self, data):
-        return self._future(data, "scheduler")
+    def _futures_in(self, value):
+        if isinstance(value, list):
+            return [future for part in value for future in self._futures_in(part)]
+        return [value] if isinstance(value, FakeFuture) else []
+
+    def drop_copies(self, keep):
+        """What Dask's memory manager does: of several copies only one stays, here one on the worker `keep`."""
+        for future in self._futures:
+            if len(future.holders) > 1:
+                future.holders = {keep} if keep in future.holders else set(list(future.holders)[:1])
+
+    def submit_data(self, packed):
+        return self._future(_unpack(packed), "scheduler")
 
     def scatter(self, data, at):
         if at not in self.workers.alive:
@@ -114,6 +144,9 @@ class FakeTasks:
             on_done(number)
         self.tell(Waiting())
 
+    def wait_for_round(self, futures, usual_seconds=0):
+        self.wait_for(futures)
+
     def result(self, future):
         return self._result(future)
 
@@ -125,8 +158,8 @@ class FakeTasks:
         addresses = self.workers.addresses
         return [min((addresses.index(w) for w in f.holders if w in addresses), default=len(addresses)) for f in futures]
 
-    def has_data(self, future):
-        return bool(future.holders)
+    def have_data(self, futures):
+        return [place < len(self.workers.addresses) for place in self.holders(futures)]
 
     def detach(self, futures):
-        return [self._future(self._result(future), *future.holders) for future in futures]
+        return [self._future(self._result(future), min(future.holders)) for future in futures]

@@ -4,6 +4,7 @@ This process plans, watches and keeps the account. The rows of the model go from
 process only for checkpoints, for held-out text and at the end.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from ..config import TrainConfig
@@ -11,17 +12,17 @@ from ..corpus.paths import names_for_workers
 from ..corpus.pruning import Pruning
 from ..corpus.shards import Shard
 from ..errors import InputError, RunError
-from ..events import Callback
+from ..events import Callback, Event, Waiting
 from ..kernels.jit import MAX_THREADS
 from ..machine import available_threads
 from ..training.backend import compile_here, phase
 from ..training.request import Source
 from ..training.run import TrainingRun
 from ..training.warmup import compile_kernels
-from .connection import ClusterFailed, Connection
+from .connection import ClusterFailed, Connection, DataLost
 from .corpus import ClusterCorpus, read_corpus
 from .futures import Tasks
-from .loop import ClusterLoop
+from .loop import MOST_LOSSES, ClusterLoop
 from .workers import Workers
 
 
@@ -36,10 +37,14 @@ class ClusterBackend:
         self._config, self._callback = config, callback
         self.files = names_for_workers(source.corpus)
         self.threads = min(config.threads or available_threads(), MAX_THREADS)  # of this process, not of the workers
-        self._connection = Connection(client, callback)
+        self._connection = Connection(client, self._tell_before_training, config.worker_timeout)
         self._workers = Workers(self._connection, config.threads)
         self._tasks = Tasks(self._connection, self._workers)
         self._shards: list[Shard] = []
+
+    def _tell_before_training(self, event: Event) -> None:
+        if self._callback(event) and isinstance(event, Waiting):
+            raise RunError("the callback ended the run before the training began: there are no vectors")
 
     def prepare(self, has_vocabulary: bool) -> None:
         """Compile the kernels here and on all workers, and see that all workers can read the corpus."""
@@ -48,11 +53,18 @@ class ClusterBackend:
             self._shards = self._workers.start(self.files)
             loss, threads_of = self._config.loss, self._workers.threads_of
             submit, workers = self._tasks.submit, self._workers.addresses
-            self._tasks.wait_for([submit(compile_kernels, threads_of(worker), loss, at=worker) for worker in workers])
+            with suppress(DataLost):  # a worker that is gone has nothing to compile
+                self._tasks.wait_for_round(
+                    [submit(compile_kernels, threads_of(worker), loss, at=worker) for worker in workers]
+                )
 
     def read(self, pruning: Pruning) -> ClusterCorpus:
-        """Have the workers read the corpus."""
-        return read_corpus(self._tasks, self._shards, pruning, self._config.invalid_utf8, self._callback)
+        """Have the workers read the corpus. If all of them die, those that come read it again."""
+        for _ in range(MOST_LOSSES):
+            with suppress(DataLost):
+                return read_corpus(self._tasks, self._shards, pruning, self._config.invalid_utf8, self._callback)
+            self._workers.update()
+        raise ClusterFailed(f"all workers were lost {MOST_LOSSES} times while they read the corpus")
 
     def train(self, run: TrainingRun) -> None:
         """Train in rounds. From now on the callback may end the training while this process waits."""

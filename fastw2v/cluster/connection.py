@@ -2,17 +2,31 @@
 
 import contextlib
 import logging
+import math
 import re
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from inspect import signature
 from typing import Any
 
 from ..errors import Fastw2vError, InputError, MissingExtra, RunError
-from ..events import Event, Waiting
+from ..events import ClusterChanged, Event, Waiting
 from ..machine import available_threads
 
 CONNECT_SECONDS = 10.0
 """How long to wait for a scheduler before its address counts as wrong."""
+
+POLL_SECONDS = 0.25
+"""The time between two `Waiting` events, when signals are handled."""
+
+WATCH_SECONDS = 1.0
+"""The scheduler is asked this often which workers there are, and when it heard of each of them."""
+
+SILENT_SECONDS = 10.0
+"""A worker that has not been heard of for so long is told of; healthy ones send a heartbeat every second or two."""
 
 
 class ClusterFailed(RunError):
@@ -24,25 +38,92 @@ class DataLost(ClusterFailed):
 
 
 class Connection:
-    """A Dask client whose failures are raised as our errors.
+    """A Dask client whose failures are raised as our errors, and which never waits in silence.
 
     tell: receives the events of the cluster. It may be replaced by a function that ends the training by an exception.
+    worker_timeout: a worker that has not been heard of for this many seconds is given up as if it were dead.
     """
 
-    def __init__(self, client: Any, tell: Callable[[Event], object]) -> None:
-        self.client, self.tell = client, tell
+    def __init__(self, client: Any, tell: Callable[[Event], object], worker_timeout: float = math.inf) -> None:
+        self.client, self.tell, self.worker_timeout = client, tell, worker_timeout
         self.address: str = client.scheduler.address
         self._scheduler_lost = f"the Dask scheduler at {self.address} is gone"
+        self._question: Future[dict[str, float]] | None = None  # to the scheduler: when it saw each worker
+        self._asked = -math.inf  # when
+        self._seen: dict[str, float] = {}  # the last answer: the time of each worker's last heartbeat
+        self._heard: dict[str, tuple[float, float]] = {}  # the last heartbeat of each worker, and when it was new here
+        self._silent: set[str] = set()  # the workers whose silence was told
+        self._given_up: set[str] = set()  # as long as the scheduler still knows them
+        self._n_given_up = 0  # ever
 
     def poll(self) -> None:
         """Tell `Waiting`; to be called twice a second or more. Raises ClusterFailed if the scheduler is gone."""
         self.check_scheduler()
+        self._watch()
         self.tell(Waiting())
 
     def check_scheduler(self) -> None:
         """Raise ClusterFailed if the scheduler is gone."""
         if self.client.status != "running":
             raise ClusterFailed(self._scheduler_lost)
+
+    def _watch(self) -> None:
+        """Ask the scheduler about the workers every second, without waiting for the answer."""
+        now = time.monotonic()
+        if self._question is None:
+            if now - self._asked > WATCH_SECONDS:
+                self._question, self._asked = in_thread(self._ask), now
+        elif self._question.done():
+            answer, self._question = self._question, None
+            if not answer.exception():  # a scheduler that is gone is found by its status
+                self._seen = answer.result()
+                self._listen(self._seen)
+        elif now - self._asked > self.worker_timeout:
+            raise ClusterFailed(f"the Dask scheduler at {self.address} has not answered for {now - self._asked:.0f} s")
+
+    def _ask(self) -> dict[str, float]:
+        # Some versions of Dask tell of 5 workers unless they are asked for all; others know no such argument.
+        of_all = {"n_workers": -1} if "n_workers" in signature(self.client.scheduler_info).parameters else {}
+        workers = self.client.scheduler_info(**of_all)["workers"]
+        return {worker: about["last_seen"] for worker, about in workers.items()}
+
+    def _listen(self, seen: dict[str, float]) -> None:
+        """Tell which workers have fallen silent, and give up those that stay so."""
+        now = time.monotonic()
+        self._given_up &= seen.keys()
+        self._heard = {worker: heard for worker, heard in self._heard.items() if worker in seen}
+        self._silent &= seen.keys()
+        for worker in self._given_up:
+            del seen[worker]
+        for worker, last_seen in list(seen.items()):
+            # The clocks of two machines may differ, so only changes are compared.
+            if self._heard.get(worker, (None,))[0] != last_seen:
+                self._heard[worker] = last_seen, now
+                if worker in self._silent:
+                    self._silent.discard(worker)
+                    self.tell(ClusterChanged(len(seen), f"worker {worker} answers again"))
+            silence = now - self._heard[worker][1]
+            if silence > self.worker_timeout:
+                self.give_up(worker, f"has not been heard of for {silence:.0f} s")
+            elif silence > min(SILENT_SECONDS, self.worker_timeout / 2) and worker not in self._silent:
+                self._silent.add(worker)
+                consequence = f"it is given up after {self.worker_timeout:.0f} s (--worker-timeout)"
+                message = f"worker {worker} has not been heard of for {silence:.0f} s: {consequence}"
+                self.tell(ClusterChanged(len(seen), message))
+
+    def give_up(self, worker: str, reason: str) -> None:
+        """Have Dask treat a worker as dead. It may join again, as a new one, when it has recovered."""
+        self._given_up.add(worker)
+        self._n_given_up += 1
+        self._seen.pop(worker, None)
+        unregister = self.client.scheduler.unregister
+        stimulus = f"fastw2v-gave-up-{time.time()}"
+        in_thread(self.client.sync, unregister, address=worker, stimulus_id=stimulus)
+        self.tell(ClusterChanged(len(self._seen), f"worker {worker} {reason}: it is given up"))
+
+    def is_gone(self, worker: str) -> bool:
+        """Whether the scheduler did not know a worker a second or two ago."""
+        return worker in self._given_up or (bool(self._seen) and worker not in self._seen)
 
     @contextlib.contextmanager
     def translated_errors(self) -> Iterator[None]:
@@ -57,13 +138,31 @@ class Connection:
         except (OSError, ValueError, KeyError, CancelledError) as error:
             raise DataLost(f"a worker of {self.address} is gone, or its data: {error}") from error
 
+    def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """The result of a function of Dask that waits for workers. Raises DataLost if one is given up meanwhile."""
+        n_given_up = self._n_given_up
+
+        def check() -> None:
+            if self._n_given_up > n_given_up:
+                raise DataLost(f"a worker of {self.address} does not answer")
+
+        return self._result(in_thread(function, *arguments, **options), check)
+
+    def _result(self, call: Future[Any], check: Callable[[], object] = lambda: None) -> Any:
+        """The result of a call. Polls and checks meanwhile."""
+        with self.translated_errors():
+            while not wait([call], POLL_SECONDS).done:
+                self.poll()
+                check()
+            return call.result()
+
     def threads_of_workers(self) -> dict[str, int]:
         """The number of threads of each worker, by its address. Raises ClusterFailed if the scheduler is gone."""
         try:
-            with self.translated_errors():
-                return dict(self.client.nthreads())
+            threads = self._result(in_thread(self.client.nthreads))
         except DataLost as error:
             raise ClusterFailed(self._scheduler_lost) from error
+        return {worker: n for worker, n in threads.items() if worker not in self._given_up}
 
     def run(self, function: Callable[..., Any], *arguments: Any, workers: list[str]) -> dict[str, Any]:
         """Call a function on workers, beside their tasks: the result of each, by its address.
@@ -71,14 +170,28 @@ class Connection:
         Raises what the function raised if that is one of our errors, DataLost for an OSError (the worker is gone), and
         ClusterFailed for other exceptions.
         """
+        results = dict(self.call(self.client.run, function, *arguments, workers=workers, on_error="return"))
         with self.translated_errors():
-            results = dict(self.client.run(function, *arguments, workers=workers, on_error="return"))
             for worker, result in results.items():
                 if isinstance(result, (Fastw2vError, OSError)):
                     raise result
                 if isinstance(result, BaseException):
                     raise ClusterFailed(f"worker {worker} failed: {type(result).__name__}: {first_line(result)}")
         return results
+
+
+def in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
+    """Call a function in a thread of its own, which does not keep the process alive."""
+    future: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(function(*arguments, **options))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
 
 
 def first_line(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """A corpus that the workers of a cluster read and hold."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,10 @@ from ..corpus import shards as corpus_shards
 from ..corpus.pruning import Pruning
 from ..corpus.shards import Shard
 from ..corpus.vocabulary import Reading, Vocabulary
+from ..errors import InputError
 from ..events import BytesRead
-from .futures import Tasks
+from .connection import ClusterFailed
+from .futures import Tasks, pack
 
 MERGED_AT_ONCE = 8
 """The number of dictionaries that one task merges."""
@@ -20,7 +22,10 @@ MERGED_AT_ONCE = 8
 
 @dataclass
 class ClusterCorpus:
-    """A corpus on the workers. shards: futures of EncodedShard. ids_of_shards: the number of ids of each shard."""
+    """A corpus on the workers. shards: futures of EncodedShard. ids_of_shards: the number of ids of each shard.
+
+    sources: where the text of each shard is. numbering: the Numbering of its words, packed.
+    """
 
     vocabulary: Vocabulary
     reading: Reading
@@ -28,11 +33,27 @@ class ClusterCorpus:
     checksum: int
     ids_of_shards: list[int]
     shards: list[Any]
+    sources: list[Shard]
+    numbering: bytes
 
     @property
     def n_ids(self) -> int:
         """The number of ids, with the -1 at each end of a sentence."""
         return sum(self.ids_of_shards)
+
+    def restore(self, tasks: Tasks) -> None:
+        """Read those shards again that no worker has any more. Raises DataLost, and ClusterFailed if they changed."""
+        lost = [number for number, is_there in enumerate(tasks.have_data(self.shards)) if not is_there]
+        if not lost:
+            return
+        texts = [tasks.submit(corpus_shards.read_shard, self.sources[number]) for number in lost]
+        numbering = tasks.submit_data(self.numbering)
+        try:
+            shards = _number(tasks, lost, texts, numbering)
+        except InputError as error:
+            raise ClusterFailed(f"{error}; a corpus on a cluster must stay as it is until the run ends") from error
+        for number, shard in zip(lost, shards, strict=True):
+            self.shards[number] = shard
 
 
 def read_corpus(
@@ -40,7 +61,8 @@ def read_corpus(
 ) -> ClusterCorpus:
     """Read every shard once, merge the words, and number the text: `Corpus.from_text` on many machines.
 
-    tell: receives how many bytes have been read so far. Raises InputError as `Corpus.from_text` does.
+    If a worker dies meanwhile, Dask reads its text again. tell: receives how many bytes have been read so far. Raises
+    InputError as `Corpus.from_text` does, and DataLost if all workers are gone.
     """
     texts = [tasks.submit(corpus_shards.read_shard, shard) for shard in shards]
     words = [tasks.submit(corpus_shards.words_of, text) for text in texts]
@@ -50,13 +72,19 @@ def read_corpus(
     choice = tasks.submit(corpus_shards.choose_vocabulary, words[0], pruning, invalid_utf8)
     n_bytes = np.cumsum([corpus_shards.bytes_of(shard) for shard in shards]).tolist()
     tasks.wait_for(texts, lambda number: tell(BytesRead(n_bytes[number])))
-    # This process keeps the numbering, not the task that made it: else Dask would read the whole corpus again for one
-    # shard that is lost.
     vocabulary, reading, numbering = tasks.result(choice)
-    numbering_there = tasks.submit_data(numbering)
-    encoded = [tasks.submit(corpus_shards.number_shard, i, text, numbering_there) for i, text in enumerate(texts)]
+    packed = pack(numbering)
+    encoded = _number(tasks, range(len(texts)), texts, tasks.submit_data(packed))
     facts = [tasks.submit(corpus_shards.describe, shard) for shard in encoded]
     tasks.wait_for(facts)
     n_ids, n_tokens, checksums = zip(*tasks.gather(facts), strict=True)
     checksum = zlib.crc32(np.array(checksums, np.uint32).data)
-    return ClusterCorpus(vocabulary, reading, sum(n_tokens), checksum, list(n_ids), encoded)
+    return ClusterCorpus(vocabulary, reading, sum(n_tokens), checksum, list(n_ids), encoded, shards, packed)
+
+
+def _number(tasks: Tasks, numbers: Iterable[int], texts: list[Any], numbering: Any) -> list[Any]:
+    """Futures of EncodedShards, which Dask does not make again: this process reads those again that are lost."""
+    places = zip(numbers, texts, strict=True)
+    encoded = [tasks.submit(corpus_shards.number_shard, number, text, numbering) for number, text in places]
+    tasks.wait_for(encoded)
+    return tasks.detach(encoded)

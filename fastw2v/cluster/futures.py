@@ -1,6 +1,7 @@
 """Tasks on a Dask cluster: pure functions, which Dask may run again, and their results, which stay on the workers."""
 
 import itertools
+import math
 import pickle
 import threading
 import time
@@ -12,14 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import Fastw2vError
-from .connection import ClusterFailed, Connection, DataLost, first_line
-from .workers import POLL_SECONDS, Workers
+from .connection import POLL_SECONDS, SILENT_SECONDS, ClusterFailed, Connection, DataLost, first_line
+from .workers import Workers
 
 ATTEMPTS = 3
 """The run ends when a task has raised an exception this often."""
 
-CHECK_SECONDS = 5.0
-"""While tasks are waited for, the scheduler is asked this often whether there are any workers."""
+OVERDUE = 4
+"""A beat is overdue when it takes this many times as long as those before it."""
 
 
 class Tasks:
@@ -28,32 +29,29 @@ class Tasks:
     def __init__(self, connection: Connection, workers: Workers) -> None:
         self.workers = workers
         self._connection, self._client = connection, connection.client
-        run_name = uuid.uuid4().hex[:12]
-        self._key_suffixes = (f"{run_name}-{number}" for number in itertools.count())
+        self._run_name = uuid.uuid4().hex[:12]
+        self._key_suffixes = (f"{self._run_name}-{number}" for number in itertools.count())
         self._reaches_workers = True  # not only through the scheduler
 
     def submit(self, function: Callable[..., Any], *arguments: Any, at: str | None = None) -> Any:
-        """Submit a task, and return its future. at: the worker that runs it, if it is alive.
+        """Submit a task, and return its future. at: the worker that runs it; otherwise one of those that take part.
 
-        Name a worker only for the tasks of one round: if all workers die, Dask waits for the named one to come back.
+        A task never runs on a worker that takes no part. If all that may run it are gone, waiting raises DataLost.
         """
         self._connection.check_scheduler()
-        where: dict[str, Any] = {"workers": [at], "allow_other_workers": True} if at else {}
-        if self.workers.refused:  # they must not run it
-            where = {"workers": self.workers.addresses}
+        workers = [at] if at else self.workers.addresses
         key = f"{function.__name__.replace('_', '-')}-{next(self._key_suffixes)}"
-        return self._client.submit(function, *arguments, key=key, retries=ATTEMPTS - 1, **where)
+        return self._client.submit(function, *arguments, key=key, retries=ATTEMPTS - 1, workers=workers)
 
-    def submit_data(self, data: Any) -> Any:
-        """A future of some MB of data that cannot be lost: the scheduler has them, packed, to make them again."""
+    def submit_data(self, packed: bytes) -> Any:
+        """A future of what was packed, which lasts as long as any of the workers of now: the scheduler has it too."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
-            return self.submit(_unpack, zlib.compress(pickle.dumps(data), 1))
+            return self.submit(_unpack, packed)
 
     def scatter(self, data: Any, at: str) -> Any:
         """A future of data that is sent to one worker, and lost with it. Raises DataLost."""
-        with self._connection.translated_errors():
-            return self._client.scatter([data], workers=[at], hash=False)[0]
+        return self._connection.call(self._client.scatter, [data], workers=[at], hash=False)[0]
 
     def copy(self, future: Any, at: str) -> Any:
         """A future of the same data on another worker. Dask itself drops copies that no task waits for."""
@@ -62,9 +60,48 @@ class Tasks:
     def wait_for(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> None:
         """Wait until all tasks are done; call `on_done` with the number of each, in their order.
 
-        Raises what a task raised if that is one of our errors, else ClusterFailed; and what `Connection.tell` raises.
+        Raises DataLost if all workers are gone, what a task raised if that is one of our errors, else ClusterFailed;
+        and what `Connection.tell` raises.
         """
-        last_check = time.monotonic()
+
+        def check() -> None:
+            if all(map(self._connection.is_gone, self.workers.addresses)):
+                raise DataLost("all workers are gone")
+
+        self._wait_for(futures, on_done, check)
+
+    def wait_for_round(self, futures: list[Any], usual_seconds: float = math.inf) -> None:
+        """`wait_for` tasks that need all workers: raises DataLost as soon as one of them is gone.
+
+        usual_seconds: what such tasks took before. When they take far longer it is told, and after `worker_timeout`
+        more the workers that the others wait for are given up.
+        """
+        start, is_told = time.monotonic(), False
+        overdue = max(SILENT_SECONDS, OVERDUE * usual_seconds)
+
+        def check() -> None:
+            nonlocal is_told
+            for worker in self.workers.addresses:
+                if self._connection.is_gone(worker):
+                    raise DataLost(f"worker {worker} is gone")
+            seconds = time.monotonic() - start
+            if seconds > overdue and not is_told:
+                is_told = True
+                usual = f"{seconds:.0f} s, usually {usual_seconds:.0f} s"
+                self.workers.tell_change(f"a beat takes {usual}: waiting for {', '.join(self._at_work())}")
+            late = self._at_work() if seconds > overdue + self._connection.worker_timeout else []
+            if 0 < len(late) < len(self.workers.addresses):  # if all are late, they are slow
+                for worker in late:
+                    self._connection.give_up(worker, f"has kept the others waiting for {seconds:.0f} s")
+
+        self._wait_for(futures, lambda number: None, check)
+
+    def _at_work(self) -> list[str]:
+        """The workers that have tasks of this run to do: those that the others wait for."""
+        keys_of_workers = self._connection.call(self._client.processing)
+        return [w for w in self.workers.addresses if any(self._run_name in key for key in keys_of_workers.get(w, ()))]
+
+    def _wait_for(self, futures: list[Any], on_done: Callable[[int], object], check: Callable[[], None]) -> None:
         for number, future in enumerate(futures):
             is_done = threading.Event()
             future.add_done_callback(lambda _, is_done=is_done: is_done.set())
@@ -72,9 +109,7 @@ class Tasks:
                 is_done.wait(POLL_SECONDS)
                 is_done.clear()
                 self._connection.poll()
-                if time.monotonic() - last_check > CHECK_SECONDS:
-                    self.workers.wait_for_any()
-                    last_check = time.monotonic()
+                check()
             if future.status == "cancelled":
                 raise DataLost(f"the workers lost the data of {future.key}")
             if future.status == "error":
@@ -88,13 +123,14 @@ class Tasks:
 
     def gather(self, futures: list[Any]) -> list[Any]:
         """The results of tasks that are done, from the workers themselves if we can reach them. Raises DataLost."""
-        with self._connection.translated_errors():
-            if self._reaches_workers:
-                try:
-                    return list(self._client.gather(futures, direct=True))
-                except OSError:
-                    self._reaches_workers = False
-            return list(self._client.gather(futures))
+        if self._reaches_workers:
+            try:
+                return list(self._connection.call(self._client.gather, futures, direct=True))
+            except DataLost as error:
+                if not isinstance(error.__cause__, OSError):
+                    raise
+                self._reaches_workers = False
+        return list(self._connection.call(self._client.gather, futures))
 
     def holders(self, futures: list[Any]) -> list[int]:
         """For each future, the place among the workers of one that has its data, or their number if none has it."""
@@ -103,39 +139,43 @@ class Tasks:
         none = len(place_of)
         return [min((place_of.get(w, none) for w in workers_of_key[f.key]), default=none) for f in futures]
 
-    def has_data(self, future: Any) -> bool:
-        return not future.cancelled() and all(self._who_has([future]).values())
+    def have_data(self, futures: list[Any]) -> list[bool]:
+        """For each future, whether a worker that takes part has its data."""
+        return [place < len(self.workers.addresses) for place in self.holders(futures)]
 
     def _who_has(self, futures: list[Any]) -> dict[str, list[str]]:
-        with self._connection.translated_errors():
-            return dict(self._client.who_has(futures))
+        return dict(self._connection.call(self._client.who_has, futures))
 
     def detach(self, futures: list[Any]) -> list[Any]:
-        """Futures of the same data, where it is, without the tasks that made it. Raises DataLost.
+        """Futures of the same data, where it is, without the tasks that made it, and under new names. Raises DataLost.
 
         Dask remembers how to make again all that the data of a future came from: every round from the first one on, all
         of which it would train again if one block were lost. So the workers enter their data under new keys, as Dask's
-        own `scatter` does.
+        own `scatter` does. And Dask moves data: what a task takes is copied to its worker, and of several copies the
+        memory manager keeps any. Data that must stay where it is has a name that no task takes.
         """
         from distributed import Future
 
-        new_keys = {future.key: f"block-{next(self._key_suffixes)}" for future in futures}
+        new_keys = {future.key: f"data-{next(self._key_suffixes)}" for future in futures}
         renamed: dict[str, dict[str, str]] = {}  # by the worker that has the data
         for key, holders in self._who_has(futures).items():
             if not holders:
                 raise DataLost(f"the workers lost the data of {key}")
             renamed.setdefault(holders[0], {})[key] = new_keys[key]
-        n_bytes: dict[str, int] = {}
-        for worker, names in renamed.items():
-            n_bytes |= self._connection.run(_rename, names, workers=[worker])[worker]
+        sizes = self._connection.run(_rename, renamed, workers=list(renamed))
+        n_bytes = {key: size for of_worker in sizes.values() for key, size in of_worker.items()}
         who_has = {key: [worker] for worker, names in renamed.items() for key in names.values()}
-        with self._connection.translated_errors():
-            update_data = self._client.scheduler.update_data
-            self._client.sync(update_data, who_has=who_has, nbytes=n_bytes, client=self._client.id)
+        update_data, client = self._client.scheduler.update_data, self._client.id
+        self._connection.call(self._client.sync, update_data, who_has=who_has, nbytes=n_bytes, client=client)
         detached = [Future(new_keys[future.key], self._client) for future in futures]
         for future in detached:
             self._client.futures[future.key].finish()
         return detached
+
+
+def pack(data: Any) -> bytes:
+    """Some MB of data as `Tasks.submit_data` takes them."""
+    return zlib.compress(pickle.dumps(data), 1)
 
 
 def _failure(future: Any) -> Exception:
@@ -159,6 +199,6 @@ def _same(data: Any) -> Any:
     return data
 
 
-def _rename(new_keys: dict[str, str], dask_worker: Any) -> dict[str, int]:
-    data = {new: dask_worker.data[old] for old, new in new_keys.items()}
+def _rename(new_keys: dict[str, dict[str, str]], dask_worker: Any) -> dict[str, int]:
+    data = {new: dask_worker.data[old] for old, new in new_keys[dask_worker.address].items()}
     return dict(dask_worker.update_data(data=data)["nbytes"])

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..events import RoundEnded
-from ..training.run import Slice, StopRequested, TrainingRun
+from ..training.run import Slice, TrainingRun
 from ..training.schedule import Position
 from .combine import rate_of_replicas
 from .connection import ClusterFailed, DataLost
 from .corpus import ClusterCorpus
-from .futures import Tasks
+from .futures import Tasks, pack
 from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
 from .replica import BeatStatistics, Job, Work
 from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
@@ -24,7 +24,10 @@ MOST_LOSSES = 3
 
 
 class _Model(NamedTuple):
-    """The model on the workers as futures, and the run's position with it."""
+    """The model on the workers as futures, and the run's position with it.
+
+    No task takes the blocks and the spares, only the same data under other names: so Dask leaves them where they are.
+    """
 
     blocks: list[Any]
     spares: list[Any]  # copies of the blocks, each on another worker; empty where there is one worker, and at first
@@ -44,7 +47,7 @@ class ClusterLoop:
         self._spans_done()  # raises InputError
         counts, n_blocks = corpus.vocabulary.counts, n_blocks_for(len(self._workers.addresses))
         self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
-        self._job_there = tasks.submit_data(self._job)
+        self._job_there = tasks.submit_data(pack(self._job))
         self._costs = RoundCosts()
         self._n_losses = 0
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
@@ -65,6 +68,8 @@ class ClusterLoop:
                     self._fetched = self._newest_here()
                     self._place()
                 self._workers.update()
+                if not self._has_copy():
+                    self._keep_spares(self._copy_blocks(self._tasks.detach(self._newest.blocks)))
                 self._train_round(self._deal_out(is_done))
                 self._n_losses = 0
                 self._run.offer_checkpoint(self)
@@ -88,6 +93,10 @@ class ClusterLoop:
         self._newest, self._before = model._replace(spares=[]), None
         self._run.position = model.position
 
+    def _has_copy(self) -> bool:
+        """Whether the run can go on from another model than the newest blocks, or it would lose little without."""
+        return bool(self._newest.spares or self._before or self._newest.blocks is self._fetched.blocks)
+
     def _recover(self) -> None:
         """Continue from the newest model that workers still have."""
         self._deal = None
@@ -97,6 +106,7 @@ class ClusterLoop:
                 raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
             with contextlib.suppress(DataLost):
                 self._workers.update()
+                self._job_there = self._tasks.submit_data(pack(self._job))
                 self._go_back()
                 break
         self._workers.tell_change(f"data was lost with a worker: going on after {self._run.position.n_words:,} words")
@@ -113,33 +123,44 @@ class ClusterLoop:
 
     def _left_of(self, model: _Model) -> list[Any]:
         """Futures of the blocks, or of the spares of those that are lost. Empty if a spare is lost too."""
-        copies = zip(*filter(None, (model.blocks, model.spares)), strict=True)
-        blocks = [next(filter(self._tasks.has_data, futures), None) for futures in copies]
-        return blocks if all(blocks) else []
+        left: list[Any] = [None] * len(model.blocks)
+        for futures in filter(None, (model.spares, model.blocks)):
+            is_there = self._tasks.have_data(futures)
+            left = [future if there else other for future, there, other in zip(futures, is_there, left, strict=True)]
+        return left if all(left) else []
 
     def fetch(self) -> None:
         """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
-        rows = self._job.by_frequency(self._run.matrices)
         while self._newest.blocks is not self._fetched.blocks:
             try:
-                for number, block in enumerate(self._tasks.gather(self._newest.blocks)):
-                    self._job.block(rows, number).fill(block)
+                self._fill(self._newest.blocks)
                 break
             except DataLost:
                 self._recover()
         self._fetched = self._newest_here()
 
+    def _fill(self, blocks: list[Any]) -> None:
+        rows = self._job.by_frequency(self._run.matrices)
+        for number, block in enumerate(self._tasks.gather(blocks)):  # all or none: this may raise DataLost
+            self._job.block(rows, number).fill(block)
+
     def fetch_what_is_left(self) -> None:
-        """`fetch` for a run that was stopped: if the rows are lost, the run goes back to those in `run.matrices`."""
-        try:
-            self.fetch()
-        except (DataLost, StopRequested):
-            self._run.position = self._fetched.position
+        """`fetch` for a run that was stopped: it waits for no other workers."""
+        for model in filter(None, (self._newest_here(), self._before)):
+            if model.blocks is self._fetched.blocks:
+                break
+            with contextlib.suppress(DataLost):
+                if blocks := self._left_of(model):
+                    self._fill(blocks)
+                    self._run.position = model.position
+                    return
+        self._run.position = self._fetched.position
 
     def _deal_out(self, is_done: NDArray[np.bool_]) -> Deal:
         """The deal of the spans that are not done: a new one if the workers have changed."""
         workers, seed = self._workers.addresses, (self._run.config.seed, self._run.position.epoch)
         if self._deal is None or self._dealt_to != workers:
+            self._corpus.restore(self._tasks)
             holders = self._tasks.holders(self._corpus.shards)
             self._deal, self._dealt_to = Deal.of(self._spans, is_done, holders, len(workers), seed), workers
         return self._deal
@@ -156,14 +177,15 @@ class ClusterLoop:
         for beat in beats:
             shares.append([self._share(worker, spans, n_done) for worker, spans in zip(workers, beat, strict=True)])
             n_done += sum(map(len, beat))
-        futures = submit_round(tasks.submit, self._job_there, self._newest.blocks, workers, shares)
-        spares = [] if self._newest.spares else self._copy_blocks()
+        blocks = tasks.detach(self._newest.blocks)
+        futures = submit_round(tasks.submit, self._job_there, blocks, workers, shares)
+        copies = [] if self._newest.spares else self._copy_blocks(blocks)
+        usual_seconds = self._costs.seconds_of_beat(n_spans)
         reached, times = run.position, []
         for spans, statistics in zip(beats, futures.statistics, strict=True):
-            tasks.wait_for(statistics)
-            if spares:
-                self._keep_spares(spares)
-                spares = []
+            tasks.wait_for_round(statistics, usual_seconds)
+            self._keep_spares(copies)
+            copies = []
             replicas: list[BeatStatistics] = tasks.gather(statistics)
             total = np.sum([replica.total for replica in replicas], axis=0)
             run.check_finite(total)
@@ -173,7 +195,7 @@ class ClusterLoop:
             reached = reached.after(total, sum(map(len, spans)), times[-1].seconds)
             last = Slice(total, times[-1].seconds, float(self._learning_rates(np.array(reached.n_spans))))
             run.tell_progress(reached, last, len(workers), share_waited(times, end - start))
-        tasks.wait_for(futures.blocks)
+        tasks.wait_for_round(futures.blocks, usual_seconds)
         blocks = tasks.detach(futures.blocks)
         seconds = time.perf_counter() - start
         self._costs.measure(times, seconds)
@@ -198,17 +220,23 @@ class ClusterLoop:
         on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
         return np.float32(rate_of_replicas(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
 
-    def _copy_blocks(self) -> list[Any]:
-        """Futures of copies of the newest blocks, each on another worker. Empty where there is one worker."""
-        workers, blocks = self._workers.addresses, self._newest.blocks
+    def _copy_blocks(self, blocks: list[Any]) -> list[Any]:
+        """Futures of copies of the newest blocks, each on another worker. Empty where there is one worker.
+
+        blocks: the same data, under names that tasks may take.
+        """
+        workers = self._workers.addresses
         if len(workers) == 1:
             return []
-        places = [(holder + 1) % len(workers) for holder in self._tasks.holders(blocks)]
+        places = [(holder + 1) % len(workers) for holder in self._tasks.holders(self._newest.blocks)]
         return [self._tasks.copy(block, at=workers[place]) for block, place in zip(blocks, places, strict=True)]
 
-    def _keep_spares(self, spares: list[Any]) -> None:
-        """Wait for the spares of the newest blocks. With them the model before it is not needed any more."""
-        self._tasks.wait_for(spares)
-        self._newest = self._newest._replace(spares=self._tasks.detach(spares))
-        if self._tasks.holders(self._newest.blocks) != self._tasks.holders(self._newest.spares):
-            self._before = None
+    def _keep_spares(self, copies: list[Any]) -> None:
+        """Wait for copies of the newest blocks. With them the model before it is not needed any more."""
+        if not copies:
+            return
+        self._tasks.wait_for_round(copies)
+        spares = self._tasks.detach(copies)
+        places = zip(self._tasks.holders(self._newest.blocks), self._tasks.holders(spares), strict=True)
+        if all(holder != other for holder, other in places):
+            self._newest, self._before = self._newest._replace(spares=spares), None

@@ -189,6 +189,11 @@ class RoundCosts:
         """The medians over the last rounds, or `FIRST_COSTS`."""
         return Costs(*map(statistics.median, zip(*(self._measured or [FIRST_COSTS]), strict=True)))
 
+    def seconds_of_beat(self, n_spans: int) -> float:
+        """The seconds of a beat in which a replica trains `n_spans` spans; infinity before one was measured."""
+        costs = self.costs()
+        return costs.full + n_spans * costs.span if self._measured else math.inf
+
     def measure(self, beats: list[BeatTimes], seconds: float) -> None:
         """Learn from the beats of a round that took `seconds`: the last one ended with an exchange of all rows."""
         exchanges = [beat.seconds - beat.in_kernel for beat in beats[1:]]

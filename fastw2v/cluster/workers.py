@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from ..corpus.shards import Shard, check_seen, find_shards
 from ..errors import InputError
 from ..events import ClusterChanged
-from .connection import ClusterFailed, Connection
-
-POLL_SECONDS = 0.25
-"""The time between two `Waiting` events, when signals are handled, and between two questions to the scheduler."""
+from .connection import POLL_SECONDS, ClusterFailed, Connection
 
 FIRST_PATIENCE, PATIENCE = 15.0, 300.0
 """The seconds that a run without workers waits: for the first one, and after the last one is gone."""
@@ -23,6 +20,8 @@ class Workers:
         self.refused: set[str] = set()  # the addresses of those that take no part
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
         self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
+        self._has_started = False
+        self._without_any: float | None = None  # the time since when there is no worker that may take part
 
     @property
     def addresses(self) -> list[str]:
@@ -46,7 +45,7 @@ class Workers:
         for problem in self._problems_of_sight(workers):
             advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
             raise InputError(f"{problem}: all workers must see the corpus under the same path; {advice}")
-        self._threads_of_workers = threads_of_workers
+        self._threads_of_workers, self._has_started, self._without_any = threads_of_workers, True, None
         return shards
 
     def _problems_of_versions(self, workers: list[str]) -> list[str]:
@@ -77,13 +76,15 @@ class Workers:
 
         Raises InputError if no worker has come in time, and ClusterFailed if all have been gone for too long.
         """
-        address, start, is_told = self._connection.address, time.monotonic(), False
+        address = self._connection.address
         while not (there := {w: n for w, n in self._connection.threads_of_workers().items() if w not in self.refused}):
-            waited = time.monotonic() - start
-            if self._threads_of_workers and not is_told:
-                is_told = True
-                self._connection.tell(ClusterChanged(0, f"no workers are left: waiting {PATIENCE:.0f} s for others"))
-            if waited > FIRST_PATIENCE and not self._threads_of_workers:
+            if self._without_any is None:
+                self._without_any = time.monotonic()
+                if self._has_started:
+                    message = f"no workers are left: waiting {PATIENCE:.0f} s for others"
+                    self._connection.tell(ClusterChanged(0, message))
+            waited = time.monotonic() - self._without_any
+            if waited > FIRST_PATIENCE and not self._has_started:
                 raise InputError(f"{address} has no workers: start some with dask worker {address}")
             if waited > PATIENCE:
                 raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
@@ -93,21 +94,29 @@ class Workers:
 
     def update(self) -> None:
         """Add workers that have come, or refuse them, and remove those that are gone. Tells each change."""
-        there = self.wait_for_any()
-        gone = [worker for worker in self.addresses if worker not in there]
-        came = [worker for worker in there if worker not in self._threads_of_workers]
-        for worker in came:
-            for problem in self._problems_of_versions([worker]) or self._problems_of_sight([worker]):
-                self.refused.add(worker)
-                self.tell_change(f"{problem}; it takes no part")
-        came = [worker for worker in came if worker not in self.refused]
-        self._threads_of_workers = {worker: there[worker] for worker in [*self.addresses, *came] if worker in there}
-        if not self._threads_of_workers:
-            self.update()
-        for worker in gone:
-            self.tell_change(f"worker {worker} is gone; its share goes to the others")
-        for worker in came:
-            self.tell_change(f"worker {worker} takes part from now on")
+        before = self.addresses
+        self._threads_of_workers = self._vetted()
+        self._without_any = None
+        for worker in before:
+            if worker not in self._threads_of_workers:
+                self.tell_change(f"worker {worker} is gone; its share goes to the others")
+        for worker in self.addresses:
+            if worker not in before:
+                self.tell_change(f"worker {worker} takes part from now on")
+
+    def _vetted(self) -> dict[str, int]:
+        """The threads of those that are still there and of those that have come and may take part: at least of one."""
+        vetted: dict[str, int] = {}
+        while not vetted:
+            there = self.wait_for_any()
+            came = [worker for worker in there if worker not in self._threads_of_workers]
+            for worker in came:
+                for problem in self._problems_of_versions([worker]) or self._problems_of_sight([worker]):
+                    self.refused.add(worker)
+                    self.tell_change(f"{problem}; it takes no part")
+            known = {w: there[w] for w in self._threads_of_workers if w in there}
+            vetted = known | {w: there[w] for w in came if w not in self.refused}
+        return vetted
 
     def tell_change(self, message: str) -> None:
         self._connection.tell(ClusterChanged(len(self._threads_of_workers), message))

@@ -94,15 +94,17 @@ def check_seen(files: dict[str, int]) -> str:
 
 
 class ShardWords(NamedTuple):
-    """The words of some shards with their counts, and the size of the text in bytes."""
+    """The words of some shards with their counts, the size of their text in bytes, and a checksum of each one's text."""
 
     dictionary: Tokenizer
     n_bytes: int
+    checksums: list[int]
 
 
 class ReadShard(NamedTuple):
     """The text of a shard as provisional ids, int32, -1 where a sentence ends; and its words."""
 
+    shard: Shard
     ids: NDArray[np.int32]
     words: ShardWords
 
@@ -119,7 +121,9 @@ def read_shard(shard: Shard) -> ReadShard:
         for n_read, text in _blocks(part):
             pieces.append(tokenizer.encode(text))
             n_bytes += n_read
-    return ReadShard(np.concatenate(pieces), ShardWords(tokenizer, n_bytes))
+    ids = np.concatenate(pieces)
+    checksum = zlib.crc32(tokenizer.arena, zlib.crc32(ids.data))
+    return ReadShard(shard, ids, ShardWords(tokenizer, n_bytes, [checksum]))
 
 
 def _blocks(part: Part) -> Iterator[Block]:
@@ -134,18 +138,23 @@ def words_of(read: ReadShard) -> ShardWords:
 def merge_words(words_of_shards: Iterable[ShardWords]) -> ShardWords:
     """Add up the words and counts of several shards."""
     merged = Tokenizer()
-    n_bytes = 0
+    n_bytes, checksums = 0, []
     for words in words_of_shards:
         merged.absorb(words.dictionary)
         n_bytes += words.n_bytes
-    return ShardWords(merged, n_bytes)
+        checksums += words.checksums
+    return ShardWords(merged, n_bytes, checksums)
 
 
 class Numbering(NamedTuple):
-    """The numbers of words in the vocabulary: word i of the dictionary has the id ids[i], all others are dropped."""
+    """The numbers of words in the vocabulary: word i of the dictionary has the id ids[i], all others are dropped.
+
+    checksums: of the text of each shard, as its words were counted.
+    """
 
     dictionary: Tokenizer
     ids: NDArray[np.int32]
+    checksums: list[int]
 
 
 def choose_vocabulary(words: ShardWords, pruning: Pruning, invalid_utf8: str) -> tuple[Vocabulary, Reading, Numbering]:
@@ -165,7 +174,7 @@ def choose_vocabulary(words: ShardWords, pruning: Pruning, invalid_utf8: str) ->
     reading = Reading(words.n_bytes, n_tokens, len(counts.words), n_overlong, n_unknown, counts.n_invalid)
     ids = id_of_word[counts.word_of_id]
     kept = np.flatnonzero(ids >= 0)
-    return vocabulary, reading, Numbering(dictionary.subset(kept), ids[kept])
+    return vocabulary, reading, Numbering(dictionary.subset(kept), ids[kept], words.checksums)
 
 
 class EncodedShard(NamedTuple):
@@ -178,8 +187,14 @@ class EncodedShard(NamedTuple):
 
 
 def number_shard(number: int, read: ReadShard, numbering: Numbering) -> EncodedShard:
-    """Replace the provisional ids of a shard by those of the vocabulary."""
-    ids, words = read
+    """Replace the provisional ids of a shard by those of the vocabulary.
+
+    Raises InputError if its text is not the one whose words were counted: a machine was lost, and the text read again.
+    """
+    shard, ids, words = read
+    if words.checksums != numbering.checksums[number : number + 1]:
+        files = ", ".join(dict.fromkeys(part.file for part in shard))
+        raise InputError(f"{files} was read again for a worker that is gone, and has changed since the first time")
     dictionary = copy.deepcopy(words.dictionary)
     n_words = dictionary.n_words
     places = dictionary.absorb(numbering.dictionary)

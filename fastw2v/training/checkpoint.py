@@ -28,7 +28,7 @@ from .schedule import Position
 UNUSABLE = "unusable.fw2v"
 """The name to which a damaged latest checkpoint is moved when a run continues from the previous one."""
 
-FREE_OPTIONS = {"threads", "temp_dir", "force", "vectors"}
+FREE_OPTIONS = {"threads", "temp_dir", "worker_timeout", "force", "vectors"}
 """Options that may differ when a run is resumed: but for the races of threads, they do not change the model."""
 
 

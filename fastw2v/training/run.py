@@ -54,7 +54,7 @@ class Loop(Protocol):
         """Bring the newest rows into `run.matrices`. If they are lost, the run's position goes back to what is left."""
 
     def fetch_what_is_left(self) -> None:
-        """The same for a run that was stopped: waits for nothing."""
+        """The same for a run that was stopped: it does not wait for lost rows to be trained again."""
 
 
 class Slice(NamedTuple):
@@ -82,6 +82,7 @@ class TrainingRun:
     checkpointer: Checkpointer | None = None
     position: Position = field(default_factory=Position)
     is_resumed: bool = False
+    is_stopping: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +102,8 @@ class TrainingRun:
 
     def tell(self, event: Event) -> None:
         """Pass an event to the callback. Raises StopRequested if the callback ends the training."""
-        if self.callback(event) and isinstance(event, Progress | Evaluating | Waiting):
+        wants_to_stop = self.callback(event) and isinstance(event, Progress | Evaluating | Waiting)
+        if wants_to_stop and not self.is_stopping:
             raise StopRequested
 
     def train(self, loop: Loop) -> None:
@@ -117,6 +119,7 @@ class TrainingRun:
                 subsampling = ", or too few to survive subsampling (--sample 0 keeps all)" if self.config.sample else ""
                 raise InputError(f"nothing was learnt: {reason}{subsampling}")
         except StopRequested:
+            self.is_stopping = True
             loop.fetch_what_is_left()
         if not self.matrices.is_finite():
             raise self._diverged()

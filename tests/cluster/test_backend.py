@@ -47,7 +47,7 @@ def test_files_and_threads():
 @pytest.mark.parametrize("has_checkpoints", [True, False])
 def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
     checkpointer = SimpleNamespace(last_good=lambda advice: f"The last checkpoint is c; {advice}")
-    corpus = ClusterCorpus(None, None, 0, 0, [], [])
+    corpus = ClusterCorpus(None, None, 0, 0, [], [], [], b"")
     run = SimpleNamespace(corpus=corpus, checkpointer=checkpointer if has_checkpoints else None, tell=print)
 
     def fail(loop):
