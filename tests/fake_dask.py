@@ -66,6 +66,9 @@ class FakeWorkers:
     def threads_of(self, worker):
         return 1
 
+    def await_change(self, seconds):
+        pass
+
     def update(self):
         while not self.alive:
             self._tasks.tell(Waiting())

@@ -51,6 +51,7 @@ class Connection:
         self._question: Future[dict[str, float]] | None = None  # to the scheduler: when it saw each worker
         self._asked = -math.inf  # when
         self._seen: dict[str, float] = {}  # the last answer: the time of each worker's last heartbeat
+        self._lost: set[str] = set()  # the workers of earlier answers that are not in the last one
         self._heard: dict[str, tuple[float, float]] = {}  # the last heartbeat of each worker, and when it was new here
         self._silent: set[str] = set()  # the workers whose silence was told
         self._given_up: set[str] = set()  # as long as the scheduler still knows them
@@ -76,8 +77,7 @@ class Connection:
         elif self._question.done():
             answer, self._question = self._question, None
             if not answer.exception():  # a scheduler that is gone is found by its status
-                self._seen = answer.result()
-                self._listen(self._seen)
+                self._listen(answer.result())
         elif now - self._asked > self.worker_timeout:
             raise ClusterFailed(f"the Dask scheduler at {self.address} has not answered for {now - self._asked:.0f} s")
 
@@ -90,6 +90,8 @@ class Connection:
     def _listen(self, seen: dict[str, float]) -> None:
         """Tell which workers have fallen silent, and give up those that stay so."""
         now = time.monotonic()
+        self._lost = (self._lost | self._seen.keys()) - seen.keys()
+        self._seen = seen
         self._given_up &= seen.keys()
         self._heard = {worker: heard for worker, heard in self._heard.items() if worker in seen}
         self._silent &= seen.keys()
@@ -122,8 +124,8 @@ class Connection:
         self.tell(ClusterChanged(len(self._seen), f"worker {worker} {reason}: it is given up"))
 
     def is_gone(self, worker: str) -> bool:
-        """Whether the scheduler did not know a worker a second or two ago."""
-        return worker in self._given_up or (bool(self._seen) and worker not in self._seen)
+        """Whether a worker was given up, or the scheduler has lost it since it was first asked about it."""
+        return worker in self._given_up or worker in self._lost
 
     @contextlib.contextmanager
     def translated_errors(self) -> Iterator[None]:

@@ -144,7 +144,10 @@ class Tasks:
         return [place < len(self.workers.addresses) for place in self.holders(futures)]
 
     def _who_has(self, futures: list[Any]) -> dict[str, list[str]]:
-        return dict(self._connection.call(self._client.who_has, futures))
+        """The workers that have the data of each future, by its key: none if the data is lost."""
+        workers = {future.key: [] for future in futures}
+        known = [future for future in futures if not future.cancelled()]
+        return workers | dict(self._connection.call(self._client.who_has, known)) if known else workers
 
     def detach(self, futures: list[Any]) -> list[Any]:
         """Futures of the same data, where it is, without the tasks that made it, and under new names. Raises DataLost.

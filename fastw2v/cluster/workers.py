@@ -104,6 +104,13 @@ class Workers:
             if worker not in before:
                 self.tell_change(f"worker {worker} takes part from now on")
 
+    def await_change(self, seconds: float) -> None:
+        """Wait until workers have come or gone: what a dead one does not answer is seen before the scheduler knows."""
+        end = time.monotonic() + seconds
+        while set(self.addresses) <= self._connection.threads_of_workers().keys() and time.monotonic() < end:
+            self._connection.poll()
+            time.sleep(POLL_SECONDS)
+
     def _vetted(self) -> dict[str, int]:
         """The threads of those that are still there and of those that have come and may take part: at least of one."""
         vetted: dict[str, int] = {}

@@ -7,9 +7,11 @@ from fake_dask import FakeClient
 from listeners import Recorder
 
 from fastw2v.cluster import backend as module
+from fastw2v.cluster import connection
 from fastw2v.cluster.backend import ClusterBackend
-from fastw2v.cluster.connection import ClusterFailed
+from fastw2v.cluster.connection import ClusterFailed, DataLost
 from fastw2v.cluster.corpus import ClusterCorpus
+from fastw2v.cluster.loop import MOST_LOSSES
 from fastw2v.config import TrainConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
@@ -64,10 +66,36 @@ def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
     assert backend._connection.tell is print, "from now on the callback may end the training"
 
 
+def test_the_callback_may_end_the_run_while_the_corpus_is_read(tmp_path, monkeypatch):
+    (tmp_path / "t.txt").write_text("a b")
+    monkeypatch.setattr(connection, "POLL_SECONDS", 0)
+    backend = backend_of(FakeClient("tcp://a:1"), tmp_path, lambda event: isinstance(event, Waiting))
+    with pytest.raises(RunError, match="the callback ended the run before the training began: there are no vectors"):
+        backend._workers.start(backend.files)
+
+
+def test_workers_that_die_while_they_read(monkeypatch):
+    """Others read the corpus instead; but not again and again."""
+    n_calls = 0
+
+    def lose_data(*arguments):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls <= n_losses:
+            raise DataLost("all workers are gone")
+        return "the corpus"
+
+    monkeypatch.setattr(module, "read_corpus", lose_data)
+    backend, n_losses = backend_of(FakeClient("tcp://a:1")), MOST_LOSSES - 1
+    assert backend.read(Pruning()) == "the corpus"
+    n_calls, n_losses = 0, MOST_LOSSES
+    with pytest.raises(ClusterFailed, match="all workers were lost 3 times while they read the corpus"):
+        backend.read(Pruning())
+
+
 @pytest.mark.cluster
 def test_phases_and_the_corpus(text, local):
-    """Before the training the callback cannot end it."""
-    callback = Recorder(n=0)
+    callback = Recorder()
     backend = backend_of(local, text, callback, min_count=1)
     backend.prepare(has_vocabulary=False)
     phases = callback.of(PhaseStarted, PhaseEnded)
