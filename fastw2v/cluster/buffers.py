@@ -1,5 +1,6 @@
 """Large arrays in memory that is used again: on a virtual machine fresh pages cost more than filling them."""
 
+import weakref
 from collections import defaultdict, deque
 from typing import Any
 
@@ -16,6 +17,23 @@ _free: defaultdict[int, deque[NDArray[np.float32]]] = defaultdict(lambda: deque(
 """Pieces of memory that no array uses, by length. There is no lock, because a deque's `append` and `pop` are atomic."""
 
 
+_users: set[int] = set()
+"""The numbers of the objects that memory is kept for."""
+
+
+def keep_for(user: Any) -> None:
+    """Keep memory for its next use as long as the object `user` lives. When the last one is gone, it is freed."""
+    if id(user) not in _users:
+        _users.add(id(user))
+        weakref.finalize(user, _forget, id(user)).atexit = False
+
+
+def _forget(number: int) -> None:
+    _users.discard(number)
+    if not _users:
+        _free.clear()
+
+
 class _Owner:
     """Owns the memory of one array, and returns it to `_free` when nothing refers to the array any more."""
 
@@ -24,7 +42,8 @@ class _Owner:
         self.__array_interface__: dict[str, Any] = memory.__array_interface__
 
     def __del__(self) -> None:
-        _free[len(self._memory)].append(self._memory)
+        if _users:
+            _free[len(self._memory)].append(self._memory)
 
 
 def _memory_of(n_floats: int) -> NDArray[np.float32]:

@@ -88,7 +88,7 @@ class Tasks:
             if seconds > overdue and not is_told:
                 is_told = True
                 usual = f"{seconds:.0f} s, usually {usual_seconds:.0f} s"
-                self.workers.tell_change(f"a beat takes {usual}: waiting for {', '.join(self._at_work())}")
+                self.workers.tell_change(f"a beat takes {usual}: waiting for worker {', '.join(self._at_work())}")
             late = self._at_work() if seconds > overdue + self._connection.worker_timeout else []
             if 0 < len(late) < len(self.workers.addresses):  # if all are late, they are slow
                 for worker in late:
@@ -99,7 +99,7 @@ class Tasks:
     def _at_work(self) -> list[str]:
         """The workers that have tasks of this run to do: those that the others wait for."""
         keys_of_workers = self._connection.call(self._client.processing)
-        return [w for w in self.workers.addresses if any(self._run_name in key for key in keys_of_workers.get(w, ()))]
+        return [w for w in self.workers.addresses if self._run_name in str(keys_of_workers.get(w, ""))]
 
     def _wait_for(self, futures: list[Any], on_done: Callable[[int], object], check: Callable[[], None]) -> None:
         for number, future in enumerate(futures):

@@ -19,7 +19,7 @@ from ..kernels.statistics import STATISTICS
 from ..kernels.walk import Spans
 from ..training.matrices import Matrices, none_frozen, row_layout
 from ..training.objective import span_trainer
-from .buffers import uninitialized
+from .buffers import keep_for, uninitialized
 from .combine import combine
 from .rounds import Piece
 
@@ -111,6 +111,7 @@ def train_beat(
     It starts from the blocks; after the first beat from the rows of the `earlier` one, but with the frequent rows of
     each block from the last exchange. blocks: may be empty between the first and the last beat.
     """
+    keep_for(job)
     threads = min(work.threads, MAX_THREADS)
     matrices = job.empty_matrices(threads)
     rows = job.by_frequency(matrices)

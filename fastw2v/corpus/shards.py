@@ -94,7 +94,7 @@ def check_seen(files: dict[str, int]) -> str:
 
 
 class ShardWords(NamedTuple):
-    """The words of some shards with their counts, the size of their text in bytes, and a checksum of each one's text."""
+    """The words of some shards with their counts, the bytes of their text, and a checksum of each one's text."""
 
     dictionary: Tokenizer
     n_bytes: int

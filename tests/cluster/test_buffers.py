@@ -4,11 +4,23 @@ import gc
 import pickle
 
 import numpy as np
+import pytest
 
 from fastw2v.cluster import buffers
-from fastw2v.cluster.buffers import LEAST_FLOATS, MOST_KEPT, uninitialized
+from fastw2v.cluster.buffers import LEAST_FLOATS, MOST_KEPT, keep_for, uninitialized
 
 SHAPE = (LEAST_FLOATS // 16 + 3, 16)
+
+
+class User:
+    """What memory is kept for."""
+
+
+@pytest.fixture(autouse=True)
+def user():
+    user = User()
+    keep_for(user)
+    return user
 
 
 def test_arrays_that_live_do_not_share():
@@ -36,6 +48,22 @@ def test_no_more_is_kept_than_allowed():
     del arrays
     gc.collect()
     assert max(map(len, buffers._free.values())) == MOST_KEPT
+
+
+def test_memory_is_freed_with_its_last_user():
+    """A worker outlives many runs."""
+    users = [User(), User()]
+    for user in [*users, *users]:
+        keep_for(user)
+    buffers._users.intersection_update(map(id, users))  # not the fixture's
+    first, second = uninitialized(SHAPE), uninitialized(SHAPE)
+    del first, user
+    assert sum(map(len, buffers._free.values())) == 1
+    users.pop()
+    assert sum(map(len, buffers._free.values())) == 1, "the other one is left"
+    users.pop()
+    del second
+    assert sum(map(len, buffers._free.values())) == 0
 
 
 def test_small_and_sent_arrays():

@@ -103,6 +103,29 @@ def test_dask_forgets_rounds_that_are_over(text, local):
     assert abs(numbers[-1] - numbers[3]) < 0.2 * numbers[3]
 
 
+def test_workers_free_the_memory_of_a_run(text, local):
+    """They may outlive many runs. While one works, its memory is used again."""
+
+    def n_floats():
+        from fastw2v.cluster import buffers
+
+        return sum(len(memory) for pieces in buffers._free.values() for memory in pieces)
+
+    most = 0
+
+    def act(event, seen):
+        nonlocal most
+        if isinstance(event, RoundEnded):
+            most = max(most, *local.run(n_floats).values())
+
+    train_with(text, local, act, epochs=2, dim=1000)
+    assert most > 0
+    end = time.monotonic() + 10
+    while any(local.run(n_floats).values()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert set(local.run(n_floats).values()) == {0}
+
+
 def test_held_out_text_and_frozen_words(text, local, tmp_path):
     held_out = tmp_path / "h"
     held_out.write_text(planted_text(n_sentences=500, seed=9))
@@ -355,6 +378,56 @@ def test_a_worker_that_joins_later_is_refused(text, cluster, client, problem):
     n_tasks = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert n_tasks[joined] == 0
     assert all(n_tasks[worker] > 100 for worker in before)
+
+
+@pytest.mark.parametrize("n_killed", [1, 2])
+def test_workers_die_beside_one_that_is_refused(text, cluster, client, tmp_path, monkeypatch, n_killed):
+    """It does not get their share of the corpus; if it is the only one left, others are waited for as long as ever."""
+    monkeypatch.setattr(workers, "FIRST_PATIENCE", 0.1)
+    monkeypatch.setattr(workers, "PATIENCE", 5.0)
+    before = set(client.nthreads())
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            cluster.add_worker("--no-nanny")
+            client.wait_for_workers(3)
+            [joined] = set(client.nthreads()) - before
+            client.run(without(str(text)), workers=[joined])
+        if isinstance(event, ClusterChanged) and event.message.endswith("it takes no part"):
+            for worker in cluster.workers[:n_killed]:
+                worker.kill()
+                worker.wait()
+
+    if n_killed == 1:
+        _, events = train_with(text, client, act)
+        assert of_kind(events, EpochEnded)[-1].n_words == 6 * N_TOKENS
+        assert of_kind(events, RoundEnded)[-1].n_workers == 1
+    else:
+        with pytest.raises(RunError, match=r"has had no workers for 5 s\. The last checkpoint.*--resume goes on"):
+            train_with(text, client, act, checkpoint=tmp_path / "c", checkpoint_every=1e-6)
+    [left] = [
+        n
+        for worker, n in client.run(lambda dask_worker: dask_worker.state.executed_count).items()
+        if worker not in before
+    ]
+    assert left == 0
+
+
+def test_text_that_is_rewritten_is_not_trained_on(cluster, client, tmp_path):
+    """A worker dies, and its text, which is read again, has the same size but other words."""
+    text = tmp_path / "t.txt"
+    text.write_text(planted_text(n_sentences=60_000))
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            text.write_text(planted_text(n_sentences=60_000, seed=3)[: text.stat().st_size].ljust(text.stat().st_size))
+            cluster.workers[0].kill()
+
+    message = (
+        r"t.txt was read again for a worker that is gone, and has changed .*until the run ends. .*--resume goes on"
+    )
+    with pytest.raises(RunError, match=message):
+        train_with(text, client, act, checkpoint=tmp_path / "c", checkpoint_every=1e-6)
 
 
 @pytest.mark.parametrize(

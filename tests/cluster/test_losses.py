@@ -1,0 +1,121 @@
+"""Attacks on clusters of processes: workers that die between rounds, and workers that hang."""
+
+import random
+import re
+import signal
+import time
+
+import pytest
+from figures import amount, report
+
+import fastw2v
+from fastw2v.cluster import futures
+from fastw2v.events import ClusterChanged, EpochEnded, PhaseStarted, RoundEnded
+
+pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals"),
+    # Dask's own: sockets of workers that were killed.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+N_TOKENS = 600_000
+OPTIONS = {"dim": 20, "min_count": 1, "epochs": 6, "sample": 0, "window": 3}
+
+
+@pytest.mark.faults
+def test_workers_that_die_after_a_pause(text, cluster, client_alone):
+    """While nothing is trained, Dask's memory manager drops copies: no run may lose more than a round."""
+    rng = random.Random(0)
+    losses = []
+    for _ in range(amount(30, 2)):
+        while len(cluster.workers) < 2:
+            cluster.add_worker("--no-nanny")
+        client_alone.wait_for_workers(2)
+        ended, lost = [0], []
+
+        def act(event, ended=ended, lost=lost):
+            if isinstance(event, EpochEnded):
+                ended.append(event.n_words)
+                if event.epoch == 4 and len(cluster.workers) == 2:
+                    time.sleep(rng.uniform(4.5, 7))
+                    dead = cluster.workers.pop(rng.randrange(2))
+                    dead.kill()
+                    dead.wait()
+            if isinstance(event, ClusterChanged) and "going on after" in event.message:
+                lost.append(4 * N_TOKENS - int(re.sub(r"\D", "", event.message.partition("after")[2])))
+
+        fastw2v.train(text, client=client_alone, callback=act, **OPTIONS)
+        assert ended[-1] == 6 * N_TOKENS
+        losses.append(max(lost, default=0))
+    beyond = sum(n_words > N_TOKENS for n_words in losses)
+    report("workers that die after a pause", runs=len(losses), most_words_lost=max(losses), beyond_a_round=beyond)
+    assert beyond == 0
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("moment", ["in a round", "between rounds", "while reading", "at the end"])
+def test_a_worker_that_hangs(text, cluster, client, moment):
+    """It is told, and after `worker_timeout` the run goes on as if the worker were dead."""
+    stop = cluster.workers[0].send_signal
+    messages, reached, n_rounds = [], [], 0
+
+    def act(event):
+        nonlocal n_rounds
+        n_rounds += isinstance(event, RoundEnded)
+        if isinstance(event, EpochEnded):
+            reached.append(event.n_words)
+        match event:
+            case PhaseStarted("train") if moment == "in a round":
+                stop(signal.SIGSTOP)
+            case RoundEnded() if moment == "between rounds" and n_rounds == 2:
+                stop(signal.SIGSTOP)
+            case PhaseStarted("read") if moment == "while reading":
+                stop(signal.SIGSTOP)
+            case EpochEnded(epoch=6) if moment == "at the end":
+                stop(signal.SIGSTOP)
+            case ClusterChanged(message=message):
+                messages.append((time.monotonic(), message))
+
+    start = time.monotonic()
+    fastw2v.train(text, client=client, callback=act, worker_timeout=6, **OPTIONS)
+    assert time.monotonic() - start < 45
+    times, texts = zip(*messages, strict=True)
+    assert re.search(r"has not been heard of for \d s: it is given up after 6 s \(--worker-timeout\)", texts[0])
+    assert re.search(r"has not been heard of for \d s: it is given up$", texts[1])
+    assert times[1] - times[0] < 6
+    assert reached[-1] == 6 * N_TOKENS
+    stop(signal.SIGCONT)
+    cluster.workers[0].wait(20)  # it learns that it was given up
+
+
+@pytest.mark.cluster
+def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
+    """It sends heartbeats, but the others wait for it."""
+    monkeypatch.setattr(futures, "SILENT_SECONDS", 2)
+    first, *_ = client.nthreads()
+
+    def get_stuck():  # goes by value: a worker has no tests
+        import time
+
+        from fastw2v.cluster import replica
+
+        replica.train_beat = lambda *arguments: time.sleep(60)
+
+    messages, n_rounds = [], 0
+
+    def act(event):
+        nonlocal n_rounds
+        n_rounds += isinstance(event, RoundEnded)
+        if isinstance(event, RoundEnded) and n_rounds == 2:
+            client.run(get_stuck, workers=[first])
+        if isinstance(event, ClusterChanged):
+            messages.append(event.message)
+
+    start = time.monotonic()
+    fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
+    assert time.monotonic() - start < 40
+    assert re.fullmatch(rf"a beat takes \d s, usually \d s: waiting for worker {first}", messages[0])
+    assert re.fullmatch(rf"worker {first} has kept the others waiting for \d s: it is given up", messages[1])
+    assert n_rounds == 7, "the second one, whose model was not copied yet, was trained again"
