@@ -90,14 +90,14 @@ class Connection:
     def _listen(self, seen: dict[str, float]) -> None:
         """Tell which workers have fallen silent, and give up those that stay so."""
         now = time.monotonic()
-        self._lost = (self._lost | self._seen.keys()) - seen.keys()
-        self._seen = seen
         self._given_up &= seen.keys()
-        self._heard = {worker: heard for worker, heard in self._heard.items() if worker in seen}
-        self._silent &= seen.keys()
         for worker in self._given_up:
             del seen[worker]
-        for worker, last_seen in list(seen.items()):
+        self._lost = (self._lost | self._seen.keys()) - seen.keys()
+        self._seen = dict(seen)
+        self._heard = {worker: heard for worker, heard in self._heard.items() if worker in seen}
+        self._silent &= seen.keys()
+        for worker, last_seen in seen.items():
             # The clocks of two machines may differ, so only changes are compared.
             if self._heard.get(worker, (None,))[0] != last_seen:
                 self._heard[worker] = last_seen, now
@@ -117,6 +117,7 @@ class Connection:
         """Have Dask treat a worker as dead. It may join again, as a new one, when it has recovered."""
         self._given_up.add(worker)
         self._n_given_up += 1
+        self._lost.add(worker)
         self._seen.pop(worker, None)
         unregister = self.client.scheduler.unregister
         stimulus = f"fastw2v-gave-up-{time.time()}"
@@ -125,7 +126,7 @@ class Connection:
 
     def is_gone(self, worker: str) -> bool:
         """Whether a worker was given up, or the scheduler has lost it since it was first asked about it."""
-        return worker in self._given_up or worker in self._lost
+        return worker in self._lost
 
     @contextlib.contextmanager
     def translated_errors(self) -> Iterator[None]:

@@ -145,7 +145,7 @@ class Tasks:
 
     def _who_has(self, futures: list[Any]) -> dict[str, list[str]]:
         """The workers that have the data of each future, by its key: none if the data is lost."""
-        workers = {future.key: [] for future in futures}
+        workers: dict[str, list[str]] = {future.key: [] for future in futures}
         known = [future for future in futures if not future.cancelled()]
         return workers | dict(self._connection.call(self._client.who_has, known)) if known else workers
 

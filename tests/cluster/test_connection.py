@@ -1,7 +1,9 @@
 """The connection to a cluster: addresses that are refused, and what Dask's failures become."""
 
+import re
 import signal
 import sys
+import threading
 
 import pytest
 from fake_dask import FakeClient
@@ -9,7 +11,7 @@ from fake_dask import FakeClient
 from fastw2v.cluster import connection as module
 from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost, connected, first_line
 from fastw2v.errors import InputError, RunError
-from fastw2v.events import Waiting
+from fastw2v.events import ClusterChanged, Waiting
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
 
@@ -33,6 +35,92 @@ def test_polling_tells_that_we_wait(connection, client):
     with pytest.raises(ClusterFailed, match="the Dask scheduler at tcp://s:8786 is gone"):
         connection.poll()
     assert len(events) == 1
+
+
+class Clock:
+    """Time that goes by when a connection is polled."""
+
+    def __init__(self, connection, monkeypatch):
+        self.now, self._connection = 1000.0, connection
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+
+    def wait(self, seconds):
+        """Poll twice a second; every second one question is asked, and its answer heard."""
+        for _ in range(2 * seconds):
+            self.now += 0.5
+            self._connection.poll()
+            if self._connection._question:
+                module.wait([self._connection._question])
+
+
+@pytest.fixture
+def clock(connection, monkeypatch):
+    connection.worker_timeout = 30
+    return Clock(connection, monkeypatch)
+
+
+@pytest.fixture
+def messages(connection):
+    messages = []
+    connection.tell = lambda event: isinstance(event, ClusterChanged) and messages.append(event.message)
+    return messages
+
+
+def test_a_worker_that_falls_silent(connection, client, clock, messages):
+    clock.wait(20)
+    assert messages == []
+    client.silent = {"tcp://b:1"}
+    clock.wait(25)
+    [told] = messages
+    assert re.fullmatch(r"worker tcp://b:1 has not been heard of for 1\d s: it is given up after 30 s .*", told)
+    assert not connection.is_gone("tcp://b:1")
+    client.silent = set()
+    clock.wait(3)
+    assert messages[1:] == ["worker tcp://b:1 answers again"]
+    client.silent = {"tcp://b:1"}
+    clock.wait(35)
+    assert re.fullmatch(r"worker tcp://b:1 has not been heard of for 3\d s: it is given up", messages[-1])
+    assert len(messages) == 4
+    assert connection.is_gone("tcp://b:1")
+    assert connection.threads_of_workers() == {"tcp://a:1": 2}
+    client.threads["tcp://b:1"], client.silent = 2, set()
+    clock.wait(3)
+    assert not connection.is_gone("tcp://b:1"), "it has come back"
+
+
+def test_a_worker_that_the_scheduler_loses(connection, client, clock, messages):
+    clock.wait(3)
+    del client.threads["tcp://b:1"]
+    client.threads["tcp://c:1"] = 1
+    assert not connection.is_gone("tcp://b:1")
+    clock.wait(3)
+    assert [worker for worker in "abc" if connection.is_gone(f"tcp://{worker}:1")] == ["b"]
+    assert messages == []
+
+
+def test_what_a_silent_worker_does_not_answer(connection, client, clock, monkeypatch):
+    """A call that it would never answer ends when it is given up."""
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    hangs = threading.Event()
+
+    def tick(event):
+        clock.now += 0.5
+        if connection._question:
+            module.wait([connection._question])
+
+    connection.tell, client.silent = tick, {"tcp://b:1"}
+    with pytest.raises(DataLost, match="a worker of tcp://s:8786 does not answer"):
+        connection.call(hangs.wait)
+    hangs.set()
+
+
+def test_a_scheduler_that_hangs(connection, client, clock, monkeypatch):
+    hangs = threading.Event()
+    monkeypatch.setattr(client, "scheduler_info", hangs.wait)
+    monkeypatch.setattr(module, "wait", lambda calls: None)
+    with pytest.raises(ClusterFailed, match="the Dask scheduler at tcp://s:8786 has not answered for 3. s"):
+        clock.wait(40)
+    hangs.set()
 
 
 def test_data_that_is_lost(connection):
