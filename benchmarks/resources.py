@@ -37,6 +37,8 @@ ESTIMATES: list[dict[str, Any]] = [
     {"n_words": 300_000, "dim": 100, "threads": 2, "checkpoint": True},
     {"n_words": 10_000, "dim": 50, "threads": 2, "loss": "softmax", "lr": 0.001},
     {"n_words": 1_000_000, "dim": 10, "threads": 2},
+    {"n_words": 300_000, "dim": 100, "threads": 1, "workers": 2},
+    {"n_words": 300_000, "dim": 100, "threads": 1, "workers": 1, "checkpoint": True},
 ]
 
 
@@ -89,10 +91,11 @@ def checkpoint_costs(seconds: float, rounds: int) -> dict[str, Any]:
 
 
 def estimate_over_truth(options: dict[str, Any], output: str) -> float:
-    """In this process."""
+    """In this process. workers: of a cluster on this machine."""
+    from fastw2v.cluster.connection import connected
     from fastw2v.training.warmup import compile_kernels
 
-    walks = walks_of(options.pop("n_words"), 3)
+    walks, n_workers = walks_of(options.pop("n_words"), 3), options.pop("workers", 0)
     compile_kernels(options["threads"], options.get("loss", "ns"))
     found: list[int] = []
 
@@ -103,7 +106,14 @@ def estimate_over_truth(options: dict[str, Any], output: str) -> float:
 
     if options.pop("checkpoint", False):
         options["checkpoint"] = output + ".checkpoints"
-    fastw2v.train(walks=walks, min_count=1, sample=0, epochs=2, callback=note, **options).save(output)
+    options |= {"min_count": 1, "sample": 0, "epochs": 2, "callback": note}
+    if n_workers:
+        np.savetxt(output, walks, fmt="%d")
+        del walks
+        with connected(f"local:{n_workers}", threads=1) as client:
+            fastw2v.train(output, client=client, **options).save(output)
+    else:
+        fastw2v.train(walks=walks, **options).save(output)
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return found[0] / (1024 * int(peak.split()[1]))
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import distributed
+import clusters
 import kernels
 import options
 import resources
@@ -175,7 +175,7 @@ PARTS = {
     "scaling": scaling_text,
     "vectors": vectors_text,
     "faults": faults_text,
-    "distributed": lambda: distributed.text(load("distributed")),
+    "clusters": lambda: clusters.text(load("clusters")),
     "plan": plan_text,
     "resources": lambda: resources.text(load("resources")),
 }

@@ -17,7 +17,7 @@ def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     moved it the same way, it has come as far as one alone would have brought it, and the mean is taken (f = 1 / n). A
     row that only one replica moved takes its change. This is adaptive summation (Maleki et al. 2021, "Scaling
     distributed training with adaptive summation") of all replicas at once, so that their order does not matter;
-    benchmarks/distributed.py compares it with the mean, the sum and GraphWord2Vec's model combiner.
+    benchmarks/clusters.py compares it with the mean, the sum and GraphWord2Vec's model combiner.
     """
     if len(changes) == 1:
         return changes[0].copy()
@@ -35,6 +35,6 @@ def rate_of_replicas(n_replicas: int) -> float:
     """The factor by which n replicas raise the learning rate: the root of n, at most 4.
 
     Each of them takes 1 / n of the steps, and where they agree the mean of their steps is taken. So at the rate of one
-    process the model falls behind (benchmarks/distributed.py). For 8 replicas 4.8 was worse than their root, 2.8.
+    process the model falls behind (benchmarks/clusters.py). For 8 replicas 4.8 was worse than their root, 2.8.
     """
     return float(min(4.0, np.sqrt(n_replicas)))

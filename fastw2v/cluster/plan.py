@@ -7,7 +7,7 @@ from .protocol import bytes_of_round, exchange_bytes, tasks_of_exchange
 from .replica import FREQUENT_SHARE
 from .rounds import MOST_WAITING, Costs
 
-# Measured by benchmarks/distributed.py on cores with AVX-512; other machines differ by a factor of two or so.
+# Measured by benchmarks/clusters.py on cores with AVX-512; other machines differ by a factor of two or so.
 WORDS_PER_SECOND = 4.2e6
 """The speed of a worker of one thread, at dim 100."""
 

@@ -12,7 +12,7 @@ from fastw2v.cluster.protocol import bytes_of_round
 from fastw2v.cluster.rounds import MOST_WAITING
 
 RUN = PlannedRun(n_words=1_000_000, dim=300, n_tokens=10**11, epochs=1, threads=16, bandwidth=1e10 / 8)
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "distributed.json"
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "clusters.json"
 
 
 def test_constants_are_those_measured():

@@ -1,7 +1,7 @@
 """A Dask cluster against one process: speed, quality, ways to combine replicas, and what many nodes would do.
 
     pip install '.[bench,dask]'
-    python benchmarks/distributed.py wiki8.txt --analogies questions-words.txt --pairs wordsim353.txt
+    python benchmarks/clusters.py wiki8.txt --analogies questions-words.txt --pairs wordsim353.txt
 
 Speed: one epoch of several copies of the corpus, as a cluster is for large ones, with the vocabulary of one; 1 and 2
 threads of one process and 1 and 2 workers of one thread take turns. Quality: 5 epochs of the corpus itself, some seeds,
@@ -263,7 +263,7 @@ def compare_combiners(corpus: str, replicas: list[int], analogies: str, pairs: s
 @click.option(
     "--part", type=click.Choice(["speed", "quality", "combiners", "constants"]), multiple=True, help="Default: all."
 )
-@click.option("-o", "--output", default=str(HERE / "results" / "distributed.json"), show_default=True)
+@click.option("-o", "--output", default=str(HERE / "results" / "clusters.json"), show_default=True)
 def main(
     corpus: str, analogies: str, pairs: str, copies: int, rounds: int, seeds: int, part: tuple[str, ...], output: str
 ) -> None:
