@@ -38,9 +38,10 @@ class SpanTrainer(Protocol):
 
 
 def span_trainer(matrices: Matrices, vocabulary: Vocabulary, config: TrainConfig, threads: int) -> SpanTrainer:
-    """Return what trains the matrices as the options say."""
+    """Return what trains the matrices as the options say. Raises ValueError if their layout lacks rows for that."""
     windows = windows_of(vocabulary, config)._replace(is_frozen=matrices.is_frozen)
     if config.loss == "softmax":
+        matrices.layout.check_use([len(vocabulary)], threads, has_tree=False, n_frozen=0)
         return SoftmaxTrainer(matrices, windows, config, threads)
     return HogwildTrainer(matrices, windows, objective_of(vocabulary, config), config.seed, threads)
 
@@ -48,12 +49,14 @@ def span_trainer(matrices: Matrices, vocabulary: Vocabulary, config: TrainConfig
 class HogwildTrainer:
     """A `SpanTrainer` for negative sampling and hierarchical softmax: the threads share the matrices without locks.
 
-    Raises ValueError if the layout of the matrices has no rows for so many threads.
+    Raises ValueError if the layout of the matrices lacks rows for these words, threads, frozen words or this objective.
     """
 
     def __init__(self, matrices: Matrices, windows: Windows, objective: Objective, seed: int, threads: int) -> None:
-        if threads > matrices.layout.n_threads:
-            raise ValueError(f"{threads} threads, but the layout has rows for {matrices.layout.n_threads}")
+        has_tree, has_frozen = objective.paths.longest > 0, len(windows.is_frozen) > 0
+        lengths = [len(windows.keep), len(objective.paths.starts) - 1 if has_tree else len(objective.negatives.noise)]
+        lengths += [len(windows.is_frozen)] if has_frozen else []
+        matrices.layout.check_use(lengths, threads, has_tree, n_frozen=2 * windows.window if has_frozen else 0)
         self._matrices, self._windows, self._objective = matrices, windows, objective
         self._seed, self._threads = np.uint64(seed), threads
 
