@@ -106,13 +106,26 @@ def _no_paths(n_words: int) -> Paths:
 
 
 def _paths_of(vocabulary: Vocabulary) -> Paths:
-    n_words = len(vocabulary)
-    parents, bits = np.empty(2 * n_words - 1, np.int32), np.empty(2 * n_words - 1, np.uint8)
-    build_tree(vocabulary.counts, parents, bits)
-    lengths = np.empty(2 * n_words - 1, np.int32)
-    path_lengths(parents, lengths)
-    starts = np.zeros(n_words + 1, np.int64)
-    np.cumsum(lengths[:n_words], out=starts[1:])
+    parents, bits, lengths = _tree_of(vocabulary)
+    starts = np.zeros(len(vocabulary) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
     nodes, labels = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
     fill_paths(parents, bits, starts, nodes, labels)
     return Paths(starts, nodes, labels, longest=int(lengths.max()))
+
+
+def _tree_of(vocabulary: Vocabulary) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32]]:
+    """Return the parents and bits of the nodes, as `build_tree` fills them, and the lengths of the words' paths.
+
+    No path is longer than 90: the least weight above a path grows like Fibonacci's numbers, and fits into 64 bits.
+    """
+    n_nodes = 2 * len(vocabulary) - 1
+    parents, bits, lengths = np.empty(n_nodes, np.int32), np.empty(n_nodes, np.uint8), np.empty(n_nodes, np.int32)
+    build_tree(vocabulary.weights, parents, bits)
+    path_lengths(parents, lengths)
+    return parents, bits, lengths[: len(vocabulary)]
+
+
+def length_of_paths(vocabulary: Vocabulary) -> int:
+    """Return the sum of the lengths of the Huffman paths of all words."""
+    return int(_tree_of(vocabulary)[2].sum(dtype=np.int64))

@@ -9,7 +9,7 @@ from fastw2v.kernels.statistics import N_PREDICTIONS, N_SAMPLES, SIZE, STATISTIC
 from fastw2v.kernels.walk import Spans
 from fastw2v.training import objective
 from fastw2v.training.matrices import new_matrices
-from fastw2v.training.objective import HogwildTrainer, objective_of, span_trainer, windows_of
+from fastw2v.training.objective import HogwildTrainer, length_of_paths, objective_of, span_trainer, windows_of
 from fastw2v.training.softmax import SoftmaxTrainer
 
 COUNTS = np.array([400, 200, 100, 50, 25])
@@ -112,3 +112,10 @@ def test_rows_for_another_number_of_words_are_refused(loss):
     if loss != "softmax":
         with pytest.raises(ValueError, match="a table of 4 words"):
             span_trainer(new_matrices(5, config, 2, is_frozen), VOCABULARY, config, 2)
+
+
+@pytest.mark.parametrize("counts", [[0] * 5, [9, 9, 1, 0, 0], COUNTS])
+def test_the_length_of_all_paths(counts):
+    vocabulary = Vocabulary(list("abcde"), counts)
+    paths = objective_of(vocabulary, TrainConfig(loss="hs")).paths
+    assert length_of_paths(vocabulary) == len(paths.nodes) == len(paths.labels)
