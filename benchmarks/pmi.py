@@ -60,6 +60,7 @@ def main(
     config = TrainConfig(
         dim=dim, window=window, fixed_window=True, negative=negative, ns_exponent=1, sample=0, epochs=epochs, lr=lr
     )
+    words = len(read.vocabulary)  # a small corpus has fewer
     matrices = new_matrices(words, config, threads)
     run = TrainingRun(config, read, matrices, threads)
     run.train(LocalLoop(run, read))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import check_unicode
 from .vocabulary import Vocabulary
 
 
@@ -56,9 +57,23 @@ class Pruning:
 
     @cached_property
     def fixed(self) -> Vocabulary | None:
-        """The most frequent `max_vocab` words of `vocabulary`, or None. Raises InputError for fewer than two words."""
+        """The most frequent `max_vocab` words of `vocabulary`, or None.
+
+        Raises InputError for fewer than two words, and for words that are repeated or no text.
+        """
         if self.vocabulary is None:
             return None
+        if not isinstance(self.vocabulary, Vocabulary):
+            kind = type(self.vocabulary).__name__
+            raise InputError(f"the vocabulary is a {kind}: it must be a fastw2v.Vocabulary(words, counts)")
+        words = self.vocabulary.words
+        wrong = next((word for word in words if not isinstance(word, str)), None)
+        if wrong is not None:
+            raise InputError(f"the vocabulary holds {wrong!r}, a {type(wrong).__name__}: words are str")
+        if len(words) != len(self.vocabulary) or len(set(words)) < len(words):
+            n_distinct, n = len(set(words)), len(self.vocabulary)
+            raise InputError(f"the vocabulary has {n_distinct:,} distinct words for {n:,} counts: give each word once")
+        check_unicode(words)
         fixed = self.vocabulary.pruned(0, self.max_vocab)
         if len(fixed) < 2:
             raise InputError(f"the vocabulary that was given has {len(fixed)} words: a context needs two")

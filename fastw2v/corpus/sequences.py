@@ -84,8 +84,9 @@ def _iterated(items: Any, what: str) -> Iterator[Any]:
 def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str | None = None) -> Corpus:
     """Read sequences of integers, such as nodes of a graph or items of a basket. The words are their decimals.
 
-    walks: (n, length) integers, where a negative one (padding) ends a walk; or (labels, offsets), where walk i is
-    labels[offsets[i] : offsets[i + 1]]. Raises InputError.
+    walks: (n, length) integers; or (labels, offsets), where walk i is labels[offsets[i] : offsets[i + 1]]. Any negative
+    number is padding, -1 as well as -100: it is no word, and what stands before it and behind it are two walks. Raises
+    InputError.
     """
     labels, offsets = _checked(walks)
     largest = int(labels.max()) if labels.size else -1
@@ -133,7 +134,7 @@ def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
 
 
 def _closed_pieces(labels: NDArray[Any], offsets: NDArray[np.int64] | None) -> Iterator[NDArray[np.int64]]:
-    """Yield the labels in pieces of whole walks, -1 after each walk."""
+    """Yield the labels in pieces of whole walks, -1 after each walk and for all padding."""
     if offsets is None:
         n, length = labels.shape
         n_rows = max(1, IDS_AT_A_TIME // (length + 1))
@@ -141,11 +142,11 @@ def _closed_pieces(labels: NDArray[Any], offsets: NDArray[np.int64] | None) -> I
             rows = labels[first : first + n_rows]
             piece = np.full((len(rows), length + 1), -1, np.int64)
             piece[:, :-1] = rows
-            yield piece.ravel()
+            yield np.maximum(piece, -1, out=piece).ravel()
         return
     for first in range(0, len(offsets) - 1, ROWS_AT_A_TIME):
         ends = offsets[first : first + ROWS_AT_A_TIME + 1]
         part = labels[ends[0] : ends[-1]]
         piece = np.full(len(part) + len(ends) - 1, -1, np.int64)
         piece[np.arange(len(part)) + np.repeat(np.arange(len(ends) - 1), np.diff(ends))] = part
-        yield piece
+        yield np.maximum(piece, -1, out=piece)

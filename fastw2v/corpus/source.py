@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import select
+import shlex
 import stat
 import sys
 import zlib
@@ -110,14 +111,24 @@ _DECOMPRESSORS: dict[bytes, Callable[[_Source], Any]] = {
     b"\xfd7zXZ\x00": lambda source: _Streams(lzma.LZMADecompressor, source),
     b"\x28\xb5\x2f\xfd": _open_zstandard,
 }
-_ARCHIVES = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf": "a 7z archive"}
+_UNREADABLE = {
+    b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "an empty zip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!\x1a\x07": "a rar archive",
+    b"\x04\x22\x4d\x18": "lz4 data",
+    b"LZIP\x01": "lzip data",
+    b"\x1f\x9d": "data of compress (.Z)",
+    b"\x5d\x00\x00": "lzma data without the headers of xz",
+}
+_TAR_HEADER_BYTES = 512
 
 
 def is_compressed(file: str) -> bool:
     """Return whether a file or URL begins like a compressed file or an archive."""
     with _open(file) as stream:
         head = stream.read(_HEAD_BYTES)
-    return bool(head.startswith((*_DECOMPRESSORS, *_ARCHIVES)))
+    return bool(head.startswith((*_DECOMPRESSORS, *_UNREADABLE)))
 
 
 def read_blocks(files: list[str]) -> Iterator[Block]:
@@ -233,7 +244,7 @@ def _name(file: str) -> str:
 
 
 def _decompress(file: str, source: _Source) -> Any:
-    for magic, what in _ARCHIVES.items():
+    for magic, what in _UNREADABLE.items():
         if source.head.startswith(magic):
             raise InputError(f"{_name(file)} is {what}: unpack it first (gz, bz2, xz and zst are read directly)")
     for magic, decompressor in _DECOMPRESSORS.items():
@@ -252,6 +263,7 @@ def _cut(stream: Any, file: str, is_first: bool = True) -> Iterator[Block]:
         is_last = n < len(text)
         text = text[:n]
         if is_first:
+            _refuse_archives(text, file)
             text = _without_bom(text, file)
             is_first = False
         if is_last:
@@ -271,6 +283,31 @@ def fill(stream: Any, text: NDArray[np.uint8]) -> int:
     while n < len(text) and (n_read := stream.readinto(text[n:].data)):
         n += n_read
     return n
+
+
+def _refuse_archives(text: NDArray[np.uint8], file: str) -> None:
+    """Raise InputError if a file, decompressed if it was compressed, begins like an archive or is compressed again."""
+    start = text[:_TAR_HEADER_BYTES].tobytes()
+    if _is_tar_header(start):
+        quoted = "FILE" if file == STDIN or is_url(file) else shlex.quote(file)
+        raise InputError(
+            f"{_name(file)} is a tar archive, whose headers are no text: unpack it first, or pipe the text of its "
+            f"files in, as in: tar -xOf {quoted} | fastw2v train - -o vecs.txt"
+        )
+    if start.startswith((*_DECOMPRESSORS, *_UNREADABLE)):
+        raise InputError(
+            f"{_name(file)} is compressed twice, or holds a compressed archive: decompress it until plain text is left "
+            "(gz, bz2, xz and zst are read directly, but not inside each other)"
+        )
+
+
+def _is_tar_header(start: bytes) -> bool:
+    """Return whether 512 bytes are a header of tar, whose checksum is right or which says so, as all but v7's do."""
+    if len(start) < _TAR_HEADER_BYTES or 0 not in start:
+        return False
+    said = start[148:156].strip(b" \0")
+    checksum = sum(start[:148]) + sum(b" " * 8) + sum(start[156:])
+    return start[257:262] == b"ustar" or (said.isdigit() and int(said) == int(f"{checksum:o}"))
 
 
 def _without_bom(text: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:

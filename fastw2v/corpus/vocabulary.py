@@ -4,13 +4,16 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import PathLike, check_words, replacing
+
+MOST_TOKENS = 2**62
+"""The largest sum of counts: with it the weights of the Huffman tree fit into 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,21 @@ class Reading:
 class Vocabulary:
     """Words by falling count, and by UTF-8 bytes where counts are equal. The id of a word is its place.
 
-    words: each once, none with white space; empty where only the counts are needed. counts: (n_words,) int64.
+    words: each once, none with white space; empty where only the counts are needed. counts: (n_words,), whole numbers
+    from 0 up, which become int64. Training takes a count of 0 for 1, so words whose counts are all 0, as those of a
+    mere list of words, are equally frequent to it. Raises InputError for other counts.
     """
 
     words: list[str]
     counts: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        counts = _checked_counts(self.counts)
+        if len(self.words) not in (0, len(counts)):
+            raise InputError(
+                f"a vocabulary has {len(self.words):,} words and {len(counts):,} counts: give each word one"
+            )
+        object.__setattr__(self, "counts", counts)
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -49,8 +62,9 @@ class Vocabulary:
     ) -> tuple[Self, NDArray[np.int64]]:
         """Return the `max_vocab` most frequent of the words that occur `min_count` times, and their places in `words`.
 
-        words: distinct, in any order. counts: (len(words),) int64.
+        words: distinct, in any order. counts: (len(words),), as those of a vocabulary.
         """
+        counts = cls([], counts).counts
         frequent = np.flatnonzero(counts >= min_count)
         frequent = frequent[np.argsort(-counts[frequent], kind="stable")]
         if 2 * len(frequent) > len(words):
@@ -84,6 +98,11 @@ class Vocabulary:
         id_of = {word: i for i, word in enumerate(extended.words)}
         return extended, np.array([id_of.get(word, -1) for word in names], np.int32)
 
+    @property
+    def weights(self) -> NDArray[np.int64]:
+        """The counts that training works with, (n_words,): a count of 0 is taken for 1."""
+        return np.maximum(self.counts, 1)
+
     def keep_probability(self, sample: float, formula: str = "word2vec") -> NDArray[np.float64]:
         """Return the probability that a token of each word stays in the text, (n_words,).
 
@@ -93,12 +112,13 @@ class Vocabulary:
         """
         if sample == 0:
             return np.ones(len(self))
-        ratio = sample / (np.maximum(self.counts, 1) / max(1, int(self.counts.sum())))
+        ratio = sample / (self.weights / int(self.weights.sum()))
         return np.minimum(1.0, np.sqrt(ratio) + (ratio if formula == "word2vec" else 0.0))
 
     def noise_weights(self, exponent: float) -> NDArray[np.float64]:
         """Return count ** exponent, (n_words,), to which the probability of a word as a negative is proportional."""
-        return np.maximum(self.counts, 1).astype(np.float64) ** exponent
+        weights: NDArray[np.float64] = self.weights.astype(np.float64) ** exponent
+        return weights
 
     def save(self, path: PathLike) -> None:
         """Write a line `word count` for each word, like word2vec's -save-vocab."""
@@ -125,4 +145,23 @@ class Vocabulary:
                     counts[word] = int(count)
                 case _:
                     raise InputError(f"vocabulary {path}, line {number}: {line[:60]!r} is not 'word count', each once")
-        return cls.from_counts(list(counts), np.array(list(counts.values()), np.int64))[0]
+        return cls.from_counts(list(counts), np.array(list(counts.values()), np.int64), min_count=0)[0]
+
+
+def _checked_counts(counts: Any) -> NDArray[np.int64]:
+    """Return counts as int64, (n_words,). Raises InputError unless they are whole numbers from 0 up."""
+    try:
+        given = np.asarray(counts)
+    except ValueError as error:  # nested lists of several lengths
+        raise InputError(f"the counts of a vocabulary are no flat array of integers: {error}") from error
+    if given.ndim != 1 or given.dtype.kind not in "iuf":  # integers of more than 64 bits are objects to NumPy
+        raise InputError(
+            f"the counts of a vocabulary are {given.dtype} {given.shape}: they must be a flat array of integers from 0 "
+            "to 2**62"
+        )
+    wrong = np.flatnonzero(~(given >= 0) | (given != np.floor(given)))  # NaN is not >= 0
+    if len(wrong):
+        raise InputError(f"count {wrong[0]} of a vocabulary is {given[wrong[0]]}: counts are whole numbers from 0 up")
+    if (total := given.sum(dtype=np.float64)) > MOST_TOKENS:
+        raise InputError(f"the counts of a vocabulary add up to {total:.3g}, more than 2**62: scale them down")
+    return given.astype(np.int64, copy=False)

@@ -7,6 +7,7 @@ Hot rows are those that the steps of every thread would write all the time, so t
 from each other at each step. Each thread works on copies of its own, and merges them with the shared rows now and then.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -75,6 +76,25 @@ class RowLayout(NamedTuple):
                 raise ValueError(f"a matrix has {len(matrix)} rows, but its layout needs {n_rows}")
             if matrix.shape[1] % ROW_FLOATS or matrix.ctypes.data % (4 * ROW_FLOATS):
                 raise ValueError("the rows of a matrix must begin at multiples of 64 bytes")
+
+    def check_use(self, lengths: Sequence[int], threads: int, has_tree: bool, n_frozen: int) -> None:
+        """Raise ValueError where a kernel of so many threads would leave the rows of this layout.
+
+        lengths: those of the tables that have an entry for each word. has_tree: whether the outputs are the nodes of a
+        tree. n_frozen: the most frozen words in a window.
+        """
+        if wrong := [length for length in lengths if length != self.n_words]:
+            raise ValueError(f"a table of {wrong[0]} words, but the layout has rows for {self.n_words}")
+        if threads > self.n_threads:
+            raise ValueError(f"{threads} threads, but the layout has rows for {self.n_threads}")
+        if n_frozen > self.n_spares:
+            raise ValueError(f"{n_frozen} frozen words in a window, but the layout has rows for {self.n_spares}")
+        if has_tree:
+            is_hot = self.first_hot_output + self.n_hot_outputs == self.n_words - 1
+        else:
+            is_hot = self.first_hot_output == 0 and self.n_hot_outputs == self.n_hot_inputs
+        if self.n_hot_outputs and not is_hot:
+            raise ValueError(f"the hot output rows of the layout are {'not ' if has_tree else ''}those of a tree")
 
 
 class ThreadRows(NamedTuple):

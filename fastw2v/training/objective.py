@@ -38,9 +38,10 @@ class SpanTrainer(Protocol):
 
 
 def span_trainer(matrices: Matrices, vocabulary: Vocabulary, config: TrainConfig, threads: int) -> SpanTrainer:
-    """Return what trains the matrices as the options say."""
+    """Return what trains the matrices as the options say. Raises ValueError if their layout lacks rows for that."""
     windows = windows_of(vocabulary, config)._replace(is_frozen=matrices.is_frozen)
     if config.loss == "softmax":
+        matrices.layout.check_use([len(vocabulary)], threads, has_tree=False, n_frozen=0)
         return SoftmaxTrainer(matrices, windows, config, threads)
     return HogwildTrainer(matrices, windows, objective_of(vocabulary, config), config.seed, threads)
 
@@ -48,12 +49,14 @@ def span_trainer(matrices: Matrices, vocabulary: Vocabulary, config: TrainConfig
 class HogwildTrainer:
     """A `SpanTrainer` for negative sampling and hierarchical softmax: the threads share the matrices without locks.
 
-    Raises ValueError if the layout of the matrices has no rows for so many threads.
+    Raises ValueError if the layout of the matrices lacks rows for these words, threads, frozen words or this objective.
     """
 
     def __init__(self, matrices: Matrices, windows: Windows, objective: Objective, seed: int, threads: int) -> None:
-        if threads > matrices.layout.n_threads:
-            raise ValueError(f"{threads} threads, but the layout has rows for {matrices.layout.n_threads}")
+        has_tree, has_frozen = objective.paths.longest > 0, len(windows.is_frozen) > 0
+        lengths = [len(windows.keep), len(objective.paths.starts) - 1 if has_tree else len(objective.negatives.noise)]
+        lengths += [len(windows.is_frozen)] if has_frozen else []
+        matrices.layout.check_use(lengths, threads, has_tree, n_frozen=2 * windows.window if has_frozen else 0)
         self._matrices, self._windows, self._objective = matrices, windows, objective
         self._seed, self._threads = np.uint64(seed), threads
 
@@ -103,13 +106,26 @@ def _no_paths(n_words: int) -> Paths:
 
 
 def _paths_of(vocabulary: Vocabulary) -> Paths:
-    n_words = len(vocabulary)
-    parents, bits = np.empty(2 * n_words - 1, np.int32), np.empty(2 * n_words - 1, np.uint8)
-    build_tree(vocabulary.counts, parents, bits)
-    lengths = np.empty(2 * n_words - 1, np.int32)
-    path_lengths(parents, lengths)
-    starts = np.zeros(n_words + 1, np.int64)
-    np.cumsum(lengths[:n_words], out=starts[1:])
+    parents, bits, lengths = _tree_of(vocabulary)
+    starts = np.zeros(len(vocabulary) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
     nodes, labels = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.float32)
     fill_paths(parents, bits, starts, nodes, labels)
     return Paths(starts, nodes, labels, longest=int(lengths.max()))
+
+
+def _tree_of(vocabulary: Vocabulary) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32]]:
+    """Return the parents and bits of the nodes, as `build_tree` fills them, and the lengths of the words' paths.
+
+    No path is longer than 90: the least weight above a path grows like Fibonacci's numbers, and fits into 64 bits.
+    """
+    n_nodes = 2 * len(vocabulary) - 1
+    parents, bits, lengths = np.empty(n_nodes, np.int32), np.empty(n_nodes, np.uint8), np.empty(n_nodes, np.int32)
+    build_tree(vocabulary.weights, parents, bits)
+    path_lengths(parents, lengths)
+    return parents, bits, lengths[: len(vocabulary)]
+
+
+def length_of_paths(vocabulary: Vocabulary) -> int:
+    """Return the sum of the lengths of the Huffman paths of all words."""
+    return int(_tree_of(vocabulary)[2].sum(dtype=np.int64))

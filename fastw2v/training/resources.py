@@ -1,6 +1,5 @@
 """What a run will need, itemised, before it begins: memory for the training, disk space for its files."""
 
-import math
 import os
 import re
 import shutil
@@ -10,12 +9,14 @@ from collections.abc import Sequence
 from ..config import TrainConfig
 from ..corpus.paths import STDIN
 from ..corpus.source import is_compressed, read_blocks
+from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..events import Estimated
 from ..files import STANDARD_STREAMS, PathLike, is_device
 from ..kernels.layout import RowLayout
 from ..machine import available_memory, format_bytes
 from .matrices import matrix_bytes
+from .objective import length_of_paths
 from .softmax import BATCH
 
 SAMPLED_FILES = 16
@@ -27,15 +28,12 @@ BYTES_OF_A_NUMBER, BYTES_OF_A_NAME = 11.6, 10
 BYTES_OF_A_WORD = 40
 """The memory of a word while the words are written. Reading the text took more, so there is room for more."""
 
-PATH_SHARE = 1.3
-"""The length of the mean Huffman path divided by log2 of the number of words, measured on wiki8."""
 
-
-def estimate_memory(layout: RowLayout, config: TrainConfig, has_checkpoints: bool) -> Estimated:
+def estimate_memory(layout: RowLayout, config: TrainConfig, has_checkpoints: bool, vocabulary: Vocabulary) -> Estimated:
     """The memory that training will allocate for matrices of this layout, and what is free now."""
     n_words = layout.n_words
     n_thread_rows = layout.n_input_rows + layout.n_output_rows - 2 * n_words
-    tables = (20 + round(8 * PATH_SHARE * math.log2(n_words)) if config.loss == "hs" else 25) * n_words
+    tables = 20 * n_words + 8 * length_of_paths(vocabulary) if config.loss == "hs" else 25 * n_words
     memory = {
         "2 matrices": 2 * matrix_bytes(n_words, config.dim),
         "rows of threads": matrix_bytes(n_thread_rows, config.dim),

@@ -204,8 +204,8 @@ def refuse_absurd(
 
     n_tokens, n_held_out: the tokens of the corpus and of the held-out text.
     """
-    n_words, counts = len(vocabulary), vocabulary.counts
-    kept = (counts @ (windows.keep / 2.0**32)) / counts.sum()
+    n_words, weights = len(vocabulary), vocabulary.weights
+    kept = (weights @ (windows.keep / 2.0**32)) / weights.sum()
     n_visited = config.epochs * n_tokens + (config.epochs + 1) / 3 * n_held_out
     n_contexts = 2 * config.window if config.fixed_window else config.window + 1
     n_predictions = kept * n_visited * (1 if windows.by_mean else n_contexts)

@@ -150,7 +150,7 @@ def _check_resources(checked: CheckedRequest, texts: TextsRead, threads: int) ->
     request, config, vocabulary = checked.request, checked.request.config, texts.corpus.vocabulary
     has_frozen = bool(checked.start and checked.start.is_frozen)
     layout = row_layout(len(vocabulary), config, threads, has_frozen)
-    estimated = estimate_memory(layout, config, request.checkpoint is not None)
+    estimated = estimate_memory(layout, config, request.checkpoint is not None, vocabulary)
     checked.callback(estimated)
     check_memory(estimated)
     model_bytes, advice = 2 * matrix_bytes(len(vocabulary), config.dim), "name another directory"

@@ -1,5 +1,8 @@
 """What the command line does with text: vocab and phrases."""
 
+import gzip
+import tarfile
+
 
 def test_vocab(run, tmp_path):
     text = tmp_path / "t.txt"
@@ -53,3 +56,17 @@ def test_files_that_phrases_refuses(run, tmp_path):
         assert (code, out, message in err) == (2, "", True)
     code, _, err = run("phrases", text, "-o", connectors, "--connector-words", connectors, "--overwrite")
     assert (code, "is the same file as the input" in err) == (2, True)
+
+
+def test_archives_are_refused_by_every_command(run, tmp_path):
+    text, archive, twice = tmp_path / "t.txt", tmp_path / "a.txt", tmp_path / "b.gz.gz"
+    text.write_text("a b\n" * 100)
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(text, "t.txt")
+    twice.write_bytes(gzip.compress(gzip.compress(text.read_bytes())))
+    for name in "train", "vocab", "phrases":
+        for path, message in (archive, "is a tar archive, "), (twice, "is compressed twice"):
+            code, out, err = run(name, text, path, "-o", tmp_path / "o", "--min-count", 1)
+            assert (code, out) == (2, "")
+            assert f"fastw2v: {path} {message}" in err
+            assert not (tmp_path / "o").exists()

@@ -57,3 +57,23 @@ def test_a_single_word_is_enough_if_least_words_says_so():
     assert Pruning(1, least_words=1).choose(counts_of(a=2))[0].words == ["a"]
     with pytest.raises(InputError, match="the vocabulary is one word, 'a', of 1 distinct ones"):
         Pruning(1).choose(counts_of(a=2))
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        (["a", "b"], r"the vocabulary is a list: it must be a fastw2v.Vocabulary\(words, counts\)"),
+        (Vocabulary(["a", 5], [2, 1]), "holds 5, a int: words are str"),
+        (Vocabulary(["a", "b", "a"], [3, 2, 1]), "has 2 distinct words for 3 counts: give each word once"),
+        (Vocabulary([], [3, 2, 1]), "has 0 distinct words for 3 counts"),
+        (Vocabulary(["a", "\ud800"], [3, 2]), "is no valid Unicode"),
+    ],
+)
+def test_vocabularies_that_cannot_be_used(vocabulary, message):
+    with pytest.raises(InputError, match=message):
+        _ = Pruning(vocabulary=vocabulary).fixed
+
+
+def test_a_vocabulary_keeps_its_words_of_count_0():
+    fixed = Pruning(vocabulary=Vocabulary(["b", "a", "c"], np.zeros(3, int))).fixed
+    assert (fixed.words, fixed.counts.tolist()) == (["a", "b", "c"], [0, 0, 0])

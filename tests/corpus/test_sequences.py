@@ -132,6 +132,19 @@ def test_unsigned_walks():
             from_walks(walks)
 
 
+@pytest.mark.parametrize("most_label", [sequences.MOST_LABEL, 0])
+@pytest.mark.parametrize("padding", [-1, -7, -100, np.iinfo(np.int64).min])
+def test_any_negative_number_is_padding(padding, most_label, monkeypatch):
+    monkeypatch.setattr(sequences, "MOST_LABEL", most_label)
+    walks = np.array([[1, 0, padding, padding], [2, 3, 1, 0], [padding, padding, padding, 5], [0, padding, 3, 3]])
+    expected = [["1", "0"], ["2", "3", "1", "0"], ["5"], ["0"], ["3", "3"]]
+    for same_walks in (walks, (walks.ravel(), np.arange(0, 17, 4))):
+        corpus = from_walks(same_walks, ALL_WORDS)
+        assert sentences_of(corpus) == expected
+        assert corpus.n_tokens == corpus.reading.n_tokens == 10
+        assert set(corpus.vocabulary.words) == set("01235")
+
+
 def test_half_a_surrogate_pair_is_invalid_text():
     corpus = from_lines(["a \ud800", "a b"], ALL_WORDS)
     assert corpus.reading.n_invalid == 1

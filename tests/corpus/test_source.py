@@ -2,14 +2,17 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import sys
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
 from corpora import read, reference_sentences, sentences_of
 
-from fastw2v.corpus.source import read_blocks
+from fastw2v.corpus.source import read_blocks, read_range
 from fastw2v.errors import InputError, MissingExtra, RunError
 
 COMPRESSORS = {"plain": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
@@ -112,3 +115,91 @@ def test_a_corpus_that_changes_while_it_is_read(tmp_path):
 
     with pytest.raises(RunError, match=r"corpus .*t.txt changed while it was read: wait until it is complete"):
         read(path, on_bytes=grow)
+
+
+TAR_FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
+
+
+def tar_of(text, kind="gnu", name="texts/corpus.txt"):
+    """A tar archive of one text. That of kind v7 lacks the magic, as those of the first tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=TAR_FORMATS.get(kind, tarfile.USTAR_FORMAT)) as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    data = bytearray(buffer.getvalue())
+    if kind == "v7":
+        data[257:512] = bytes(255)
+        data[148:156] = b" " * 8
+        data[148:156] = b"%06o\0 " % sum(data[:512])
+    return bytes(data)
+
+
+def zip_of(text):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("corpus.txt", text)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("text", [b"", b"a b\n", TEXT], ids=["empty", "short", "long"])
+@pytest.mark.parametrize("kind", COMPRESSORS)
+@pytest.mark.parametrize("tar", [*TAR_FORMATS, "v7"])
+def test_tar_archives_are_refused(tmp_path, tar, kind, text):
+    path = tmp_path / "my corpus.txt"
+    path.write_bytes(COMPRESSORS[kind](tar_of(text, tar)))
+    message = f"{path} is a tar archive, whose headers are no text: unpack it first, or .*: tar -xOf '{path}' [|] fast"
+    with pytest.raises(InputError, match=message):
+        read(path)
+
+
+def test_the_first_file_of_an_archive_need_not_be_text(tmp_path):
+    long_name = "d/" * 80 + "corpus.txt"
+    for kind in TAR_FORMATS:
+        (tmp_path / "t").write_bytes(tar_of(TEXT, kind, long_name))
+        with pytest.raises(InputError, match="is a tar archive"):
+            read(tmp_path / "t")
+
+
+INNER = {
+    **COMPRESSORS,
+    "zip": zip_of,
+    "empty zip": lambda text: zip_of(text)[-22:],
+    "lz4": lambda text: b"\x04\x22\x4d\x18",
+}
+INNER |= {"lzma": lambda text: lzma.compress(text, lzma.FORMAT_ALONE), "Z": lambda text: b"\x1f\x9d\x90" + text}
+
+
+@pytest.mark.parametrize("outer", ["gz", "bz2", "xz"])
+@pytest.mark.parametrize("inner", [name for name in INNER if name != "plain"])
+def test_what_is_compressed_twice_is_refused(tmp_path, inner, outer):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(COMPRESSORS[outer](INNER[inner](TEXT)))
+    with pytest.raises(InputError, match=f"{path} is compressed twice, or holds a compressed archive: decompress it"):
+        read(path)
+
+
+def test_archives_that_are_not_read_are_refused_by_name(tmp_path):
+    for name, what in {"zip": "a zip arch", "empty zip": "an empty zip", "lz4": "lz4 d", "lzma": "lzma d"}.items():
+        (tmp_path / "t").write_bytes(INNER[name](TEXT))
+        with pytest.raises(InputError, match=f"t is {what}.*: unpack it first .gz, bz2, xz and zst are read directly"):
+            read(tmp_path / "t")
+
+
+def test_ranges_of_a_tar_archive_are_refused(tmp_path):
+    path = tmp_path / "t"
+    path.write_bytes(tar_of(TEXT * 100))
+    with pytest.raises(InputError, match="is a tar archive"):
+        list(read_range(str(path), 0, 500_000))
+
+
+def test_text_about_archives_is_text(tmp_path):
+    path = tmp_path / "t"
+    for text in (
+        b"x" * 256 + b" ustar \n" + TEXT,
+        b"PK BZ Rar LZIP tar\n" + TEXT,
+        b"0 1 " * 350,
+        b"LZIP a\0b\n" + TEXT,
+    ):
+        path.write_bytes(text)
+        assert sentences_of(read(path)) == reference_sentences(text)

@@ -23,6 +23,53 @@ def test_keep_probability():
     assert vocabulary.keep_probability(1.0).tolist() == [1, 1]
 
 
+def test_counts_of_0_are_taken_for_1():
+    words = list("abcde")
+    with_zeros, with_ones = Vocabulary(words, [900, 98, 0, 0, 0]), Vocabulary(words, [900, 98, 1, 1, 1])
+    assert with_zeros.counts.tolist() == [900, 98, 0, 0, 0]
+    for of_words in (lambda v: v.weights, lambda v: v.keep_probability(1e-3), lambda v: v.noise_weights(0.75)):
+        np.testing.assert_array_equal(of_words(with_zeros), of_words(with_ones))
+
+
+def test_words_whose_counts_are_all_0_are_equally_frequent():
+    vocabulary = Vocabulary([f"w{i}" for i in range(10_000)], np.zeros(10_000, int))
+    assert (vocabulary.keep_probability(1e-3) == 1).all(), "each is a ten-thousandth of the text"
+    assert (vocabulary.noise_weights(0.75) == 1).all()
+
+
+@pytest.mark.parametrize("counts", [[5, 3], (5, 3), np.array([5.0, 3.0]), np.array([5, 3], np.uint8)])
+def test_counts_become_int64(counts):
+    got = Vocabulary(["a", "b"], counts).counts
+    assert got.dtype == np.int64
+    assert got.tolist() == [5, 3]
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ([5, -3], "count 1 of a vocabulary is -3: counts are whole numbers from 0 up"),
+        ([np.nan, 1], "count 0 of a vocabulary is nan"),
+        ([5, 1.5], "count 1 of a vocabulary is 1.5"),
+        ([5, np.inf], "add up to inf"),
+        ([2**62, 2**62], r"add up to 9.22e\+18, more than 2\*\*62: scale them down"),
+        ([2**63, 1], r"add up to 9.22e\+18"),
+        ([2**64, 1], r"are object \(2,\): they must be a flat array of integers"),
+        (["5", "3"], "are <U1 "),
+        (None, r"are object \(\)"),
+        ([[5, 3]], r"are int64 \(1, 2\)"),
+        ([[5], [3, 1]], "are no flat array of integers"),
+        ([5, 3, 1], "has 2 words and 3 counts: give each word one"),
+        ([], "has 2 words and 0 counts"),
+    ],
+)
+def test_bad_counts_are_refused(counts, message):
+    with pytest.raises(InputError, match=message):
+        Vocabulary(["a", "b"], counts)
+    if len(np.atleast_1d(np.array(counts, object))) == 2:
+        with pytest.raises(InputError, match=message):
+            Vocabulary.from_counts(["a", "b"], counts)
+
+
 def test_file_round_trip(tmp_path):
     vocabulary = Vocabulary(["the", "été"], np.array([5, 3]))
     vocabulary.save(tmp_path / "v")
@@ -38,6 +85,15 @@ def test_file_round_trip(tmp_path):
 def test_bad_files_are_refused(tmp_path, text):
     (tmp_path / "v").write_text("ok 9\n" + text)
     with pytest.raises(InputError, match=r"vocabulary .*v, line [23]: .* is not 'word count'"):
+        Vocabulary.load(tmp_path / "v")
+
+
+def test_words_of_a_file_with_a_count_of_0_stay(tmp_path):
+    (tmp_path / "v").write_text("b 0\nthe 9\na 0\n")
+    got = Vocabulary.load(tmp_path / "v")
+    assert (got.words, got.counts.tolist()) == (["the", "a", "b"], [9, 0, 0])
+    (tmp_path / "v").write_text("".join(f"{i} {10**18 - 1}\n" for i in range(5)))
+    with pytest.raises(InputError, match=r"add up to 5e\+18, more than 2\*\*62"):
         Vocabulary.load(tmp_path / "v")
 
 

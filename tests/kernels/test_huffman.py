@@ -43,6 +43,25 @@ def test_code_length_is_the_least_possible(counts):
     assert paths == paths_of(counts)
 
 
+def test_words_of_count_0_make_no_chain():
+    for n in (2, 1000, 65_536):
+        counts = np.zeros(n, np.int64)
+        paths = objective_of(Vocabulary([""] * n, counts), TrainConfig(loss="hs")).paths
+        assert paths.longest == (n - 1).bit_length(), "all words are equally frequent"
+    counts[:100] = np.arange(100, 0, -1)
+    paths = objective_of(Vocabulary([""] * n, counts), TrainConfig(loss="hs")).paths
+    assert paths.longest <= 20
+
+
+def test_the_deepest_tree_that_counts_can_make():
+    counts = [1, 1]
+    while sum(counts) + counts[-1] + counts[-2] <= 2**62:
+        counts.append(counts[-1] + counts[-2])
+    paths = objective_of(Vocabulary([""] * len(counts), counts[::-1]), TrainConfig(loss="hs")).paths
+    assert paths.longest == len(counts) - 1 == 87
+    assert (np.diff(paths.starts) <= 90).all()
+
+
 def test_a_million_words():
     counts = (1e7 / np.arange(1, 1_000_001)).astype(np.int64) + 1
     vocabulary = Vocabulary([""] * len(counts), counts)

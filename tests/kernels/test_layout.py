@@ -137,3 +137,20 @@ def test_matrices_that_do_not_fit_are_refused():
     start = -shifted.ctypes.data // 4 % 16 + 1
     with pytest.raises(ValueError, match="multiples of 64 bytes"):
         layout.check(shifted[start : start + inputs.size].reshape(inputs.shape), outputs)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_use_of_a_layout(name):
+    layout, has_tree = LAYOUTS[name], "tree" in name
+    n_words, threads = layout.n_words, layout.n_threads
+    layout.check_use([n_words, n_words], threads, has_tree, layout.n_spares)
+    for n_other in (n_words - 1, n_words + 1):
+        with pytest.raises(ValueError, match=f"a table of {n_other} words, but the layout has rows for {n_words}"):
+            layout.check_use([n_words, n_other], threads, has_tree, 0)
+    with pytest.raises(ValueError, match=f"{threads + 1} threads, but the layout has rows for {threads}"):
+        layout.check_use([n_words], threads + 1, has_tree, 0)
+    with pytest.raises(ValueError, match=f"frozen words in a window, but the layout has rows for {layout.n_spares}"):
+        layout.check_use([n_words], threads, has_tree, layout.n_spares + 1)
+    if threads > 1:
+        with pytest.raises(ValueError, match="the hot output rows of the layout are (not )?those of a tree"):
+            layout.check_use([n_words], threads, not has_tree, 0)

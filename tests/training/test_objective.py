@@ -9,7 +9,7 @@ from fastw2v.kernels.statistics import N_PREDICTIONS, N_SAMPLES, SIZE, STATISTIC
 from fastw2v.kernels.walk import Spans
 from fastw2v.training import objective
 from fastw2v.training.matrices import new_matrices
-from fastw2v.training.objective import HogwildTrainer, objective_of, span_trainer, windows_of
+from fastw2v.training.objective import HogwildTrainer, length_of_paths, objective_of, span_trainer, windows_of
 from fastw2v.training.softmax import SoftmaxTrainer
 
 COUNTS = np.array([400, 200, 100, 50, 25])
@@ -86,3 +86,36 @@ def test_more_threads_than_rows_are_refused():
     config = TrainConfig(dim=3)
     with pytest.raises(ValueError, match="3 threads, but the layout has rows for 2"):
         span_trainer(new_matrices(5, config, 2), VOCABULARY, config, 3)
+
+
+MISFITS = [
+    ({}, {"loss": "hs"}, "the hot output rows of the layout are not those of a tree"),
+    ({"loss": "hs"}, {}, "the hot output rows of the layout are those of a tree"),
+    ({"window": 3}, {"window": 4}, "8 frozen words in a window, but the layout has rows for 6"),
+]
+
+
+@pytest.mark.parametrize(("of_matrices", "of_trainer", "message"), MISFITS)
+def test_rows_that_were_made_for_other_options_are_refused(of_matrices, of_trainer, message):
+    matrices = new_matrices(5, TrainConfig(dim=3, **of_matrices), 2, np.array([True, False, False, False, False]))
+    with pytest.raises(ValueError, match=message):
+        span_trainer(matrices, VOCABULARY, TrainConfig(dim=3, **of_trainer), 2)
+
+
+@pytest.mark.parametrize("loss", ["ns", "hs", "softmax"])
+def test_rows_for_another_number_of_words_are_refused(loss):
+    config = TrainConfig(dim=3, loss=loss)
+    for n_words in (4, 6):
+        with pytest.raises(ValueError, match=f"a table of 5 words, but the layout has rows for {n_words}"):
+            span_trainer(new_matrices(n_words, config, 2), VOCABULARY, config, 2)
+    is_frozen = np.array([True, False, False, False])
+    if loss != "softmax":
+        with pytest.raises(ValueError, match="a table of 4 words"):
+            span_trainer(new_matrices(5, config, 2, is_frozen), VOCABULARY, config, 2)
+
+
+@pytest.mark.parametrize("counts", [[0] * 5, [9, 9, 1, 0, 0], COUNTS])
+def test_the_length_of_all_paths(counts):
+    vocabulary = Vocabulary(list("abcde"), counts)
+    paths = objective_of(vocabulary, TrainConfig(loss="hs")).paths
+    assert length_of_paths(vocabulary) == len(paths.nodes) == len(paths.labels)

@@ -10,13 +10,14 @@ import pytest
 from planted import planted_text
 
 import fastw2v
-from fastw2v import InputError, TrainConfig
+from fastw2v import InputError, TrainConfig, Vocabulary
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import Estimated
 from fastw2v.kernels.layout import RowLayout
 from fastw2v.training import resources
 from fastw2v.training.matrices import new_matrices, row_layout
+from fastw2v.training.objective import objective_of
 from fastw2v.training.resources import check_disk, check_memory, check_room_for_ids, estimate_memory, vector_file_bytes
 
 ESTIMATE = """
@@ -33,15 +34,22 @@ def note(event):
     if isinstance(event, Estimated):
         pages = int(open("/proc/self/statm").read().split()[1])
         expected.append(4096 * pages + event.total)
+if "counts" in options:
+    words = [str(i) for i in range(100_000)]
+    options["vocabulary"] = fastw2v.Vocabulary(words, np.array(options.pop("counts") + 99_900 * [0]))
 fastw2v.train(walks=walks, min_count=1, sample=0, callback=note, **options).save(sys.argv[2])
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # ru_maxrss is the parent's too
 print(expected[0] / (1024 * int(peak.split()[1])))
 """
 
+VOCABULARY = Vocabulary([""] * 1000, np.ones(1000, np.int64))
+
 SETTINGS = [
     {"dim": 100, "threads": 2, "epochs": 2},
     {"dim": 100, "threads": 1, "epochs": 2, "loss": "hs"},
     {"dim": 200, "threads": 1, "epochs": 1, "checkpoint": "c"},
+    {"dim": 20, "threads": 1, "epochs": 1, "loss": "hs", "counts": 100 * [0]},
+    {"dim": 20, "threads": 1, "epochs": 1, "loss": "hs", "counts": [3**38 // 2**i + 1 for i in range(100)]},
 ]
 
 
@@ -69,7 +77,7 @@ def test_the_estimate_of_the_matrices_is_what_they_take(options):
     threads, has_frozen = options.pop("threads"), options.pop("has_frozen", False)
     config = TrainConfig(dim=20, **options)
     layout = row_layout(1000, config, threads, has_frozen)
-    memory = estimate_memory(layout, config, has_checkpoints=False).memory
+    memory = estimate_memory(layout, config, has_checkpoints=False, vocabulary=VOCABULARY).memory
     matrices = new_matrices(1000, config, threads, np.zeros(1000, bool) if has_frozen else None)
     n_bytes = matrices.input_vectors.nbytes + matrices.output_vectors.nbytes
     assert memory["2 matrices"] + memory["rows of threads"] == n_bytes
@@ -81,12 +89,24 @@ def test_the_estimate_of_the_matrices_is_what_they_take(options):
 def test_what_else_takes_memory():
     configs = {loss: TrainConfig(dim=20, loss=loss) for loss in ("ns", "hs", "softmax")}
     layout = RowLayout.of(1000)
-    memory = {loss: estimate_memory(layout, config, loss == "ns").memory for loss, config in configs.items()}
+    memory = {loss: estimate_memory(layout, configs[loss], loss == "ns", VOCABULARY).memory for loss in configs}
     assert memory["ns"]["a checkpoint"] == 2 * 4 * 1000 * 20
     assert memory["hs"]["a checkpoint"] == 0
     assert memory["softmax"]["a batch"] == 256 * 4 * 1000
     assert memory["ns"]["a batch"] == 0
     assert memory["hs"]["tables"] > memory["ns"]["tables"] > 8 * 1000
+
+
+def test_the_tables_of_a_tree_grow_with_its_depth():
+    counts = np.ones(1000, np.int64)
+    counts[:55] = [2**55 >> i for i in range(55)]
+    memory = {}
+    for name, vocabulary in ("flat", VOCABULARY), ("deep", Vocabulary([""] * 1000, counts)):
+        estimated = estimate_memory(RowLayout.of(1000), TrainConfig(loss="hs"), False, vocabulary)
+        paths = objective_of(vocabulary, TrainConfig(loss="hs")).paths
+        memory[name] = estimated.memory["tables"]
+        assert memory[name] == paths.nodes.nbytes + paths.labels.nbytes + 20 * 1000
+    assert memory["deep"] > 4 * memory["flat"]
 
 
 def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypatch, run):
