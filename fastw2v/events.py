@@ -110,7 +110,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch is over; with held-out text, epoch 0 is reported before the first. Losses are natural logarithms."""
+    """An epoch is over; with held-out text, epoch 0 is reported before the first. Losses are natural logarithms.
+
+    A run that is stopped while the held-out loss is taken tells this when it is resumed, or at once if it has no
+    checkpoint, without that loss.
+    """
 
     epoch: int
     n_words: int  # trained so far, in all epochs

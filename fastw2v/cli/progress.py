@@ -53,17 +53,16 @@ class Reporter:
 
     def summary(self, output: str, n_words: int) -> None:
         """Show the last lines: how many words were written, and where the time went."""
-        progress, wrote = self._progress, f"wrote {output}: {n_words:,} words"
-        if progress is None:  # the run that was resumed had come to its end
-            self._screen.line(wrote)
-            return
-        self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
-        self._screen.line(wrote)
+        progress = self._progress  # None if the run that was resumed had trained all of its words
+        if progress:
+            self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
+        self._screen.line(f"wrote {output}: {n_words:,} words")
         if self._epoch and (losses := _losses(self._epoch)):
             self._screen.line(f"last epoch: {losses}")
-        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
-        speed = progress.n_words / progress.seconds
-        self._screen.line(f"{progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
+        if progress:
+            seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
+            speed = progress.n_words / progress.seconds
+            self._screen.line(f"{progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
 
 
 class Screen:

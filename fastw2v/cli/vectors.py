@@ -274,6 +274,6 @@ def _describe_training(training: dict[str, Any]) -> str:
     share = position["n_words"] / (config["epochs"] * n_tokens)
     options = ", ".join(f"{name} {value}" for name, value in config.items() if value is not None)
     return (
-        f"checkpoint: {position['epoch']} of {config['epochs']} epochs done, {position['n_words']:,} words "
+        f"checkpoint: {position['n_words'] // n_tokens} of {config['epochs']} epochs done, {position['n_words']:,} words "
         f"({share:.1%}) in {position['seconds']:,.0f} s of training\noptions: {options}"
     )

@@ -178,7 +178,7 @@ def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRu
         earlier.check_corpus(run)
         earlier.fill(matrices)
         earlier.make_current()
-        run.position, run.is_resumed = earlier.position, True
+        run.position = earlier.position
         run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
     elif checked.start:
         checked.start.fill(matrices, texts.rows)

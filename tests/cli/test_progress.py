@@ -167,8 +167,12 @@ def test_the_summary(capsys):
 
 
 def test_the_summary_of_a_run_that_had_come_to_its_end(capsys):
-    Reporter(quiet=False, log_json=None).summary("v.txt", 2)
+    reporter = Reporter(quiet=False, log_json=None)
+    reporter.summary("v.txt", 2)
     assert capsys.readouterr().err == "wrote v.txt: 2 words\n"
+    reporter(EPOCH)  # which it had not told yet
+    reporter.summary("v.txt", 2)
+    assert capsys.readouterr().err == "wrote v.txt: 2 words\nlast epoch: loss 2.5000 ± 0.1250\n"
 
 
 LOGGED = [

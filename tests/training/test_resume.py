@@ -12,6 +12,7 @@ from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
 from fastw2v import EpochEnded, Progress, Vectors
+from fastw2v.events import Evaluating
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import resources
 
@@ -53,6 +54,27 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(
     np.testing.assert_equal(story(parts), story([whole]))
     losses = [event.loss for recorder in parts for event in recorder.of(EpochEnded)]
     assert losses == pytest.approx([event.loss for event in whole.of(EpochEnded)])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_a_stop_while_held_out_text_is_asked_loses_no_loss(planted, tmp_path, n):
+    """n: the run is stopped before the first epoch, or after the first, the second, the last."""
+    (tmp_path / "held.txt").write_text(planted_text(seed=1, n_sentences=100))  # one slice
+    whole, parts = Recorder(), Recorder()
+
+    def callback(event):
+        parts(event)
+        return isinstance(event, Evaluating) and len(parts.of(Evaluating)) == n
+
+    expected = fastw2v.train(planted, held_out=tmp_path / "held.txt", callback=whole, **OPTIONS)
+    go_on(planted, tmp_path / "c", callback, held_out=tmp_path / "held.txt")
+    got = go_on(planted, tmp_path / "c", parts, held_out=tmp_path / "held.txt")
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+    story = [
+        [(event.epoch, event.n_words, event.loss, event.held_out_loss) for event in recorder.of(EpochEnded)]
+        for recorder in (parts, whole)
+    ]
+    np.testing.assert_allclose(*story, rtol=1e-12)
 
 
 def test_several_threads_count_every_word_once(planted, tmp_path, slices_of_a_span):
