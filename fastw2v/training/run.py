@@ -24,7 +24,6 @@ from .matrices import Matrices
 from .objective import SpanTrainer, span_trainer
 from .schedule import Position, Schedule
 
-
 NO_LOSS = (math.nan, math.nan)
 """The loss of held-out text and its standard error where it was not taken."""
 
