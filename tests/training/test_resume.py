@@ -143,7 +143,7 @@ def text_and_whole(tmp_path_factory):
     return text, whole
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
     text, whole = text_and_whole
     out, log = tmp_path / "o.txt", tmp_path / "log"
