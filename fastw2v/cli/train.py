@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
 @flag("--overwrite", "Replace files that exist.")
 @option("--log-json FILE", "Write one JSON record a line, one for each slice and each epoch.")
-@flag("--quiet", "Print nothing but errors.")
+@flag("--quiet", "Print nothing but warnings and errors.")
 def train(corpus: tuple[str, ...], **options: Any) -> None:
     """Train vectors on CORPUS: text files, globs, directories, or - for stdin.
 
@@ -128,6 +129,9 @@ class TrainCommand:
                 from ..cluster.connection import connected
 
                 options["client"] = stack.enter_context(connected(self.dask, options.get("threads")))
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("always", "no checkpoint", RuntimeWarning)  # whatever PYTHONWARNINGS says
+            warnings.showwarning = lambda message, *where: reporter.warn(message)
             on_event = self._listener(reporter, options["dim"])
             try:
                 vectors = train_vectors(files, vocabulary=vocabulary, callback=on_event, **options)
@@ -142,7 +146,7 @@ class TrainCommand:
 
     def _listener(self, reporter: Reporter, dim: int) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
-        from ..events import CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress
+        from ..events import CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress, Resumed
         from ..training.resources import check_disk, vector_file_bytes
 
         def on_event(event: Event) -> bool:
@@ -157,7 +161,7 @@ class TrainCommand:
                     check_disk(self.output, needed, "the output", "choose another place")
                 case Progress() | Evaluating():
                     signals.waits = True
-                case CheckpointSaved(n_words=n_words):
+                case CheckpointSaved(n_words=n_words) | Resumed(n_words=n_words):
                     signals.consequence = f": the vectors were not written; --resume goes on after {n_words:,} words"
                 case PhaseEnded("train"):
                     signals.waits = False

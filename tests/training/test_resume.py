@@ -1,5 +1,6 @@
 """Runs that are interrupted and continue: to the last bit what would have been, on one thread."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from listeners import Recorder
 from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
-from fastw2v import EpochEnded, Progress, Vectors
+from fastw2v import EpochEnded, Progress, RunError, Vectors
 from fastw2v.events import Evaluating
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import resources
@@ -185,6 +186,23 @@ def test_a_failed_last_save_leaves_the_checkpoint(planted, tmp_path, run):
     assert "has the run, --resume writes it again" in err
     assert run(*command, "-o", tmp_path / "o.txt", "--resume")[0] == 0
     assert len(Vectors.load(tmp_path / "o.txt")) == 96
+
+
+@pytest.mark.parametrize("options", [[], ["--quiet"]])
+def test_failed_checkpoints_are_told(planted, tmp_path, run, monkeypatch, options):
+    def fail(path, content):
+        raise RunError("cannot write: No space left on device")
+
+    monkeypatch.setattr("fastw2v.modelfile.write", fail)
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    places = "--checkpoint", tmp_path / "c", "-o", tmp_path / "o.txt", "--log-json", tmp_path / "log"
+    code, _, err = run("train", planted, *places, "--epochs", 12, "--dim", 12, "--min-count", 1, *options)
+    assert code == 0
+    failed = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if "checkpoint_failed" in line]
+    message = "no checkpoint after 360,000 words: cannot write: No space left on device"
+    assert failed[-1] == {"checkpoint_failed": 360_000, "message": message}
+    assert f"warning: {message}" in err.splitlines()
+    assert f"warning: failed checkpoints: {len(failed)}" == err.splitlines()[-1]
 
 
 def test_the_same_command_resumes_what_it_has_written(planted, tmp_path, run):
