@@ -64,7 +64,7 @@ def train(
     options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
 
     Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it; where
-    only the model could not be written, the error has the `vectors`.
+    only the model could not be written, the error has the `model` and its `vectors`.
     """
     arguments = dict(locals())  # each by its name
     del arguments["options"]

@@ -197,6 +197,6 @@ def finish(checked: CheckedRequest, run: TrainingRun) -> TrainedModel:
         try:
             model.save(checked.request.save_model)
         except RunError as error:
-            error.vectors = model.vectors(may_overwrite=True)
+            error.model = model
             raise
     return model

@@ -183,7 +183,7 @@ def test_a_failed_last_save_leaves_the_checkpoint(planted, tmp_path, run):
     assert code == 1
     assert "No space left on device" in err
     assert "It takes about 0.0 MB" in err
-    assert "has the run, --resume writes it again" in err
+    assert f"{tmp_path}/c/{CHECKPOINT} has the finished run: --resume writes the vectors again" in err
     assert run(*command, "-o", tmp_path / "o.txt", "--resume")[0] == 0
     assert len(Vectors.load(tmp_path / "o.txt")) == 96
 
