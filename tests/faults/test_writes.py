@@ -171,12 +171,13 @@ def test_a_disk_of_every_size(disk, what):
 
 
 FILLING = """
-import os, sys
+import os, sys, tempfile
 from pathlib import Path
 from fastw2v import Progress
 from fastw2v.cli import main, progress
 
 ids, directory, kilobytes, epoch = [kind(sys.argv.pop(1)) for kind in (Path, Path, int, int)]
+tempfile.tempdir = os.environ["TMPDIR"]  # though it is full
 show = progress.Reporter.__call__
 
 def show_and_fill(self, event):
