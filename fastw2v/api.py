@@ -8,7 +8,7 @@ from .config import TrainConfig
 from .corpus.paths import Texts
 from .corpus.sequences import Walks
 from .corpus.vocabulary import Vocabulary
-from .events import Callback, warn_of_failures
+from .events import Callback, ignore
 from .files import PathLike
 from .training import train as training
 from .training.backend import Backend, LocalBackend
@@ -34,7 +34,7 @@ def train(
     held_out: Texts | None = None,
     loss_plot: PathLike | None = None,
     client: Any = None,
-    callback: Callback = warn_of_failures,
+    callback: Callback = ignore,
     **options: Any,
 ) -> Vectors:
     """Train word vectors on text files, or on one of sentences, lines and walks.
@@ -51,7 +51,7 @@ def train(
     freeze: do not change the vectors that training starts from.
     save_model: a file, of suffix .fw2v, for both matrices, the words and their counts; it is a file of vectors too.
     checkpoint: a directory for the state of the run. It is written every `checkpoint_every` minutes, after long epochs,
-    at the end, and when the callback stops the run; the previous one is kept.
+    at the end, and when the callback stops the run; the previous one is kept. One that fails is a RuntimeWarning.
     resume: continue from the checkpoint, with the same corpus and options (but for threads, temp_dir, force, vectors),
     or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several the same schedule.
     held_out: text of the same kind that is not trained on. After each epoch, and before the first, the mean loss of its
@@ -64,7 +64,7 @@ def train(
     options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
 
     Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it; where
-    only the model could not be written, the error has the `vectors`.
+    only the model could not be written, the error has the `model` and its `vectors`.
     """
     arguments = dict(locals())  # each by its name
     del arguments["options"]

@@ -51,7 +51,12 @@ class UnknownWord(InputError, KeyError):
 class RunError(Fastw2vError, RuntimeError):
     """The work failed after it had begun. Existing files are untouched."""
 
-    vectors: Any = None  # the Vectors, where they had been trained when something else failed
+    model: Any = None  # the TrainedModel, where it had been trained when something else failed
+
+    @property
+    def vectors(self) -> Any:
+        """The Vectors of `model`, None without one."""
+        return None if self.model is None else self.model.vectors()
 
 
 class DivergedError(RunError):

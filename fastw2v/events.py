@@ -8,7 +8,6 @@
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -110,7 +109,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch is over; with held-out text, epoch 0 is reported before the first. Losses are natural logarithms."""
+    """An epoch is over; with held-out text, epoch 0 is reported before the first. Losses are natural logarithms.
+
+    A run that is stopped while the held-out loss is taken tells this when it is resumed, or at once if it has no
+    checkpoint, without that loss.
+    """
 
     epoch: int
     n_words: int  # trained so far, in all epochs
@@ -144,9 +147,13 @@ class CheckpointSaved:
 
 @dataclass(frozen=True)
 class CheckpointFailed:
-    """A checkpoint could not be written. The run continues without it, and the previous checkpoint is untouched."""
+    """A checkpoint could not be written. The run continues without it, and the previous checkpoint is untouched.
+
+    It is a RuntimeWarning too, at most one a minute. n_words: trained up to the checkpoint.
+    """
 
     message: str
+    n_words: int
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,5 @@ Callback = Callable[[Event], bool | None]
 """Receives every event. Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training there."""
 
 
-def warn_of_failures(event: Event) -> None:
-    """The default callback: turns a checkpoint that failed into a RuntimeWarning and ignores all other events."""
-    if isinstance(event, CheckpointFailed):
-        warnings.warn(event.message, RuntimeWarning, stacklevel=2)
+def ignore(event: Event) -> None:
+    """The default callback: ignores all events."""

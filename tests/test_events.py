@@ -1,13 +1,12 @@
 """What a run tells: how estimates and progress read, and what the default callback does."""
 
-import warnings
 from dataclasses import fields, is_dataclass
 from typing import get_args
 
 import pytest
 
 from fastw2v import events
-from fastw2v.events import CheckpointFailed, CheckpointSaved, Estimated, Progress, Waiting, warn_of_failures
+from fastw2v.events import Estimated, Progress
 
 
 def test_estimates_say_what_they_are():
@@ -38,15 +37,6 @@ def test_the_seconds_that_are_left():
     assert progress(25, 10.0).seconds_left == pytest.approx(30)
     assert progress(100, 10.0).seconds_left == 0
     assert progress(0, 1.0).seconds_left == pytest.approx(99), "no word yet"
-
-
-def test_the_default_callback_warns_of_failures_only():
-    with pytest.warns(RuntimeWarning, match="^no checkpoint: the disk is full$"):
-        assert warn_of_failures(CheckpointFailed("no checkpoint: the disk is full")) is None
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for event in (CheckpointSaved("c", 1, 0.1, 0.2), Waiting(), progress(1, 1.0)):
-            assert warn_of_failures(event) is None
 
 
 def test_every_event_is_in_the_union_and_documented():

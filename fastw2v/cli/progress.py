@@ -5,7 +5,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import IO
 
@@ -16,20 +16,28 @@ from ..kernels.tokenize import MAX_TOKEN_BYTES
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 10.0, 0.1
 LONGEST_BAR, COLUMNS = 24, 120  # columns where there is no terminal
 
+Record = Mapping[str, float | str]
+"""What one line of a log holds."""
+
 
 class Reporter:
     """A callback of `train` that shows its events on stderr and adds records of them to the file `log_json`."""
 
     def __init__(self, quiet: bool, log_json: str | None, append: bool = False) -> None:
         self._screen = Screen(quiet)
-        self._log = JsonLog(log_json, "a" if append else "w", self._screen.line)
+        self._log = JsonLog(log_json, "a" if append else "w", self.warn)
         self._seconds: dict[str, float] = {}  # of each phase
         self._progress: events.Progress | None = None
         self._epoch: events.EpochEnded | None = None
+        self._n_failed_checkpoints = 0
 
     def close(self) -> None:
         self._screen.end_line()
         self._log.close()
+
+    def warn(self, message: object) -> None:
+        """Show a warning, which a quiet reporter shows too."""
+        self._screen.line(f"warning: {message}", is_warning=True)
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -46,6 +54,10 @@ class Reporter:
                 self._screen.draw(format_bar(event, self._screen.columns))
             case events.EpochEnded():
                 self._epoch = event
+            case events.CheckpointFailed():  # which is a warning too, so it needs no line
+                self._n_failed_checkpoints += 1
+            case events.Resumed(warning=warning) if warning:
+                self.warn(warning)
         for text in _lines_of(event):
             self._screen.line(text)
         if record := _record_of(event):
@@ -53,17 +65,18 @@ class Reporter:
 
     def summary(self, output: str, n_words: int) -> None:
         """Show the last lines: how many words were written, and where the time went."""
-        progress, wrote = self._progress, f"wrote {output}: {n_words:,} words"
-        if progress is None:  # the run that was resumed had come to its end
-            self._screen.line(wrote)
-            return
-        self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
-        self._screen.line(wrote)
+        progress = self._progress  # None if the run that was resumed had trained all of its words
+        if progress:
+            self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
+        self._screen.line(f"wrote {output}: {n_words:,} words")
         if self._epoch and (losses := _losses(self._epoch)):
             self._screen.line(f"last epoch: {losses}")
-        seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
-        speed = progress.n_words / progress.seconds
-        self._screen.line(f"{progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
+        if progress:
+            seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
+            speed = progress.n_words / progress.seconds
+            self._screen.line(f"{progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
+        if self._n_failed_checkpoints:
+            self.warn(f"failed checkpoints: {self._n_failed_checkpoints:,}")
 
 
 class Screen:
@@ -71,8 +84,8 @@ class Screen:
 
     def __init__(self, quiet: bool) -> None:
         self._stream = sys.stderr
-        self._is_quiet = quiet or self._stream is None  # a process may have no stderr
-        self._is_terminal = not self._is_quiet and self._stream.isatty()
+        self._is_quiet, self._is_gone = quiet, self._stream is None  # a process may have no stderr
+        self._is_terminal = not self._is_gone and self._stream.isatty()
         self.last_drawn = 0.0
         self._is_line_open = False
 
@@ -82,6 +95,8 @@ class Screen:
 
     def draw(self, text: str, at_once: bool = False) -> None:
         """Show text that the next drawing replaces, unless the last drawing is too recent."""
+        if self._is_quiet:
+            return
         now = time.monotonic()
         interval = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
         if at_once or now - self.last_drawn >= interval:
@@ -89,10 +104,11 @@ class Screen:
             start, end = ("\r\033[K", "") if self._is_terminal else ("", "\n")
             self._print(start + text, end)
 
-    def line(self, text: str) -> None:
-        """Show a line that stays."""
-        self.end_line()
-        self._print(text)
+    def line(self, text: str, is_warning: bool = False) -> None:
+        """Show a line that stays; a quiet screen shows warnings only."""
+        if is_warning or not self._is_quiet:
+            self.end_line()
+            self._print(text)
 
     def end_line(self) -> None:
         """Keep the text that was drawn last, and start a new line."""
@@ -101,12 +117,12 @@ class Screen:
             self._is_line_open = False
 
     def _print(self, text: str, end: str = "\n") -> None:
-        if self._is_quiet:
+        if self._is_gone:
             return
         try:
             print(text, end=end, file=self._stream, flush=True)
         except OSError:  # nobody reads any more: the run goes on
-            self._is_quiet = True
+            self._is_gone = True
 
 
 class JsonLog:
@@ -116,16 +132,16 @@ class JsonLog:
         self._path, self._mode, self._warn = path, mode, warn
         self._file: IO[str] | None = None
 
-    def add(self, record: dict[str, float]) -> None:
+    def add(self, record: Record) -> None:
         """Add a record; null stands for NaN and infinity, which JSON does not have."""
         if not self._path:
             return
         try:
             self._file = self._file or open(self._path, self._mode, encoding="utf-8")  # noqa: SIM115
-            finite = {name: value if math.isfinite(value) else None for name, value in record.items()}
+            finite = {name: value if _is_in_json(value) else None for name, value in record.items()}
             print(json.dumps(finite), file=self._file, flush=True)
         except OSError as error:
-            self._warn(f"warning: cannot write the log {self._path}: {error.strerror}; going on without it")
+            self._warn(f"cannot write the log {self._path}: {error.strerror}; going on without it")
             self.close()
             self._path = None
 
@@ -135,7 +151,11 @@ class JsonLog:
                 self._file.close()
 
 
-def _record_of(event: events.Event) -> dict[str, float]:
+def _is_in_json(value: float | str) -> bool:
+    return isinstance(value, str) or math.isfinite(value)
+
+
+def _record_of(event: events.Event) -> Record:
     """The record of an event, empty if the event is not logged."""
     match event:
         case events.ClusterChanged(n_workers):
@@ -145,6 +165,8 @@ def _record_of(event: events.Event) -> dict[str, float]:
             return workers | {"bytes_sent_by_each": n_bytes, "waited": waited}
         case events.CheckpointSaved():
             return {"checkpoint": event.n_words, "stall": event.stall, "seconds": event.seconds}
+        case events.CheckpointFailed(message, n_words):
+            return {"checkpoint_failed": n_words, "message": message}
         case events.Progress():
             words = {"epoch": event.epoch, "words": event.n_words, "words_total": event.n_words_total}
             losses = {"predictions": event.n_predictions, "loss": event.loss, "loss_error": event.loss_error}
@@ -167,11 +189,8 @@ def _lines_of(event: events.Event) -> list[str]:
             return [f"{message} ({n_workers} workers)"]
         case events.Estimated():
             return [str(event)]
-        case events.Resumed(path, n_words, warning):
-            warnings = [f"warning: {warning}"] if warning else []
-            return [*warnings, f"going on from {path}, after {n_words:,} words"]
-        case events.CheckpointFailed(message):
-            return [f"warning: {message}; the run goes on"]
+        case events.Resumed(path, n_words):
+            return [f"going on from {path}, after {n_words:,} words"]
         case events.EpochEnded() if not math.isnan(event.held_out_loss):
             return [f"epoch {event.epoch}  {_losses(event)}"]
     return []

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, and the messages on stderr."""
+"""Ctrl-C, SIGTERM and SIGHUP, and the messages on stderr."""
 
 import contextlib
 import os
@@ -6,6 +6,9 @@ import signal
 import sys
 
 from ..files import remove_locks
+
+HANGUP = getattr(signal, "SIGHUP", None)
+"""What a terminal sends when it is closed, or the ssh connection behind it. Windows has no such signal."""
 
 
 class Stopped(BaseException):
@@ -17,7 +20,10 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Ctrl-C and SIGTERM: the first one ends the work in good order, at the next safe point; a second one at once.
+    """Ctrl-C, SIGTERM and SIGHUP: the first ends the work in good order, at the next safe point; a second one at once.
+
+    Nobody is impatient who sends SIGHUP: the shell, the terminal and the service manager send one each, together with
+    SIGTERM. So it never is the second signal, nor the first of two.
 
     Until the kernels are compiled there is nothing to put in order, and an exception inside the compiler could be lost
     or crash it: during that time the first signal ends the process at once.
@@ -31,24 +37,31 @@ class Signals:
     def catch(self) -> None:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
+        if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(HANGUP, self._on_signal)
 
     def end_in_good_order(self, *_: object) -> None:
         """Let the next signal raise Stopped: the kernels are compiled, and there may be something to put in order."""
         self.ends_at_once = False
 
     def _on_signal(self, number: int, frame: object) -> None:
+        if number == HANGUP and self.received:
+            return
         if self.ends_at_once:
             say_stopped(number)
             remove_locks()
             os._exit(128 + number)
-        self.ends_at_once = True
+        self.ends_at_once = number != HANGUP
+        if self.received:
+            return
         self.received = number
         if not self.waits:
             raise Stopped(number)
 
 
 def say_stopped(number: int) -> None:
-    say(("interrupted" if number == signal.SIGINT else "terminated") + signals.consequence)
+    reasons = {signal.SIGINT: "interrupted", HANGUP: "the terminal was closed"}
+    say(reasons.get(number, "terminated") + signals.consequence)
 
 
 def say(message: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,15 +15,20 @@ import click
 from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError
-from ..files import check_distinct, check_outputs, locked
+from ..files import STANDARD_STREAMS, check_distinct, check_outputs, is_device, locked
 from ..machine import format_bytes
 from ..vectors.names import format_of, outputs_of
 from ..vectors.pictures import check_picture
 from .options import FORMAT, config_options, flag, option
+from .rescue import FAILURES, rescue
 from .stopping import Stopped, signals
+
+SUFFIXES = {"binary": ".bin", "npz": ".npz", "native": ".fw2v", "tensorboard": ".tsv"}
+"""How the name of a file ends that has the vectors instead of a stream; .txt for other formats."""
 
 if TYPE_CHECKING:
     from ..events import Callback, Event
+    from ..training.model import TrainedModel
     from ..vectors.vectors import Vectors
     from .progress import Reporter
 
@@ -45,7 +52,7 @@ if TYPE_CHECKING:
 @option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
 @flag("--overwrite", "Replace files that exist.")
 @option("--log-json FILE", "Write one JSON record a line, one for each slice and each epoch.")
-@flag("--quiet", "Print nothing but errors.")
+@flag("--quiet", "Print nothing but warnings and errors.")
 def train(corpus: tuple[str, ...], **options: Any) -> None:
     """Train vectors on CORPUS: text files, globs, directories, or - for stdin.
 
@@ -128,21 +135,27 @@ class TrainCommand:
                 from ..cluster.connection import connected
 
                 options["client"] = stack.enter_context(connected(self.dask, options.get("threads")))
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("always", "no checkpoint", RuntimeWarning)  # whatever PYTHONWARNINGS says
+            warnings.showwarning = lambda message, *where: reporter.warn(message)
             on_event = self._listener(reporter, options["dim"])
             try:
-                vectors = train_vectors(files, vocabulary=vocabulary, callback=on_event, **options)
+                vectors, problem = train_vectors(files, vocabulary=vocabulary, callback=on_event, **options), ""
             except RunError as error:
-                if error.vectors is not None:  # only the model could not be written
-                    error.vectors.save(self.output, self.kind)
-                raise
+                if error.model is None:
+                    raise
+                problem = f"{error}; {self._rescue_model(error.model, options)}"
+                vectors = error.model.vectors(may_overwrite=True)
             start = time.perf_counter()
-            self._write(vectors, options["checkpoint"])
+            self._write(vectors, options, problem)
+            if problem:
+                raise RunError(f"{problem}; {self.output} has the vectors")
             reporter(PhaseEnded("write", time.perf_counter() - start))
             reporter.summary(self.output, len(vectors))
 
     def _listener(self, reporter: Reporter, dim: int) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
-        from ..events import CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress
+        from ..events import CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress, Resumed
         from ..training.resources import check_disk, vector_file_bytes
 
         def on_event(event: Event) -> bool:
@@ -157,7 +170,7 @@ class TrainCommand:
                     check_disk(self.output, needed, "the output", "choose another place")
                 case Progress() | Evaluating():
                     signals.waits = True
-                case CheckpointSaved(n_words=n_words):
+                case CheckpointSaved(n_words=n_words) | Resumed(n_words=n_words):
                     signals.consequence = f": the vectors were not written; --resume goes on after {n_words:,} words"
                 case PhaseEnded("train"):
                     signals.waits = False
@@ -167,15 +180,28 @@ class TrainCommand:
 
         return on_event
 
-    def _write(self, vectors: Vectors, checkpoint: str | None) -> None:
+    def _rescue_model(self, model: TrainedModel, options: dict[str, Any]) -> str:
+        """Save a model elsewhere that could not be written, and say where it is."""
+        name = os.path.basename(options["save_model"])
+        return rescue("model", {name: model.save}, options["checkpoint"], options.get("temp_dir"))
+
+    def _write(self, vectors: Vectors, options: dict[str, Any], problem: str) -> None:
+        """Write the vectors, if need be elsewhere. problem: what has failed before, if anything."""
         from ..training.resources import vector_file_bytes
 
         try:
             vectors.save(self.output, self.kind)
-        except RunError as error:
+        except FAILURES as error:
+            stem, suffix = os.path.splitext(os.path.basename(self.output))
+            if self.output in STANDARD_STREAMS or is_device(self.output):
+                stem, suffix = "vectors", SUFFIXES.get(self.kind, ".txt")
+            # The native file takes a third of the room of a text.
+            kinds = {stem + suffix: self.kind} | {f"{stem}.fw2v": "native"}
+            attempts = {name: partial(vectors.save, kind=kind) for name, kind in kinds.items()}
             needed = format_bytes(vector_file_bytes(self.kind, len(vectors), vectors.vector_size))
-            kept = f"; {checkpoint} has the run, --resume writes it again" if checkpoint else ""
-            raise RunError(f"{error}. It takes about {needed}{kept}") from error
+            kept = rescue("vectors", attempts, options["checkpoint"], options.get("temp_dir"))
+            problem = f"{problem}; {error}" if problem else str(error) or "out of memory"
+            raise RunError(f"{problem}. It takes about {needed}; {kept}") from error
 
 
 def _limit_blas() -> None:

@@ -1,8 +1,10 @@
 """Checkpoints, written: the state of a run between two slices, written to disk while the run continues."""
 
 import contextlib
+import math
 import os
 import time
+import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -24,12 +26,16 @@ MatrixPair = list[NDArray[np.float32]]
 MOST_OF_THE_TIME = 0.01
 """The largest share of the time that checkpoints at the ends of epochs may take; others are left out."""
 
+SECONDS_BETWEEN_WARNINGS = 60.0
+"""The least time between two warnings of failed checkpoints, but for the last one of a run."""
+
 
 class Checkpointer:
     """Writes checkpoints to a directory, at most one at a time, in a thread of its own.
 
     seconds: between two checkpoints. content: what a checkpoint holds besides the position; its vectors are those that
-    the run trains. tell: receives CheckpointSaved and CheckpointFailed, in the thread that trains.
+    the run trains. tell: receives CheckpointSaved and CheckpointFailed, in the thread that trains. A failure is a
+    RuntimeWarning too, whatever `tell` does.
     """
 
     def __init__(self, directory: PathLike, seconds: float, content: ModelFile, tell: Callback) -> None:
@@ -37,7 +43,10 @@ class Checkpointer:
         self._matrices = [matrix for matrix in (content.vectors, content.output_vectors) if matrix is not None]
         self._pool = ThreadPoolExecutor(1, "fastw2v-checkpoint")
         self._writing: Future[CheckpointSaved] | None = None
+        self._position = Position()  # of the checkpoint that was begun last
         self._last = time.monotonic()
+        self._last_took = 0.0  # seconds, whether it was written or failed
+        self._next_warning = -math.inf
         # Allocated now and kept: the first touch of new memory takes longer than copying to it.
         self._copies = self._pool.submit(self._new_copies)
         self.last_saved: CheckpointSaved | None = None
@@ -55,12 +64,13 @@ class Checkpointer:
         self._report(wait=False)
         wait = self._seconds
         if is_epochs_end:
-            wait = min(wait, self.last_saved.seconds / MOST_OF_THE_TIME if self.last_saved else 0.0)
+            wait = min(wait, self._last_took / MOST_OF_THE_TIME)
         return self._writing is None and time.monotonic() - self._last >= wait
 
     def save(self, position: Position) -> None:
-        """Write a checkpoint and wait until it is on disk."""
+        """Write the last checkpoint of a run and wait until it is on disk."""
         self._report(wait=True)
+        self._next_warning = -math.inf
         self._begin(position)
         self._report(wait=True)
 
@@ -80,7 +90,7 @@ class Checkpointer:
 
     def _begin(self, position: Position) -> None:
         """Copy the matrices, and have the copies written in the background."""
-        start, matrices = time.monotonic(), self._matrices
+        start, matrices, self._position = time.monotonic(), self._matrices, position
         try:
             for copy, matrix in zip(self._copies.result(), matrices, strict=True):
                 np.copyto(copy, matrix)
@@ -118,6 +128,14 @@ class Checkpointer:
         try:
             self.last_saved = writing.result()
         except (Fastw2vError, OSError, MemoryError) as error:
-            self._tell(CheckpointFailed(f"no checkpoint: {error or 'out of memory'}"))
+            self._last_took = time.monotonic() - self._last
+            self._tell_failure(f"no checkpoint after {self._position.n_words:,} words: {str(error) or 'out of memory'}")
         else:
+            self._last_took = self.last_saved.seconds
             self._tell(self.last_saved)
+
+    def _tell_failure(self, message: str) -> None:
+        self._tell(CheckpointFailed(message, self._position.n_words))
+        if time.monotonic() >= self._next_warning:
+            self._next_warning = time.monotonic() + SECONDS_BETWEEN_WARNINGS
+            warnings.warn(message, RuntimeWarning, stacklevel=2)

@@ -8,7 +8,7 @@ from ..corpus.paths import Texts
 from ..corpus.sequences import Walks
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..events import Callback, warn_of_failures
+from ..events import Callback, ignore
 from ..files import PathLike
 from ..vectors.vectors import Vectors
 from .model import TrainedModel
@@ -46,4 +46,4 @@ class Request:
     resume: bool = False
     held_out: Texts | None = None
     loss_plot: PathLike | None = None
-    callback: Callback = warn_of_failures
+    callback: Callback = ignore

@@ -24,6 +24,9 @@ from .matrices import Matrices
 from .objective import SpanTrainer, span_trainer
 from .schedule import Position, Schedule
 
+NO_LOSS = (math.nan, math.nan)
+"""The loss of held-out text and its standard error where it was not taken."""
+
 
 class StopRequested(Exception):
     """The callback returned True: the training ends here, and keeps what it has reached."""
@@ -81,8 +84,8 @@ class TrainingRun:
     held_out: Corpus | None = None
     checkpointer: Checkpointer | None = None
     position: Position = field(default_factory=Position)
-    is_resumed: bool = False
-    is_stopping: bool = False
+    is_stopping: bool = field(default=False, init=False)  # it was asked to end, and is putting itself in order
+    _untold: Position | None = field(default=None, init=False)  # the end of an epoch whose losses are not told yet
 
     def __enter__(self) -> Self:
         return self
@@ -121,6 +124,8 @@ class TrainingRun:
         except StopRequested:
             self.is_stopping = True
             loop.fetch_what_is_left()
+            if self.position == self._untold and not self.checkpointer:  # with one, the resumed run tells it
+                self._tell_losses(self.position)
         if not self.matrices.is_finite():
             raise self._diverged()
         if self.checkpointer:
@@ -128,28 +133,39 @@ class TrainingRun:
 
     def _train_epochs(self, loop: Loop) -> None:
         epochs = self.config.epochs
-        if self.held_out and not self.is_resumed:
-            self._tell_losses(0, np.zeros(STATISTICS))
+        told: dict[int, Position] = {}  # the ends of epochs whose losses have been told
+        if self.held_out and self.position == Position():
+            nothing, held_out = mean_loss(np.zeros(STATISTICS)), self._held_out_loss()
+            self.tell(EpochEnded(0, 0, *nothing, *held_out, 0.0))
         while self.position.epoch < epochs:
             loop.train_epoch()
-            total = np.array(self.position.epoch_total)
-            self.position = self.position.at_next_epoch()
-            epoch = self.position.epoch
-            if epoch < epochs:
-                self.offer_checkpoint(loop, is_epochs_end=True)
-            if self.held_out:
-                loop.fetch()
-            if self.position.epoch == epoch:  # otherwise rows were lost, and the epoch is not over
-                self._tell_losses(epoch, total)
+            # Until the epoch's losses are told the position stays at its end, so that a run that is stopped or killed
+            # meanwhile tells them when it is resumed.
+            ended = self.position
+            if ended != told.get(ended.epoch):  # otherwise later rows were lost, and the run went back to this end
+                self._untold = ended
+                if self.held_out or ended.epoch + 1 < epochs:
+                    self.offer_checkpoint(loop, is_epochs_end=True)
+                if self.held_out:
+                    loop.fetch()
+                if self.position != ended:  # rows were lost, and the epoch is not over
+                    continue
+                self._tell_losses(ended, self._held_out_loss())
+                self._untold, told[ended.epoch] = None, ended
+            self.position = ended.at_next_epoch()
             if self.position.epoch == epochs:
                 loop.fetch()
 
-    def _tell_losses(self, epoch: int, total: NDArray[np.float64]) -> None:
-        """Tell the losses of an epoch. total: its summed statistics."""
-        held_out = (math.nan, math.nan)
-        if self.held_out:
-            held_out = held_out_loss(self.held_out, self.config, self.threads, self.span_trainer, self.tell)
-        self.tell(EpochEnded(epoch, self.position.n_words, *mean_loss(total), *held_out, self.position.seconds))
+    def _held_out_loss(self) -> tuple[float, float]:
+        """The mean loss of the held-out text and its standard error, NaN where there is no such text."""
+        if not self.held_out:
+            return NO_LOSS
+        return held_out_loss(self.held_out, self.config, self.threads, self.span_trainer, self.tell)
+
+    def _tell_losses(self, ended: Position, held_out: tuple[float, float] = NO_LOSS) -> None:
+        """Tell the losses of an epoch. ended: the position at its end. held_out: what `_held_out_loss` returned."""
+        loss = mean_loss(np.array(ended.epoch_total))
+        self.tell(EpochEnded(ended.epoch + 1, ended.n_words, *loss, *held_out, ended.seconds))
 
     def offer_checkpoint(self, loop: Loop, is_epochs_end: bool = False) -> None:
         """Begin a checkpoint if one is due."""

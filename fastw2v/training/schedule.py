@@ -74,6 +74,7 @@ class Schedule:
 class Position:
     """Where a run stands: `n_spans` spans of epoch `epoch`, counted from 0, are done.
 
+    At the end of an epoch all of its spans are done until its losses have been told; then the next epoch begins.
     n_words, n_predictions, seconds: of all training so far. epoch_total: the sums of the epoch's statistics so far.
     spans_done: on a cluster, which spans of the epoch are done; on one machine they are the first ones of its order.
     """

@@ -178,7 +178,7 @@ def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRu
         earlier.check_corpus(run)
         earlier.fill(matrices)
         earlier.make_current()
-        run.position, run.is_resumed = earlier.position, True
+        run.position = earlier.position
         run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
     elif checked.start:
         checked.start.fill(matrices, texts.rows)
@@ -197,6 +197,6 @@ def finish(checked: CheckedRequest, run: TrainingRun) -> TrainedModel:
         try:
             model.save(checked.request.save_model)
         except RunError as error:
-            error.vectors = model.vectors(may_overwrite=True)
+            error.model = model
             raise
     return model

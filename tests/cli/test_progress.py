@@ -72,9 +72,9 @@ SHOWN = [
     ),
     (events.Estimated({"2 matrices": 10**9}, None, ""), ["memory for training 1.0 GB: 2 matrices 1.0 GB"]),
     (events.Resumed("c.fw2v", 1000, ""), ["going on from c.fw2v, after 1,000 words"]),
-    (events.Resumed("c", 0, "damaged"), ["warning: damaged", "going on from c, after 0 words"]),
+    (events.Resumed("c", 0, ""), ["going on from c, after 0 words"]),
     (events.CheckpointSaved("c", 1000, 0.1, 0.2), []),
-    (events.CheckpointFailed("no room"), ["warning: no room; the run goes on"]),
+    (events.CheckpointFailed("no room", 1000), []),
     (events.ClusterChanged(3, "a worker came"), ["a worker came (3 workers)"]),
     (events.Waiting(), []),
     (events.RoundEnded(3, 2, 100, 1.5, 0.25), []),
@@ -96,11 +96,23 @@ def test_a_quiet_reporter_says_nothing(open_terminal):
     terminal = open_terminal()
     reporter = Reporter(quiet=True, log_json=None)
     for event, _ in SHOWN:
-        reporter(event)
+        if not isinstance(event, events.CheckpointFailed):  # of which the summary warns
+            reporter(event)
     reporter(PROGRESS)
     reporter.summary("v.txt", 2)
     reporter.close()
     assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_warnings_are_shown_by_a_quiet_reporter_too(capsys, tmp_path, quiet):
+    reporter = Reporter(quiet, log_json=str(tmp_path / "none" / "log"))
+    reporter(events.Resumed("c", 0, "damaged"))
+    reporter(events.CheckpointFailed("no room", 1000))
+    reporter.summary("v.txt", 2)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    log = f"cannot write the log {tmp_path}/none/log: No such file or directory; going on without it"
+    assert warnings == ["warning: damaged", f"warning: {log}", "warning: failed checkpoints: 1"]
 
 
 def test_a_process_without_stderr(monkeypatch):
@@ -116,13 +128,11 @@ def test_a_line_is_drawn_again_on_a_terminal_until_another_one_comes(open_termin
     reporter = Reporter(quiet=False, log_json=None)
     reporter(events.BytesRead(3_000_000))
     reporter(events.Evaluating(0.5))
-    reporter(events.CheckpointFailed("no room"))
+    reporter.warn("no room")
     reporter(PROGRESS)
     reporter.close()
     bar = format_bar(PROGRESS, 80)
-    assert terminal.getvalue() == (
-        f"\r\033[Kreading 3 MB\r\033[Kheld-out text: 50%\nwarning: no room; the run goes on\n\r\033[K{bar}\n"
-    )
+    assert terminal.getvalue() == (f"\r\033[Kreading 3 MB\r\033[Kheld-out text: 50%\nwarning: no room\n\r\033[K{bar}\n")
 
 
 def test_what_comes_too_soon_is_not_drawn(capsys, monkeypatch):
@@ -167,8 +177,12 @@ def test_the_summary(capsys):
 
 
 def test_the_summary_of_a_run_that_had_come_to_its_end(capsys):
-    Reporter(quiet=False, log_json=None).summary("v.txt", 2)
+    reporter = Reporter(quiet=False, log_json=None)
+    reporter.summary("v.txt", 2)
     assert capsys.readouterr().err == "wrote v.txt: 2 words\n"
+    reporter(EPOCH)  # which it had not told yet
+    reporter.summary("v.txt", 2)
+    assert capsys.readouterr().err == "wrote v.txt: 2 words\nlast epoch: loss 2.5000 ± 0.1250\n"
 
 
 LOGGED = [
@@ -178,6 +192,7 @@ LOGGED = [
         {"round_seconds": 1.5, "workers": 3, "beats": 2, "bytes_sent_by_each": 100, "waited": 0.25},
     ),
     (events.CheckpointSaved("c", 1000, 0.1, 0.2), {"checkpoint": 1000, "stall": 0.1, "seconds": 0.2}),
+    (events.CheckpointFailed("no room", 1000), {"checkpoint_failed": 1000, "message": "no room"}),
     (
         replace(PROGRESS, seconds=1.23456, words_per_second=7.8, loss=math.inf),
         {
@@ -233,9 +248,7 @@ def test_a_log_that_fails_warns_once(tmp_path):
     log.add({"a": 1})
     log.add({"a": 2})
     log.close()
-    assert warnings == [
-        f"warning: cannot write the log {tmp_path}/none/log: No such file or directory; going on without it"
-    ]
+    assert warnings == [f"cannot write the log {tmp_path}/none/log: No such file or directory; going on without it"]
 
 
 def test_changes_of_the_text():
@@ -259,7 +272,7 @@ def test_the_bar_of_a_cluster_and_of_a_slow_run():
 def test_log(run, planted, tmp_path):
     assert run("train", planted, "-o", tmp_path / "v", "--log-json", tmp_path / "log", *TRAIN)[0] == 0
     records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert list(records[0]) == list(LOGGED[3][1])
+    assert list(records[0]) == list(LOGGED[4][1])
     slices = [record for record in records if "epoch" in record]
     assert slices[-1]["words"] == slices[-1]["words_total"] == 90_000
     assert {record["epoch"] for record in slices} == {1, 2, 3}

@@ -1,5 +1,6 @@
-"""Ctrl-C and SIGTERM: a run ends soon and leaves nothing half-written."""
+"""Ctrl-C, SIGTERM and SIGHUP: a run ends soon and leaves nothing half-written."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,8 +13,10 @@ from planted import TRAIN, planted_text
 from fastw2v import Vectors
 
 
-def start(*arguments, **options):
-    command = [sys.executable, "-m", "fastw2v", "train", *map(str, arguments)]
+def start(*arguments, at_hangup="SIG_DFL", **options):
+    """Start a run whose SIGHUP is ignored at first, as by nohup, or not, whatever it is in this process."""
+    code = f"import signal; signal.signal(signal.SIGHUP, signal.{at_hangup}); from fastw2v.cli import main; main()"
+    command = [sys.executable, "-c", code, "train", *map(str, arguments)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -25,7 +28,14 @@ def send_and_wait(process, sent):
     return process.returncode, err, time.monotonic() - sent_at
 
 
-@pytest.mark.parametrize(("sent", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (15, 143, "terminated")])
+SIGNALS = [
+    (signal.SIGINT, 130, "interrupted"),
+    (signal.SIGTERM, 143, "terminated"),
+    (signal.SIGHUP, 129, "the terminal was closed"),
+]
+
+
+@pytest.mark.parametrize(("sent", "code", "word"), SIGNALS)
 def test_signal_while_training(planted, tmp_path, sent, code, word):
     (tmp_path / "v").write_text("old")
     room = tmp_path / "room"
@@ -84,6 +94,34 @@ def test_a_cache_that_cannot_be_written(planted, tmp_path):
     assert process.returncode == 0
     assert err.count("warning: cannot keep compiled kernels in") == 1
     assert len(Vectors.load(tmp_path / "v")) == 96
+
+
+def test_a_run_under_nohup_goes_on(planted, tmp_path):
+    options = ["--epochs", "30", "--min-count", "1"]
+    process = start(planted, "-o", tmp_path / "v", *options, "--log-json", tmp_path / "log", at_hangup="SIG_IGN")
+    while not (tmp_path / "log").exists():
+        time.sleep(0.01)
+    code, err, _ = send_and_wait(process, signal.SIGHUP)
+    assert (code, "900,000 words trained" in err) == (0, True)
+
+
+def test_a_hangup_is_neither_the_second_signal_nor_the_first_of_two(monkeypatch):
+    """A closing connection sends several, with SIGTERM among them; the last checkpoint is written all the same."""
+    from fastw2v.cli.stopping import Signals, Stopped
+
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    for waits in (True, False):
+        for first in (signal.SIGHUP, signal.SIGTERM):
+            signals = Signals()
+            signals.ends_at_once, signals.waits = False, waits
+            with contextlib.nullcontext() if waits else pytest.raises(Stopped):
+                signals._on_signal(first, None)
+            for number in (signal.SIGHUP, signal.SIGHUP, *[signal.SIGTERM] * (first == signal.SIGHUP)):
+                signals._on_signal(number, None)
+            assert (signals.received, ended) == (first, [])
+            signals._on_signal(signal.SIGTERM, None)
+            assert ended.pop() == 143
 
 
 def test_a_second_signal_ends_at_once_while_the_first_waits_for_the_slice(monkeypatch):

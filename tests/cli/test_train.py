@@ -172,13 +172,6 @@ def test_divergence_keeps_the_old_file(run, planted, tmp_path):
     assert (tmp_path / "v").read_text() == "old"
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
-def test_disk_full_at_the_end(run, planted):
-    code, _, err = run("train", planted, "-o", "/dev/full", *TRAIN)
-    assert code == 1
-    assert "fastw2v: cannot write /dev/full: No space left on device" in err
-
-
 def test_odd_texts_train(run, tmp_path):
     text = planted_text()
     odd = {

@@ -289,7 +289,7 @@ def test_checkpoints_are_resumed(shards):
     n_spans = cluster.run.schedule.n_spans
     assert here.n_words > 0
     resumed = Cluster(shards, 3)
-    resumed.run.position, resumed.run.is_resumed = here, True
+    resumed.run.position = here
     resumed.train()
     assert resumed.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
     assert sum(event.n_beats for event in resumed.of(RoundEnded)) == len(resumed.of(Progress))
@@ -300,7 +300,7 @@ def test_a_resumed_epoch_that_is_over_stays_over(shards):
     cluster = Cluster(shards)
     loop = ClusterLoop(cluster.run, cluster.corpus, cluster.tasks)
     done = spans_to_text(np.ones(len(loop._spans_done()), bool))
-    cluster.run.position, cluster.run.is_resumed = Position(0, 5, N_TOKENS, 1, 1.0, spans_done=done), True
+    cluster.run.position = Position(0, 5, N_TOKENS, 1, 1.0, spans_done=done)
     cluster.train()
     assert [event.n_words for event in cluster.of(EpochEnded)] == [N_TOKENS, 2 * N_TOKENS, 3 * N_TOKENS]
 
@@ -311,7 +311,6 @@ def test_what_is_left_of_an_epoch(shards):
     n = ClusterLoop(cluster.run, cluster.corpus, cluster.tasks)._spans.n
     is_done = np.arange(n) % 2 == 0
     cluster.run.position = replace(Position(), n_spans=int(is_done.sum()), spans_done=spans_to_text(is_done))
-    cluster.run.is_resumed = True
     cluster.train()
     ids = np.concatenate([future.value.ids for future in cluster.corpus.shards])
     assert 0.3 * N_TOKENS < cluster.run.position.n_words < 0.7 * N_TOKENS

@@ -1,7 +1,11 @@
 """Runs that are killed, or get a signal, at random moments: nothing is lost, and they end at once."""
 
+import contextlib
+import json
 import os
+import pty
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -103,7 +107,7 @@ def test_signals_at_random_moments(text, tmp_path):
 
         number = child(run)
         time.sleep(rng.uniform(0.1, 2.5))
-        sent = rng.choice([signal.SIGINT, signal.SIGTERM])
+        sent = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
         start = time.monotonic()
         os.kill(number, sent)
         codes.append(wait(number))
@@ -114,3 +118,63 @@ def test_signals_at_random_moments(text, tmp_path):
     report("signals at random moments", tried=len(codes), half_written=len(half_written), **waits)
     assert not half_written
     assert max(seconds) < 2
+
+
+def start_on_a_terminal(*command):
+    """Start a command whose terminal is new; its process id, and the other side of the terminal."""
+    number, other_side = pty.fork()
+    if number == 0:
+        with contextlib.suppress(OSError):
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            os.execv(command[0], [str(part) for part in command])
+        os._exit(1)
+    return number, other_side
+
+
+def read_until(other_side, path):
+    """Read what is written to a terminal, as the run would wait for that, until a file is there."""
+    os.set_blocking(other_side, False)
+    while not path.exists():
+        with contextlib.suppress(OSError):  # nothing to read, or nohup has let go of the terminal
+            os.read(other_side, 4096)
+        time.sleep(0.01)
+
+
+def test_a_closed_terminal_saves_the_run(text, tmp_path):
+    """As a closed ssh connection does: SIGHUP, and from then on an error from each write to stdout and stderr."""
+    rng = random.Random(2)
+    n, n_saved, n_whole, seconds = amount(20, 2), 0, 0, []
+    for i in range(n):
+        output, log, directory = tmp_path / f"o{i}.txt", tmp_path / f"log{i}", tmp_path / f"c{i}"
+        options = ["--checkpoint", directory, "--dim", 30, "--min-count", 1, "--threads", 1, "--epochs", 100_000]
+        command = [sys.executable, "-m", "fastw2v", "train", text, "-o", output, "--log-json", log, *options]
+        number, other_side = start_on_a_terminal(*command)
+        read_until(other_side, log)
+        time.sleep(rng.uniform(0, 1))
+        start = time.monotonic()
+        os.close(other_side)
+        code = wait(number)
+        seconds.append(time.monotonic() - start)
+        position, logged = load(directory).position, map(json.loads, log.read_text().splitlines())
+        n_saved += code == 129 and position.n_words > 0 and not [*tmp_path.glob(f"o{i}.txt"), *tmp_path.glob(".o*")]
+        n_whole += position.n_words >= max(record.get("words", 0) for record in logged)
+    report("terminals that are closed", tried=n, saved=n_saved, max_seconds_to_exit=round(max(seconds), 3))
+    assert (n_saved, n_whole) == (n, n)
+    assert max(seconds) < 3
+
+
+def test_a_closed_terminal_does_not_end_a_run_under_nohup(text, tmp_path):
+    nohup = shutil.which("nohup")
+    if not nohup:
+        pytest.skip("needs nohup")
+    output, log = tmp_path / "o.txt", tmp_path / "log"
+    options = ["--dim", 30, "--min-count", 1, "--threads", 1, "--epochs", 30, "--log-json", log]
+    shell = f'cd "{tmp_path}"; exec "$0" "$@"'  # nohup.out goes there
+    command = [nohup, sys.executable, "-m", "fastw2v", "train", text, "-o", output, *options]
+    number, other_side = start_on_a_terminal("/bin/sh", "-c", shell, *command)
+    read_until(other_side, log)
+    os.close(other_side)
+    code = wait(number)
+    report("terminals closed under nohup", tried=1, finished=int(code == 0))
+    assert code == 0
+    assert len(Vectors.load(output)) == 96

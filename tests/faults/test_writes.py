@@ -1,16 +1,19 @@
 """Writes that are killed, fail or find a full disk at every step: the old state stays or the new one is there."""
 
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import writer
 from figures import report, some
+from planted import planted_text
 
 from fastw2v import InputError, RunError, Vectors
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
@@ -111,17 +114,19 @@ def test_errors_at_every_call(room, what):
     tell(f"errors at every call of writing {what}", outcomes)
 
 
-def tell(name, outcomes):
-    report(name, tried=outcomes.total(), **{key: outcomes[key] for key in ("said", "written", "silent")})
+def tell(name, outcomes, **more):
+    report(name, tried=outcomes.total(), **{key: outcomes[key] for key in ("said", "written", "silent")}, **more)
     assert outcomes["silent"] == 0
 
 
 def failure(what, directory, mark):
     """What a write said when it failed, or None."""
-    try:
-        writer.write(what, directory, mark)
-    except RunError as error:
-        return str(error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a failed checkpoint
+        try:
+            writer.write(what, directory, mark)
+        except RunError as error:
+            return str(error)
     return None
 
 
@@ -129,27 +134,103 @@ SIZES = {"checkpoint": range(60, 200, 4), "vectors": range(4, 64, 4)}
 """Kilobytes: from too few for one file to enough for two."""
 
 
-@pytest.mark.parametrize("what", ["checkpoint", "vectors"])
-def test_a_disk_of_every_size(tmp_path, what):
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of its own, and a function that sets its size in kilobytes."""
     directory = tmp_path / "disk"
     directory.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("needs a root who may mount")
-    outcomes = Counter()
-    try:
-        for kilobytes in some(SIZES[what]):
-            subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", directory], check=True)
-            for path in directory.iterdir():
+
+    def resize(kilobytes):
+        subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", directory], check=True)
+        for path in directory.rglob("*"):
+            if path.is_file():
                 path.unlink()
-            said = failure(what, directory, 1)
-            if said is None:
-                said = failure(what, directory, 2)
-                is_whole = mark_of(what, directory) == (2 if said is None else 1)
-            else:
-                is_whole = not list(directory.iterdir())
-            assert said is None or "cannot write" in said
-            outcomes["silent" if not is_whole else "written" if said is None else "said"] += 1
-    finally:
-        subprocess.run(["umount", directory], check=True)
+
+    yield directory, resize
+    subprocess.run(["umount", directory], check=True)
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "vectors"])
+def test_a_disk_of_every_size(disk, what):
+    directory, resize = disk
+    outcomes = Counter()
+    for kilobytes in some(SIZES[what]):
+        resize(kilobytes)
+        said = failure(what, directory, 1)
+        if said is None:
+            said = failure(what, directory, 2)
+            is_whole = mark_of(what, directory) == (2 if said is None else 1)
+        else:
+            is_whole = not list(directory.iterdir())
+        assert said is None or "cannot write" in said
+        outcomes["silent" if not is_whole else "written" if said is None else "said"] += 1
     tell(f"full disks of many sizes, writing {what}", outcomes)
+
+
+FILLING = """
+import os, sys, tempfile
+from pathlib import Path
+from fastw2v import Progress
+from fastw2v.cli import main, progress
+
+ids, directory, kilobytes, epoch = [kind(sys.argv.pop(1)) for kind in (Path, Path, int, int)]
+tempfile.tempdir = os.environ["TMPDIR"]  # though it is full
+show = progress.Reporter.__call__
+
+def show_and_fill(self, event):
+    if isinstance(event, Progress) and event.epoch == epoch and not (directory / "ballast").exists():
+        ids.rmdir()  # the file in it has no name; nothing can be saved there
+        disk = os.statvfs(directory)
+        (directory / "ballast").write_bytes(bytes(max(0, disk.f_bavail * disk.f_bsize - 1024 * kilobytes)))
+    return show(self, event)
+
+progress.Reporter.__call__ = show_and_fill
+main()
+"""
+"""The command line in a process that fills a disk, but for some kilobytes, at the first progress of an epoch."""
+
+
+def is_as_said(done, directory, n_words):
+    """Whether the result and the checkpoint are where a run says they are. n_words: of the finished run."""
+    if done.returncode == 0:
+        return len(Vectors.load(directory / "o.txt")) == 96
+    last = done.stderr.splitlines()[-1]
+    elsewhere = re.search(r"the vectors went to (\S+) instead", last)
+    before = re.search(r"is from before, after ([\d,]+) of", last)
+    checkpoint = load(directory / "c")
+    reached = checkpoint.position.n_words if checkpoint else 0
+    if "has the finished run: --resume writes the vectors again" in last:
+        return reached == n_words and not elsewhere
+    if elsewhere and len(Vectors.load(elsewhere[1])) != 96:
+        return False
+    if not elsewhere and "could not be saved elsewhere either" not in last:
+        return False
+    if before:
+        return reached == int(before[1].replace(",", "")) < n_words
+    return checkpoint is None and "there is no checkpoint in" in last
+
+
+@pytest.mark.parametrize("rest", ["with room", "full too"])
+def test_a_run_whose_disk_becomes_full(disk, tmp_path, rest):
+    """Output and checkpoint are on one disk, the temporary and current directory on another one, or there too."""
+    directory, resize = disk
+    place = tmp_path if rest == "with room" else directory
+    (tmp_path / "t.txt").write_text(planted_text(n_sentences=30_000))
+    ids = tmp_path / "ids"
+    options = ["--dim", "30", "--min-count", "1", "--threads", "1", "--epochs", "2", "--temp-dir", ids]
+    options += ["-o", directory / "o.txt", "--checkpoint", directory / "c"]
+    outcomes, n_elsewhere = Counter(), 0
+    for kilobytes, epoch in some(itertools.product(range(0, 160, 16), (1, 2))):
+        resize(256)
+        ids.mkdir()
+        filling = [sys.executable, "-c", FILLING, ids, directory, str(kilobytes), str(epoch)]
+        environment = {**os.environ, "TMPDIR": str(place)}
+        command = [*filling, "train", tmp_path / "t.txt", *options]
+        done = subprocess.run(command, env=environment, cwd=place, capture_output=True, text=True, check=False)
+        kind = "said" if done.returncode == 1 else "written"
+        outcomes[kind if is_as_said(done, directory, 600_000) else "silent"] += 1
+        n_elsewhere += "went to" in done.stderr
+    tell(f"runs whose disk becomes full, the rest {rest}", outcomes, saved_elsewhere=n_elsewhere)

@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -118,9 +119,10 @@ def test_numbers_that_are_not_finite_are_never_written(tmp_path, matrices, check
     checkpointer = checkpointer_of(tell=recorder)
     checkpointer.save(Position(n_words=1))
     matrices.word_outputs[1, 1] = np.nan
-    checkpointer.save(Position(n_words=2))
-    [failed] = recorder.of(CheckpointFailed)
-    assert failed.message == "no checkpoint: the model holds NaN or infinite numbers: no checkpoint was written"
+    with pytest.warns(RuntimeWarning, match="no checkpoint after 2 words"):
+        checkpointer.save(Position(n_words=2))
+    reason = "the model holds NaN or infinite numbers: no checkpoint was written"
+    assert recorder.of(CheckpointFailed) == [CheckpointFailed(f"no checkpoint after 2 words: {reason}", 2)]
     assert modelfile.read(tmp_path / CHECKPOINT).training["position"]["n_words"] == 1
     assert not (tmp_path / PREVIOUS_CHECKPOINT).exists(), "what is not written replaces nothing"
 
@@ -149,7 +151,8 @@ def test_a_failed_checkpoint_does_not_stop_the_run(planted, tmp_path, monkeypatc
     monkeypatch.setattr(modelfile, "write", fail_at_times)
     recorder = Recorder()
     options = {**OPTIONS, "epochs": 60}  # long enough for several checkpoints, also on a busy machine
-    got = fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, callback=recorder, **options)
+    with pytest.warns(RuntimeWarning, match="no checkpoint after [0-9,]+ words: cannot write: No space left"):
+        got = fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, callback=recorder, **options)
     np.testing.assert_array_equal(got.vectors, fastw2v.train(planted, **options).vectors)
     kinds = [type(event) for event in recorder.of(CheckpointFailed, CheckpointSaved)]
     assert kinds[:3] == [CheckpointSaved, CheckpointFailed, CheckpointFailed]
@@ -197,10 +200,50 @@ def test_a_callbacks_own_error_is_not_a_failed_checkpoint(planted, tmp_path):
         fastw2v.train(planted, checkpoint=tmp_path / "c", callback=callback, **OPTIONS)
 
 
-def test_without_a_callback_a_failed_checkpoint_is_a_warning(planted, tmp_path, monkeypatch):
+@pytest.fixture
+def no_room(monkeypatch):
+    """No native file can be written."""
+
     def fail(path, content):
         raise RunError("cannot write: No space left on device")
 
     monkeypatch.setattr(modelfile, "write", fail)
-    with pytest.warns(RuntimeWarning, match="no checkpoint: cannot write: No space left"):
-        fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+
+
+@pytest.mark.parametrize("options", [{}, {"callback": Recorder()}], ids=["no callback", "a callback"])
+def test_a_failed_checkpoint_is_a_warning_whatever_the_callback_does(planted, tmp_path, no_room, options):
+    with pytest.warns(RuntimeWarning) as warned:
+        fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS, **options)
+    assert str(warned[-1].message) == "no checkpoint after 90,000 words: cannot write: No space left on device"
+
+
+def test_many_failures_are_many_events_but_few_warnings(checkpointer_of, no_room, monkeypatch):
+    """At most one a minute, and one at the end of the run."""
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    recorder = Recorder()
+    checkpointer = checkpointer_of(seconds=0, tell=recorder)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for n_words in range(100):
+            now += 1
+            checkpointer.offer(Position(n_words=n_words))
+            checkpointer._report(wait=True)
+        checkpointer.save(Position(n_words=1234))
+    assert len(recorder.of(CheckpointFailed)) == 101
+    failed = [str(warning.message).split(":")[0] for warning in warned]
+    assert failed == [f"no checkpoint after {n_words:,} words" for n_words in (0, 60, 1234)]
+
+
+def test_failures_at_the_ends_of_epochs_cost_little_too(checkpointer_of, no_room, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    checkpointer = checkpointer_of(seconds=1000)
+    checkpointer.offer(Position(), is_epochs_end=True)
+    now += 0.5
+    with pytest.warns(RuntimeWarning, match="no checkpoint"):
+        checkpointer._report(wait=True)
+    now += 49
+    assert not checkpointer.is_due(is_epochs_end=True), "a hundred times as long"
+    now += 1
+    assert checkpointer.is_due(is_epochs_end=True)

@@ -1,5 +1,6 @@
 """Runs that are interrupted and continue: to the last bit what would have been, on one thread."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from listeners import Recorder
 from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
-from fastw2v import EpochEnded, Progress, Vectors
+from fastw2v import EpochEnded, Progress, RunError, Vectors
+from fastw2v.events import Evaluating
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import resources
 
@@ -53,6 +55,27 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(
     np.testing.assert_equal(story(parts), story([whole]))
     losses = [event.loss for recorder in parts for event in recorder.of(EpochEnded)]
     assert losses == pytest.approx([event.loss for event in whole.of(EpochEnded)])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_a_stop_while_held_out_text_is_asked_loses_no_loss(planted, tmp_path, n):
+    """n: the run is stopped before the first epoch, or after the first, the second, the last."""
+    (tmp_path / "held.txt").write_text(planted_text(seed=1, n_sentences=100))  # one slice
+    whole, parts = Recorder(), Recorder()
+
+    def callback(event):
+        parts(event)
+        return isinstance(event, Evaluating) and len(parts.of(Evaluating)) == n
+
+    expected = fastw2v.train(planted, held_out=tmp_path / "held.txt", callback=whole, **OPTIONS)
+    go_on(planted, tmp_path / "c", callback, held_out=tmp_path / "held.txt")
+    got = go_on(planted, tmp_path / "c", parts, held_out=tmp_path / "held.txt")
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+    story = [
+        [(event.epoch, event.n_words, event.loss, event.held_out_loss) for event in recorder.of(EpochEnded)]
+        for recorder in (parts, whole)
+    ]
+    np.testing.assert_allclose(*story, rtol=1e-12)
 
 
 def test_several_threads_count_every_word_once(planted, tmp_path, slices_of_a_span):
@@ -121,7 +144,7 @@ def text_and_whole(tmp_path_factory):
     return text, whole
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
     text, whole = text_and_whole
     out, log = tmp_path / "o.txt", tmp_path / "log"
@@ -160,9 +183,26 @@ def test_a_failed_last_save_leaves_the_checkpoint(planted, tmp_path, run):
     assert code == 1
     assert "No space left on device" in err
     assert "It takes about 0.0 MB" in err
-    assert "has the run, --resume writes it again" in err
+    assert f"{tmp_path}/c/{CHECKPOINT} has the finished run: --resume writes the vectors again" in err
     assert run(*command, "-o", tmp_path / "o.txt", "--resume")[0] == 0
     assert len(Vectors.load(tmp_path / "o.txt")) == 96
+
+
+@pytest.mark.parametrize("options", [[], ["--quiet"]])
+def test_failed_checkpoints_are_told(planted, tmp_path, run, monkeypatch, options):
+    def fail(path, content):
+        raise RunError("cannot write: No space left on device")
+
+    monkeypatch.setattr("fastw2v.modelfile.write", fail)
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    places = "--checkpoint", tmp_path / "c", "-o", tmp_path / "o.txt", "--log-json", tmp_path / "log"
+    code, _, err = run("train", planted, *places, "--epochs", 12, "--dim", 12, "--min-count", 1, *options)
+    assert code == 0
+    failed = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if "checkpoint_failed" in line]
+    message = "no checkpoint after 360,000 words: cannot write: No space left on device"
+    assert failed[-1] == {"checkpoint_failed": 360_000, "message": message}
+    assert f"warning: {message}" in err.splitlines()
+    assert f"warning: failed checkpoints: {len(failed)}" == err.splitlines()[-1]
 
 
 def test_the_same_command_resumes_what_it_has_written(planted, tmp_path, run):

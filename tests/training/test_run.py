@@ -139,7 +139,7 @@ def test_a_resumed_run_goes_on_from_its_position(new_run):
     total = [0.0] * STATISTICS
     total[N_SAMPLES], total[SIZE], total[LOSS] = 1, 2, 8
     position = Position(epoch=1, n_spans=1, n_words=30, n_predictions=5, seconds=3.0, epoch_total=total)
-    run = new_run(recorder, held_out=TEXT, position=position, is_resumed=True)
+    run = new_run(recorder, held_out=TEXT, position=position)
     run.train(FakeLoop(run))
     assert told(recorder) == [40, "epoch 2"]
     assert recorder.of(EpochEnded)[0].loss == (8 + 4) / (2 + 2)
@@ -149,7 +149,7 @@ def test_resuming_a_run_that_is_over(new_run):
     recorder = Recorder()
     checkpointer = FakeCheckpointer()
     position = Position(epoch=2, n_words=40, n_predictions=5)
-    run = new_run(recorder, position=position, is_resumed=True, checkpointer=checkpointer)
+    run = new_run(recorder, position=position, checkpointer=checkpointer)
     loop = FakeLoop(run)
     run.train(loop)
     assert (recorder.events, loop.calls, checkpointer.saved) == ([], [], [(2, 0)])
@@ -188,7 +188,7 @@ def test_rows_that_are_lost_for_a_checkpoint_at_the_end_of_an_epoch(new_run):
     run = new_run(recorder, checkpointer=checkpointer)
     run.train(ForgetfulLoop(run, 1, HALF))
     assert told(recorder) == [10, 20, 20, "epoch 1", 30, 40, "epoch 2"]
-    assert checkpointer.offered == [(0, 1, True), (1, 0, True)], "what was fetched is what is offered"
+    assert checkpointer.offered == [(0, 1, True), (0, 2, True)], "what was fetched is what is offered"
     assert checkpointer.saved == [(2, 0)]
 
 
@@ -233,6 +233,44 @@ def test_a_run_that_is_stopped_while_held_out_text_is_asked(new_run):
     assert (loop.calls, checkpointer.saved) == (["fetch what is left"], [(0, 0)])
 
 
+def stop_at_evaluation(number, recorder):
+    """A callback that ends the run at an `Evaluating`; number: that after epoch `number`."""
+
+    def callback(event):
+        recorder(event)
+        return isinstance(event, Evaluating) and len(recorder.of(Evaluating)) == number + 1
+
+    return callback
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_a_stop_while_held_out_text_is_asked_loses_no_epochs_end(new_run, epoch):
+    """The position stays at the end of the epoch, so the resumed run tells its losses; the last epoch's too."""
+    recorder, checkpointer = Recorder(), FakeCheckpointer()
+    run = new_run(stop_at_evaluation(epoch, recorder), held_out=TEXT, checkpointer=checkpointer)
+    run.train(FakeLoop(run))
+    whole = ["epoch 0", 10, 20, "epoch 1", 30, 40, "epoch 2"]
+    assert told(recorder) == whole[: 3 * epoch]
+    assert checkpointer.saved == [(0, 0) if epoch == 0 else (epoch - 1, N_SLICES)]
+    resumed = new_run(recorder, held_out=TEXT, checkpointer=checkpointer, position=run.position)
+    resumed.train(FakeLoop(resumed))
+    assert told(recorder) == whole
+    assert [ended.loss for ended in recorder.of(EpochEnded)[1:]] == [1.5, 1.5]
+    assert {ended.held_out_loss for ended in recorder.of(EpochEnded)} == {3.0}
+    assert checkpointer.saved[-1] == (2, 0)
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_an_epochs_end_is_told_at_once_where_nothing_can_be_resumed(new_run, epoch):
+    recorder = Recorder()
+    run = new_run(stop_at_evaluation(epoch, recorder), held_out=TEXT)
+    run.train(FakeLoop(run))
+    assert told(recorder) == ["epoch 0", 10, 20, "epoch 1", 30, 40, "epoch 2"][: 3 * epoch + (epoch > 0)]
+    if epoch:
+        assert recorder.of(EpochEnded)[-1].loss == 1.5
+        assert math.isnan(recorder.of(EpochEnded)[-1].held_out_loss)
+
+
 @pytest.mark.parametrize("event", [Evaluating(0.5), Waiting(), None], ids=str)
 def test_what_the_callback_may_stop_at(new_run, event):
     run = new_run(lambda event: True)
@@ -257,7 +295,7 @@ def test_checkpoints_are_offered_where_they_are_due(new_run):
     loop = FakeLoop(run)
     run.train(loop)
     in_epoch = [[(epoch, 1, False), (epoch, 2, False)] for epoch in range(3)]
-    assert checkpointer.offered == [*in_epoch[0], (1, 0, True), *in_epoch[1], (2, 0, True), *in_epoch[2]]
+    assert checkpointer.offered == [*in_epoch[0], (0, 2, True), *in_epoch[1], (1, 2, True), *in_epoch[2]]
     assert loop.calls.count("fetch") == len(checkpointer.offered) + 1
     assert checkpointer.saved == [(3, 0)]
 
