@@ -21,7 +21,7 @@ from .backend import Backend, phase, text_options
 from .checkpoint import Checkpoint
 from .checkpointer import Checkpointer
 from .matrices import matrix_bytes, new_matrices, row_layout
-from .model import TrainedModel, check_model_output
+from .model import TrainedModel, check_model_output, last_vectors
 from .objective import windows_of
 from .request import Request
 from .resources import check_disk, check_memory, estimate_memory
@@ -197,6 +197,6 @@ def finish(checked: CheckedRequest, run: TrainingRun) -> TrainedModel:
         try:
             model.save(checked.request.save_model)
         except RunError as error:
-            error.vectors = model.vectors(may_overwrite=True)
+            error.vectors = last_vectors(model)
             raise
     return model
