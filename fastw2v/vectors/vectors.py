@@ -287,7 +287,7 @@ class Vectors:
 
     def _vector_of(self, key: KeyOrVector, norm: bool) -> NDArray[np.float32]:
         """The vector of a word, at length 1 with `norm`; an array is checked and stays as it is."""
-        return self._checked(key) if isinstance(key, np.ndarray) else self.get_vector(key, norm)
+        return self._checked(key if isinstance(key, np.ndarray) else self.get_vector(key, norm))
 
     def _checked(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         if vector.shape != (self.vector_size,):
