@@ -89,7 +89,7 @@ def sections(data):
         newlines = np.flatnonzero(np.frombuffer(parts["words"], np.uint8) == ord("\n"))
         parts["word_ends"] = (np.append(newlines[: n - 1], newlines[-1:]) + 1).astype("<i8").tobytes()
     if not lies & 2:
-        with contextlib.suppress(InputError):
+        with contextlib.suppress(InputError), np.errstate(invalid="ignore"):  # a NaN may be a signalling one
             vectors = np.frombuffer(parts["vectors"], "<f4").reshape(n, dim)
             parts["norms"] = norms_of(vectors).astype("<f4").tobytes()
     (ROOM / "v").write_bytes(native_files.file_of(n, dim, parts))
