@@ -12,7 +12,7 @@ from .events import Callback, ignore
 from .files import PathLike
 from .training import train as training
 from .training.backend import Backend, LocalBackend
-from .training.model import TrainedModel
+from .training.model import TrainedModel, last_vectors
 from .training.request import Request, Source
 from .vectors.vectors import Vectors
 
@@ -68,7 +68,7 @@ def train(
     """
     arguments = dict(locals())  # each by its name
     del arguments["options"]
-    return train_model(**arguments, **options).vectors(may_overwrite=True)
+    return last_vectors(train_model(**arguments, **options))
 
 
 def train_model(corpus: Texts | None = None, **arguments: Any) -> TrainedModel:

@@ -9,6 +9,11 @@ and the sections: vectors (n x dim float32), norms (n float32), words (UTF-8, wi
 word_ends (n int64: the end of each word's line) and, where they are known, counts (n int64) and the model's
 output_vectors (n x dim float32). All numbers are little-endian. Offsets are multiples of 64 bytes, counted from the
 first such multiple after the header.
+
+A file is read in two ways. `read(path)` maps it without a look at its vectors: it checks the checksum of the header,
+that the sections are whole and fit each other, and that the norms are finite numbers above 0. Of a file of more than
+`CHECKED_WHOLE` bytes it finds neither flipped bits in a section, nor NaN, repeated words, counts below 0, or norms that
+are not those of the vectors. `read(path, verify=True)` reads all of the file and finds them.
 """
 
 import json
@@ -23,12 +28,16 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .files import PathLike, check_unicode, replacing
-from .matrix import norms_of
+from .matrix import is_finite, norms_of
 
 CHECKPOINT, PREVIOUS_CHECKPOINT = "checkpoint.fw2v", "previous.fw2v"
 """The names that the latest checkpoint and the one before it have in their directory."""
 
 MAGIC, VERSION = b"FASTW2V\0", 1
+
+CHECKED_WHOLE = 1 << 23
+"""Files of up to so many bytes are always verified. It takes 10 ms; loading NumPy takes ten times as long."""
+
 _ALIGNMENT = 64
 _PREFIX = struct.Struct("<8sQI")
 """What precedes the header: `MAGIC`, the header's length and its checksum."""
@@ -71,7 +80,7 @@ class MappedWords(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         lines = self._decode(0, self._ends[-1]).split("\n") if self else []
-        if len(lines) == len(self):
+        if len(lines) == len(self) and _end_lines(np.asarray(self._text), np.asarray(self._ends)):
             return iter(lines)
         ends = self._ends.tolist()  # a word holds a newline
         return map(self._decode, [0, *ends[:-1]], ends)
@@ -80,8 +89,16 @@ class MappedWords(Sequence[str]):
         return str(self._text[start : end - 1], "utf-8", "backslashreplace")
 
 
+def _end_lines(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> bool:
+    """Return whether there is a newline before each of the `ends`, as there is in each file that was written here."""
+    return bool((text[ends - 1] == ord("\n")).all())
+
+
 def write(path: PathLike, content: ModelFile) -> None:
-    """Write a native file. Raises InputError for NaN and for words that are no Unicode, RunError for a full disk."""
+    """Write a native file. Raises InputError for NaN and for words that are no Unicode, RunError for a full disk.
+
+    The caller sees to it that no number is infinite and that no word occurs twice: `verify` refuses such a file.
+    """
     vectors = np.ascontiguousarray(content.vectors, "<f4")
     check_unicode(content.words)
     lines = [word.encode() + b"\n" for word in content.words]
@@ -113,24 +130,23 @@ def _aligned(n_bytes: int) -> int:
 def read(path: PathLike, limit: int | None = None, verify: bool = False) -> ModelFile:
     """Map a native file into memory; at most `limit` words.
 
-    verify: read all of it, compare checksums and lengths, and refuse repeated words. Raises InputError for damage,
+    verify: read all of it, compare checksums and norms, and refuse numbers that are not finite, repeated words and
+    counts below 0. Otherwise only a file of up to `CHECKED_WHOLE` bytes is checked so. Raises InputError for damage,
     another format or a later version.
     """
     name = os.fspath(path)
     data = _mapped(name)
+    verify = verify or len(data) <= CHECKED_WHOLE
     try:
         header, start = _header_of(name, data)
         sections = _sections_of(name, data, start, header["sections"], verify)
         content = _content_of(name, header, sections)
+        if verify:
+            _verify(name, content, sections)
     except InputError:
         raise
     except Exception as error:  # the header may be any JSON, or none
         raise InputError(f"{name} is damaged: its header and its sections do not fit ({error})") from error
-    if verify:
-        if n_repeated := len(content.words) - len(set(content.words)):
-            raise InputError(f"{name} holds {n_repeated} words more than once")
-        if not np.allclose(np.asarray(content.norms), norms_of(content.vectors), rtol=1e-4):
-            raise InputError(f"{name} is damaged: the lengths it holds are not those of its vectors")
     if limit is None:
         return content
     first: dict[str, Any] = {"words": MappedWords(sections["words"], sections["word_ends"][:limit])}
@@ -193,6 +209,21 @@ def _content_of(name: str, header: dict[str, Any], sections: dict[str, NDArray[A
     output_vectors = sections["output_vectors"].reshape(n, dim) if "output_vectors" in sections else None
     if n < 1 or dim < 1 or ends[0] < 1 or ends[-1] != len(text) or (np.diff(ends) < 1).any():
         raise InputError(f"{name} is damaged: its words do not fit their text")
-    if not (norms > 0).all():
-        raise InputError(f"{name} is damaged: the lengths of its vectors are not numbers above 0")
+    if not (norms.min() > 0 and norms.max() < np.inf):  # False for NaN
+        raise InputError(f"{name} is damaged: the lengths of its vectors are not finite numbers above 0")
     return ModelFile(MappedWords(text, ends), vectors, counts, norms, output_vectors, header.get("training"))
+
+
+def _verify(name: str, content: ModelFile, sections: dict[str, NDArray[Any]]) -> None:
+    """Raise InputError where the content of a file whose checksums are right contradicts itself, or is not finite."""
+    if not _end_lines(sections["words"], sections["word_ends"]):
+        raise InputError(f"{name} is damaged: its words do not fit their text")
+    if n_repeated := len(content.words) - len(set(content.words)):
+        raise InputError(f"{name} holds {n_repeated} words more than once")
+    if not all(is_finite(matrix) for matrix in (content.vectors, content.output_vectors) if matrix is not None):
+        raise InputError(f"{name} holds NaN or infinite numbers")
+    norms, tiny = np.asarray(content.norms), np.finfo(np.float32).tiny
+    if not np.allclose(norms, norms_of(content.vectors), rtol=1e-4, atol=tiny):
+        raise InputError(f"{name} is damaged: the lengths it holds are not those of its vectors")
+    if content.counts is not None and content.counts.min() < 0:
+        raise InputError(f"{name} is damaged: it holds counts below 0")

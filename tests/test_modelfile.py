@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from native_files import native_file
 from vector_samples import some_vectors
 
 from fastw2v import InputError, Vectors, modelfile
@@ -69,27 +70,78 @@ def test_any_header_of_the_native_format_is_refused(tmp_path, header):
         Vectors.load(tmp_path / "v.fw2v")
 
 
-@pytest.fixture(params=["norms", "NaN", "words"])
-def lie(request, tmp_path, monkeypatch):
-    """(a file with valid checksums and a section that is not true, what is said of it)"""
-    words, norms, message = {
-        "norms": (["a", "b"], [1, 5], "the lengths it holds are not those of"),
-        "NaN": (["a", "b"], [1, np.nan], "lengths of its vectors are not numbers"),
-        "words": (["a", "a"], [1, 1], "1 words more than once"),
-    }[request.param]
-    with monkeypatch.context() as patched:
-        patched.setattr(modelfile, "norms_of", lambda vectors: np.array(norms, np.float32))
-        modelfile.write(tmp_path / "v.fw2v", ModelFile(words, np.eye(2, dtype=np.float32)))
+EYE = np.eye(2, dtype=np.float32)
+NAN, INF = EYE * [[1], [np.nan]], EYE / [[1, 1], [1, 0.5]]
+INF[1, 1] = np.inf
+LIES = {
+    "norms": (native_file("ab", EYE, norms=[1, 5]), "the lengths it holds are not those of"),
+    "norms of tiny vectors": (native_file("ab", EYE * 1e-12, norms=[1e-12, 1e-9]), "the lengths it holds are not"),
+    "vectors of NaN": (native_file("ab", NAN, norms=[1, 1]), "holds NaN or infinite numbers"),
+    "infinite vectors": (native_file("ab", INF, norms=[1, 3.4028235e38]), "holds NaN or infinite numbers"),
+    "output vectors": (native_file("ab", EYE, output_vectors=NAN), "holds NaN or infinite numbers"),
+    "words twice": (native_file("aa", EYE), "1 words more than once"),
+    "ends of words": (native_file(["a", "bc"], EYE, word_ends=[1, 5]), "its words do not fit their text"),
+    "counts": (native_file("ab", EYE, counts=[1, -1]), "it holds counts below 0"),
+}
+"""name: (a file with valid checksums and a section that is not true, what is said of it)"""
+
+
+@pytest.fixture(params=LIES)
+def lie(request, tmp_path):
+    """(a file of `LIES`, what is said of it)"""
+    data, message = LIES[request.param]
+    (tmp_path / "v.fw2v").write_bytes(data)
     return tmp_path / "v.fw2v", message
 
 
-def test_verifying_believes_nothing(lie):
+@pytest.fixture
+def large_files(monkeypatch):
+    """Each file counts as one that is too large to be verified when it is opened."""
+    monkeypatch.setattr(modelfile, "CHECKED_WHOLE", 0)
+
+
+def test_verifying_believes_nothing(lie, large_files):
     path, message = lie
     with pytest.raises(InputError, match=message):
         modelfile.read(path, verify=True)
+    modelfile.read(path)  # which does not look
 
 
-def test_info_believes_nothing(lie, run):
+def test_small_files_are_always_verified(lie):
+    path, message = lie
+    for read in (modelfile.read, Vectors.load, lambda path: Vectors.load(path, limit=1)):
+        with pytest.raises(InputError, match=message):
+            read(path)
+
+
+@pytest.mark.parametrize("norm", [np.nan, np.inf, 0, -1])
+def test_norms_that_no_vector_has_are_always_refused(tmp_path, large_files, norm):
+    (tmp_path / "v.fw2v").write_bytes(native_file("ab", EYE, norms=[1, norm]))
+    with pytest.raises(InputError, match="lengths of its vectors are not finite numbers above 0"):
+        modelfile.read(tmp_path / "v.fw2v")
+
+
+def test_a_flipped_bit_in_any_section(tmp_path, large_files):
+    modelfile.write(tmp_path / "m.fw2v", some_model())
+    whole = (tmp_path / "m.fw2v").read_bytes()
+    header, start = modelfile._header_of("", np.frombuffer(whole, np.uint8))
+    for section, (offset, _, _) in header["sections"].items():
+        data = bytearray(whole)
+        data[start + offset] ^= 1
+        (tmp_path / "m.fw2v").write_bytes(data)
+        modelfile.read(tmp_path / "m.fw2v")
+        with pytest.raises(InputError, match=f"the checksum of its {section} does not match"):
+            modelfile.read(tmp_path / "m.fw2v", verify=True)
+
+
+def test_words_are_the_same_by_place_and_in_turn(tmp_path, large_files):
+    text = np.frombuffer(b"ab\ncd\n", np.uint8)
+    for ends in ([3, 6], [2, 6], [1, 6], [4, 6]):
+        words = modelfile.MappedWords(text, np.array(ends, np.int64))
+        assert list(words) == [words[0], words[1]]
+
+
+def test_info_believes_nothing(lie, large_files, run):
     path, message = lie
     code, _, err = run("info", path)
     assert code == 2
@@ -174,11 +226,8 @@ def test_a_file_that_is_not_there(tmp_path):
         modelfile.read(tmp_path / "missing")
 
 
-def test_a_header_that_lies_about_the_words(tmp_path):
-    modelfile.write(tmp_path / "m.fw2v", some_model())
-    data = bytearray((tmp_path / "m.fw2v").read_bytes())
-    ends = data.rindex(np.array([2, 12, 21, 24], "<i8").tobytes())
-    data[ends : ends + 32] = np.array([2, 12, 12, 24], "<i8").tobytes()
-    (tmp_path / "m.fw2v").write_bytes(data)
-    with pytest.raises(InputError, match="its words do not fit their text"):
-        modelfile.read(tmp_path / "m.fw2v")
+def test_ends_that_do_not_ascend_or_leave_the_text(tmp_path, large_files):
+    for ends in ([1, 1], [2, 3], [0, 4], [-1, 4], [5, 4]):
+        (tmp_path / "m.fw2v").write_bytes(native_file("ab", EYE, word_ends=ends))
+        with pytest.raises(InputError, match="its words do not fit their text"):
+            modelfile.read(tmp_path / "m.fw2v")

@@ -3,6 +3,8 @@
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -36,12 +38,23 @@ def main() -> NoReturn:
 
 
 class _Commands(click.Group):
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:  # which prints --help and --version
+        with _reader_may_leave():
+            return super().make_context(*arguments, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _reader_may_leave():
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader has what it wanted; Click would exit with 1
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            return None
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End the command where the reader of stdout has what it wanted. Click would exit with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise click.exceptions.Exit(0) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

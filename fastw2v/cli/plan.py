@@ -6,6 +6,7 @@ import click
 from click import FloatRange, IntRange
 
 from .options import option
+from .results import check_stdout, show
 
 POSITIVE = FloatRange(0, min_open=True)
 
@@ -25,13 +26,14 @@ def plan(nodes: int, gigabits: float, **sizes: Any) -> None:
     \b
     fastw2v plan --nodes 8 --words 10000000000 --vocab 1000000 --dim 300 --gigabits 25
     """
+    check_stdout()
     from ..cluster.plan import PlannedRun, plan_run
 
     run = PlannedRun(bandwidth=gigabits * 1e9 / 8, **sizes)
-    click.echo("nodes  M words/s    hours  waiting  exchange    round  sent in it  memory    ids")
+    show("nodes  M words/s    hours  waiting  exchange    round  sent in it  memory    ids")
     for n_nodes in sorted({1, *(2**i for i in range(14) if 2**i < nodes), nodes}):
         planned = plan_run(run, n_nodes)
-        click.echo(
+        show(
             f"{n_nodes:5}  {planned.words_per_second / 1e6:9,.1f}  {planned.seconds / 3600:7,.2f}  "
             f"{planned.waiting:7.0%}  {planned.exchange:6.2f} s  {planned.round:6.1f} s  "
             f"{planned.bytes_of_round / 1e9:7.2f} GB  {planned.memory / 1e9:3.0f} GB  {planned.corpus / 1e9:3.0f} GB"

@@ -15,9 +15,10 @@ from click import Choice, IntRange
 
 from ..errors import InputError, UnknownWord
 from ..files import check_output, check_outputs
-from ..vectors.names import format_of, outputs_of
+from ..vectors.names import check_input, format_of, outputs_of
 from ..vectors.pictures import MAP_METHODS, check_picture
 from .options import FORMAT, Command, flag, option
+from .results import check_stdout, show
 from .stopping import say, signals
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ def _vectors_argument(command: Command) -> Command:
     return click.argument("vecs", metavar="VECS")(of_vecs(command))
 
 
-def _load(vecs: str, kind: str | None, limit: int | None = None) -> Vectors:
+def _load(vecs: str, kind: str | None, limit: int | None = None, verify: bool = False) -> Vectors:
     """The vectors of a command, read. From then on a signal ends it in good order."""
+    check_input(vecs, kind or format_of(vecs))  # before NumPy is loaded
     from ..vectors.vectors import Vectors
 
-    vectors = Vectors.load(vecs, kind, limit)
+    vectors = Vectors.load(vecs, kind, limit, verify=verify)
     signals.end_in_good_order()
     return vectors
 
@@ -56,6 +58,7 @@ def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int) -> N
     \b
     fastw2v similar vecs.txt king -n 5
     """
+    check_stdout()
     if not words and vecs == "-":
         raise InputError("stdin cannot hold both the vectors and the words: name the words, or a file of vectors")
     vectors = _load(vecs, kind)
@@ -83,8 +86,7 @@ def _read_line() -> str:
 
 def _print_neighbours(neighbours: Iterable[tuple[str, float]]) -> None:
     for word, cosine in neighbours:
-        click.echo(f"{word}\t{cosine:.4f}")
-    sys.stdout.flush()
+        show(f"{word}\t{cosine:.4f}")
 
 
 @click.command()
@@ -99,6 +101,7 @@ def analogy(vecs: str, kind: str | None, a: str, b: str, c: str, topn: int) -> N
     \b
     fastw2v analogy vecs.txt man king woman
     """
+    check_stdout()
     _print_neighbours(_load(vecs, kind).most_similar([b, c], [a], topn=topn))
 
 
@@ -121,14 +124,15 @@ def evaluate(
     """
     if not pairs and not analogies:
         raise InputError("name something to judge by: --pairs FILE, --analogies FILE or both")
-    vectors = _load(vecs, kind)
+    check_stdout()
+    vectors = _load(vecs, kind, verify=True)
     options["case_insensitive"] = not options.pop("case_sensitive")
     correlations = [_correlations(path, *vectors.evaluate_word_pairs(path, **options)) for path in pairs]
     report = {"words": len(vectors), "dim": vectors.vector_size, "pairs": correlations, "analogies": None}
     if analogies:
         _, sections = vectors.evaluate_word_analogies(analogies, **options)
         report["analogies"] = {"file": analogies, "sections": _scores(sections)}
-    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(_table(report)))
+    show(json.dumps(report, indent=1) if as_json else "\n".join(_table(report)))
 
 
 def _correlations(path: str, pearson: Any, spearman: Any, unknown_percent: float) -> dict[str, Any]:
@@ -191,13 +195,14 @@ def convert(
     fastw2v convert glove.6B.100d.txt glove.fw2v
     fastw2v convert vecs.txt projector/vectors.tsv --limit 10000
     """
-    from .. import modelfile
-
     signals.consequence = ": the vectors were not written"
     target_kind = target_kind or format_of(target)
     check_outputs(outputs_of(target, target_kind), [source], overwrite)
     source_kind = source_kind or format_of(source)
-    _load(source, source_kind, limit).save(target, target_kind)
+    _load(source, source_kind, limit, verify=True).save(target, target_kind)
+
+    from .. import modelfile
+
     if source_kind == "native" and modelfile.holds_model(source):
         say(f"{source} is a model: its output vectors, which --continue-from needs, are not in {target}")
 
@@ -222,12 +227,14 @@ def plot(
     fastw2v plot vecs.txt -o map.html -n 2000 --method tsne
     fastw2v plot vecs.txt red green blue one two three -o map.png
     """
-    from ..vectors.wordmap import make_map, save_map
-
     signals.consequence = ": the map was not written"
     check_output(output, [vecs], overwrite)
     check_picture(output, "map")
-    word_map = make_map(_load(vecs, kind), words, method=method, **options)
+    vectors = _load(vecs, kind)
+
+    from ..vectors.wordmap import make_map, save_map
+
+    word_map = make_map(vectors, words, method=method, **options)
     save_map(output, word_map, f"{os.path.basename(vecs)}: {method}")
 
 
@@ -242,26 +249,30 @@ def info(file: str, kind: str | None, n_words: int) -> None:
     fastw2v info vecs.txt
     fastw2v info checkpoints/
     """
+    check_stdout()
+    if os.path.isdir(file):
+        from ..modelfile import CHECKPOINT
+
+        file = os.path.join(file, CHECKPOINT)
+    kind = kind or format_of(file)
+    vectors = _load(file, kind, verify=True)
+
     import numpy as np
 
     from .. import modelfile
 
-    if os.path.isdir(file):
-        file = os.path.join(file, modelfile.CHECKPOINT)
-    kind = kind or format_of(file)
-    training = modelfile.read(file, verify=True).training if kind == "native" else None
-    vectors = _load(file, kind)
+    training = modelfile.read(file).training if kind == "native" else None
     norms = np.where(vectors.vectors.any(axis=1), vectors.norms, 0)
     size = f", {os.path.getsize(file):,} bytes" if os.path.isfile(file) else ""
-    click.echo(f"{file}: {kind}, {len(vectors):,} words x {vectors.vector_size}{size}")
-    click.echo(f"lengths of the vectors: {norms.min():.4g} to {norms.max():.4g}, mean {norms.mean():.4g}")
+    show(f"{file}: {kind}, {len(vectors):,} words x {vectors.vector_size}{size}")
+    show(f"lengths of the vectors: {norms.min():.4g} to {norms.max():.4g}, mean {norms.mean():.4g}")
     counts = vectors.counts
     if counts is not None:
-        click.echo(f"counts: {int(counts.sum()):,} in all, {counts.min():,} to {counts.max():,}")
+        show(f"counts: {int(counts.sum()):,} in all, {counts.min():,} to {counts.max():,}")
     if isinstance(training, dict):
-        click.echo(_describe_training(training))
+        show(_describe_training(training))
     if n_words:
-        click.echo(f"first words: {' '.join(vectors.index_to_key[:n_words])}")
+        show(f"first words: {' '.join(vectors.index_to_key[:n_words])}")
 
 
 def _describe_training(training: dict[str, Any]) -> str:

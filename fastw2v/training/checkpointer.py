@@ -29,6 +29,10 @@ MOST_OF_THE_TIME = 0.01
 SECONDS_BETWEEN_WARNINGS = 60.0
 """The least time between two warnings of failed checkpoints, but for the last one of a run."""
 
+SPARE_LINK = f".{CHECKPOINT}.previous.tmp"
+"""A second name of the latest checkpoint, for a moment. After a kill it is removed as a half-written file would be, by
+whoever locks the checkpoint next, which looks for names of this form."""
+
 
 class Checkpointer:
     """Writes checkpoints to a directory, at most one at a time, in a thread of its own.
@@ -114,11 +118,13 @@ class Checkpointer:
 
     def _keep_previous(self, path: Path) -> None:
         """Give the latest checkpoint a second name; it also keeps its own until the new checkpoint takes that."""
-        spare = self._directory / f".{PREVIOUS_CHECKPOINT}.link"
+        spare = self._directory / SPARE_LINK
         with contextlib.suppress(OSError):
             spare.unlink(missing_ok=True)
             os.link(path, spare)
             os.replace(spare, self._directory / PREVIOUS_CHECKPOINT)
+        with contextlib.suppress(OSError):
+            spare.unlink(missing_ok=True)  # it stays where both were names of one file already, as after a failed write
 
     def _report(self, wait: bool) -> None:
         """Tell whether the checkpoint was written or failed; nothing while it is being written, unless `wait`."""

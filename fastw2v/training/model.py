@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .. import modelfile
 from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
-from ..errors import InputError
+from ..errors import InputError, RunError
 from ..files import PathLike, check_output
+from ..matrix import is_finite
 from ..modelfile import ModelFile
 from ..vectors.names import format_of
 from ..vectors.vectors import Vectors
@@ -32,26 +33,25 @@ class TrainedModel:
     input_vectors: NDArray[np.float32]
     output_vectors: NDArray[np.float32]
 
-    def vectors(self, which: str | None = None, *, may_overwrite: bool = False) -> Vectors:
-        """The words with their vectors, which are not copied.
+    def vectors(self, which: str | None = None) -> Vectors:
+        """The words with their vectors. Neither of the two matrices is copied or changed.
 
-        which: `input`, `output`, or `average` for the mean of both; by default the option `vectors`. may_overwrite: the
-        average may take the place of the output vectors, for a model that is not needed any more. Raises InputError.
+        which: `input`, `output`, or `average` for the mean of both; by default the option `vectors`. Raises InputError.
         """
         which = replace(self.config, vectors=which).vectors if which else self.config.vectors
         matrix = self.input_vectors if which == "input" else self.output_vectors
         if which == "average":
-            may_overwrite &= matrix.flags.writeable  # not those of a file, which are mapped
-            matrix = np.add(self.input_vectors, matrix, out=matrix if may_overwrite else None)
-            matrix *= np.float32(0.5)
+            matrix = _average(self, np.empty_like(matrix))
         return Vectors(self.vocabulary.words, matrix, self.vocabulary.counts)
 
     def save(self, path: PathLike) -> None:
         """Write all of the model to a file of suffix .fw2v, which is a file of vectors too.
 
-        Raises InputError for another suffix or loss hs, RunError where the file cannot be written.
+        Raises InputError for another suffix or loss hs, RunError for NaN and where the file cannot be written.
         """
         _check_name(path, self.config)
+        if not (is_finite(self.input_vectors) and is_finite(self.output_vectors)):
+            raise RunError(f"the model holds NaN or infinite numbers: {os.fspath(path)} was not written")
         about = {**training_kind(self.config), "config": asdict(self.config)}
         words, counts = self.vocabulary.words, self.vocabulary.counts
         content = ModelFile(words, self.input_vectors, counts, output_vectors=self.output_vectors, training=about)
@@ -59,13 +59,31 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
-        """Read what `save` wrote, or a checkpoint. The matrices are mapped, not read. Raises InputError."""
+        """Read what `save` wrote, or a checkpoint. The matrices are checked, then mapped. Raises InputError."""
         content = modelfile.read(path, verify=True)
         if content.output_vectors is None or content.counts is None:
             advice = "continue_from needs what save_model wrote; or start from the vectors with init_vectors"
             raise InputError(f"{os.fspath(path)} holds vectors only: {advice}")
         vocabulary = Vocabulary(list(content.words), content.counts)
         return cls(_config_of(path, content), vocabulary, content.vectors, content.output_vectors)
+
+
+def last_vectors(model: TrainedModel) -> Vectors:
+    """The vectors that the model's options name, of a model that must not be used any more.
+
+    An average takes the place of the output vectors: that of a large model needs no new memory.
+    """
+    if model.config.vectors != "average":
+        return model.vectors()
+    average = _average(model, model.output_vectors)
+    return Vectors(model.vocabulary.words, average, model.vocabulary.counts)
+
+
+def _average(model: TrainedModel, place: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Write the mean of both matrices to `place`, which may be one of them, and return it."""
+    np.add(model.input_vectors, model.output_vectors, out=place)
+    place *= np.float32(0.5)
+    return place
 
 
 def _config_of(path: PathLike, content: ModelFile) -> TrainConfig:

@@ -95,7 +95,7 @@ class Start:
 
 def _loaded(vectors: Vectors | PathLike) -> Vectors:
     if isinstance(vectors, str | os.PathLike):
-        return Vectors.load(vectors)
+        return Vectors.load(vectors, verify=True)  # all of it is read anyway
     if not isinstance(vectors, Vectors):
         advice = "it must be Vectors or a file's name; gensim's become Vectors(kv.index_to_key, kv.vectors)"
         raise InputError(f"init_vectors is a {type(vectors).__name__}: {advice}")

@@ -24,7 +24,7 @@ from ..files import PathLike, check_unicode, check_words, replacing
 from ..matrix import is_finite
 from ..modelfile import ModelFile
 from . import npz
-from .names import outputs_of
+from .names import check_input, outputs_of
 
 _BLOCK_NUMBERS = 1 << 18
 """How many numbers are written at a time: some megabytes of text."""
@@ -99,18 +99,18 @@ def _save_tensorboard(path: PathLike, words: Sequence[str], vectors: NDArray[np.
         file.write(("\n".join(words) + "\n").encode())
 
 
-def load(path: PathLike, kind: str, limit: int | None = None) -> ModelFile:
+def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = False) -> ModelFile:
     """Read words, vectors, and what else the file has; at most `limit` rows.
 
-    Raises InputError for a damaged file: a wrong header, short or long rows, numbers that are not finite. Memory is
-    bounded by the size of the file, whatever its header claims.
+    Raises InputError for a damaged file: a wrong header, short or long rows, numbers that are not finite, repeated
+    words. A native file is mapped, and checked as far as `modelfile.read` does with `verify` or without; all others are
+    always checked. Memory is bounded by the size of the file, whatever its header claims.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}: it must be at least 1")
-    if kind == "tensorboard":
-        raise InputError(f"{os.fspath(path)}: TensorBoard's files are written only; read the ones they were made of")
+    check_input(path, kind)
     if kind == "native":
-        return modelfile.read(path, limit)
+        return modelfile.read(path, limit, verify)
     content = npz.read(path, limit) if kind == "npz" else _load_rows(os.fspath(path), kind, limit)
     n_repeated = len(content.words) - len(set(content.words))
     if n_repeated:

@@ -23,6 +23,18 @@ def format_of(path: PathLike) -> str:
     return kind
 
 
+def check_input(path: PathLike, kind: str) -> None:
+    """Raise InputError for a file of vectors that does not exist, or of a format that is not read. `-` is stdin."""
+    name = os.fspath(path)
+    if kind == "tensorboard":
+        raise InputError(f"{name}: TensorBoard's files are written only; read the ones they were made of")
+    try:
+        if name != "-":
+            os.stat(name)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        raise InputError(f"cannot read vectors {name}: {getattr(error, 'strerror', None) or error}") from error
+
+
 def outputs_of(path: PathLike, kind: str) -> list[str]:
     """The files that are written: TensorBoard's format has a second one for the words.
 

@@ -1,6 +1,7 @@
 """What pictures there are, and the files that they are drawn to. Importing this loads neither NumPy nor matplotlib."""
 
 import os
+import re
 
 from ..errors import InputError, MissingExtra
 from ..files import PathLike
@@ -8,6 +9,14 @@ from ..files import PathLike
 MAP_METHODS = ("pca", "tsne", "umap")
 PICTURE_SUFFIXES = {"plot": ("png", "svg", "pdf"), "map": ("png", "svg", "pdf", "html")}
 """What the names of loss plots and of maps of words may end in; all but html is drawn by matplotlib."""
+
+_UNPRINTABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML, and with it svg, cannot hold: control characters, and halves of surrogate pairs, as in odd file names."""
+
+
+def printable(text: str) -> str:
+    """The text with a backslash and a number for each character that no picture can hold."""
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def check_picture(path: PathLike, what: str) -> str:

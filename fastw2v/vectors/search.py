@@ -25,6 +25,11 @@ COSINES_AT_A_TIME, ROWS_AT_LEAST = 1 << 21, 1 << 10
 
 COSMUL_EPSILON = 1e-6
 
+_HIGHEST_COSINE = 1.01
+
+_quietly = np.errstate(over="ignore", invalid="ignore")
+"""Infinite numbers, which only a damaged file holds, become NaN without a warning: `_sound` refuses it."""
+
 
 class Nearest(NamedTuple):
     """The nearest rows of each query, the nearest first; where there are too few rows the cosine is -inf."""
@@ -39,11 +44,12 @@ class Rows(NamedTuple):
     vectors: NDArray[np.float32]  # (n, dim)
     norms: NDArray[np.float32]  # (n,), 1 for a zero vector
 
+    @_quietly
     def cosines(self, query: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The cosine of each row to a query of length 1, (n,)."""
+        """The cosine of each row to a query of length 1, (n,). Raises InputError for numbers that are no cosines."""
         cosines: NDArray[np.float32] = self.vectors @ query
         cosines /= self.norms
-        return cosines
+        return _sound(cosines)
 
     def cosmul(
         self, positive: Sequence[NDArray[np.float32]], negative: Sequence[NDArray[np.float32]]
@@ -59,6 +65,7 @@ class Rows(NamedTuple):
             divisor *= (1 + self.cosines(query)) / 2
         return dividend / (divisor + np.float32(COSMUL_EPSILON))
 
+    @_quietly
     def nearest(self, queries: NDArray[np.float32], topn: int, excluded: NDArray[np.int64] | None = None) -> Nearest:
         """The `topn` rows of highest cosine to each query.
 
@@ -72,12 +79,24 @@ class Rows(NamedTuple):
         while first < n:
             cosines = queries @ self.vectors[first:stop].T
             cosines /= self.norms[first:stop]
+            _sound(cosines)
             here = np.flatnonzero((first <= excluded) & (excluded < stop))
             cosines[here, excluded[here] - first] = -np.inf
             best = _merged(best, cosines, first)
             # The better the best so far, the fewer rows beat them: search twice as many each time.
             first, stop = stop, min(n, stop + min(stop, most_rows))
         return best
+
+
+def _sound(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same cosines. Raises InputError for NaN, and for numbers above 1 by more than rounding."""
+    highest = cosines.max(initial=-1)  # NaN, if one is there
+    if not highest < _HIGHEST_COSINE:
+        reason = "vectors hold NaN, infinite or too large numbers, or lengths that are not theirs"
+        raise InputError(
+            f"a cosine is {highest:.3g}: {reason}. Is their file damaged? `fastw2v info FILE` checks all of it"
+        )
+    return cosines
 
 
 def _merged(best: Nearest, cosines: NDArray[np.float32], first: int) -> Nearest:
@@ -103,11 +122,13 @@ def best_places(scores: NDArray[np.float32], n_wanted: int) -> NDArray[np.int64]
     return best[np.argsort(-scores[best], kind="stable")]
 
 
+@_quietly
 def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     """The vector at length 1; a zero vector stays as it is."""
     return vector / np.float32(np.linalg.norm(vector) or 1)
 
 
+@_quietly
 def unit_rows(queries: NDArray[np.float32]) -> NDArray[np.float32]:
     """The rows of (queries, dim) at length 1. Raises InputError for NaN and infinite numbers."""
     queries = queries / norms_of(queries)[:, None]

@@ -287,7 +287,7 @@ class Vectors:
 
     def _vector_of(self, key: KeyOrVector, norm: bool) -> NDArray[np.float32]:
         """The vector of a word, at length 1 with `norm`; an array is checked and stays as it is."""
-        return self._checked(key) if isinstance(key, np.ndarray) else self.get_vector(key, norm)
+        return self._checked(key if isinstance(key, np.ndarray) else self.get_vector(key, norm))
 
     def _checked(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         if vector.shape != (self.vector_size,):
@@ -342,7 +342,7 @@ class Vectors:
         except ImportError as error:
             raise MissingExtra("to_gensim", "gensim") from error
         keyed_vectors = KeyedVectors(self.vector_size, count=0)
-        keyed_vectors.add_vectors(self.index_to_key, self.vectors)
+        keyed_vectors.add_vectors(list(self.key_to_index), self.vectors)
         if self.counts is not None:
             keyed_vectors.allocate_vecattrs(["count"], [np.int64])
             keyed_vectors.expandos["count"][:] = self.counts
@@ -367,12 +367,19 @@ class Vectors:
 
     def save(self, fname: PathLike, kind: str | None = None) -> None:
         """Write a file in one of `VECTOR_FORMATS`, by default that of `format_of`. Raises InputError, RunError."""
+        self.key_to_index  # noqa: B018  a mapped file may hold a word twice
         formats.save(fname, ModelFile(self.index_to_key, self.vectors, self.counts), kind or format_of(fname))
 
     @classmethod
-    def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None) -> Self:
-        """Read what `save` has written; at most `limit` words. A native file is mapped into memory instead of read."""
-        return cls.of(formats.load(fname, kind or format_of(fname), limit))
+    def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None, *, verify: bool = False) -> Self:
+        """Read what `save` has written; at most `limit` words. Raises InputError for a damaged file.
+
+        A native file is mapped into memory instead of read. One of more than 8 MB is therefore not checked for flipped
+        bits, NaN, or lengths that are not those of its vectors, unless `verify` says so, which reads all of it; `save`
+        and looking up a word find words that occur twice, and a search of all words finds NaN and numbers that are too
+        large. Other formats are always checked.
+        """
+        return cls.of(formats.load(fname, kind or format_of(fname), limit, verify))
 
     @classmethod
     def of(cls, content: ModelFile) -> Self:

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingExtra
 from ..files import PathLike, replacing
-from .pictures import MAP_METHODS, check_picture
+from ..matrix import is_finite
+from .pictures import MAP_METHODS, check_picture, printable
 from .vectors import Vectors
 
 MOST_WORDS, NEIGHBOURS = 20_000, 10
@@ -56,6 +57,8 @@ def make_map(
     if not 3 <= len(chosen) <= MOST_WORDS:
         raise InputError(f"a map of {len(chosen)} words: allowed are 3 to {MOST_WORDS:,}")
     mapped = vectors.subset(chosen)
+    if not is_finite(mapped.vectors):
+        raise InputError("the vectors of the words of the map hold NaN or infinite numbers")
     unit = mapped.get_normed_vectors().astype(np.float64)
     places = _placed(unit, method, seed)
     places -= (places.max(axis=0) + places.min(axis=0)) / 2
@@ -116,8 +119,9 @@ def clusters_of(points: NDArray[np.float64], n_clusters: int, seed: int) -> NDAr
 
 def save_map(path: PathLike, word_map: WordMap, title: str) -> None:
     """Draw the map to a .png, .svg, .pdf or .html file. Raises InputError, MissingExtra, RunError."""
-    title = title.encode(errors="backslashreplace").decode()  # the name of a file may hold any bytes
     suffix = check_picture(path, "map")
+    title, words = printable(title), [printable(word) for word in word_map.words]
+    word_map = replace(word_map, words=words)
     with replacing(path) as file, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
         if suffix == "html":

@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from fastw2v import Vectors
+from fastw2v import Vectors, modelfile
+from fastw2v.modelfile import ModelFile
 
 
 @pytest.fixture
@@ -109,6 +110,36 @@ def test_info_finds_damage(run, vecs, tmp_path):
     assert "is damaged" in err
 
 
+def test_whatever_reads_all_of_a_file_finds_damage(run, vecs, tmp_path, monkeypatch):
+    monkeypatch.setattr(modelfile, "CHECKED_WHOLE", 0)
+    (tmp_path / "a.txt").write_text(": s\nw0 w10 w20 w30\n")
+    (tmp_path / "c.txt").write_text("w0 w10 w20\n" * 50)
+    path = tmp_path / "v.fw2v"
+    vectors = Vectors.load(vecs)
+    about = {"model": "skipgram", "loss": "ns"}
+    parts = {"counts": np.arange(36, 0, -1), "output_vectors": vectors.vectors, "training": about}
+    modelfile.write(path, ModelFile(vectors.index_to_key, vectors.vectors, **parts))
+    whole = path.read_bytes()
+    training = "train", tmp_path / "c.txt", "-o", tmp_path / "o.txt", "--dim", 2, "--min-count", 1, "--lr", 0.01
+    commands = [
+        ("info", path),
+        ("convert", path, tmp_path / "o.txt"),
+        ("convert", path, tmp_path / "o.txt", "--limit", 3),
+        ("evaluate", path, "--analogies", tmp_path / "a.txt"),
+        (*training, "--init-vectors", path),
+        (*training, "--continue-from", path),
+    ]
+    for place, message in (whole.index(b"w0\n"), "words"), (-70, "output_vectors"):
+        data = bytearray(whole)
+        data[place] ^= 1
+        path.write_bytes(data)
+        for command in commands:
+            code, _, err = run(*command)
+            assert (code, f"the checksum of its {message} does not match" in err) == (2, True), (command, err)
+            assert not (tmp_path / "o.txt").exists()
+        assert run("similar", path, "w10")[0] == 0, "a mapped file is not read"
+
+
 def test_correlations_that_are_not_defined(run, vecs, tmp_path):
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("w0\tw10\t1\nw0\tw20\t2\n")
@@ -142,6 +173,27 @@ def test_a_model_is_not_converted_in_silence(run, planted, tmp_path):
     run("train", planted, "-o", tmp_path / "v.txt", "--save-model", tmp_path / "m.fw2v", "--epochs", 1)
     code, _, err = run("convert", tmp_path / "m.fw2v", tmp_path / "v.npz")
     assert (code, "its output vectors, which --continue-from needs, are not in" in err) == (0, True)
+
+
+def test_inputs_that_cannot_be_are_refused_before_numpy_is_loaded(vecs, tmp_path):
+    for arguments in (
+        ("convert", "missing.txt", "o.txt"),
+        ("convert", "v.tsv", "o.txt"),
+        ("convert", vecs, tmp_path / "nowhere" / "o.txt"),
+        ("convert", vecs, vecs, "--overwrite"),
+        ("info", "missing.fw2v"),
+        ("plot", "missing.txt", "-o", tmp_path / "o.html"),
+        ("similar", "missing.txt", "a"),
+    ):
+        code = f"""if True:
+            import sys
+            from fastw2v import cli
+            sys.argv = ["fastw2v", *{[str(argument) for argument in arguments]}]
+            try: cli.main()
+            except SystemExit as stopped: print(stopped.code, "numpy" in sys.modules)"""
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout == "2 False\n", arguments
+        assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["v\udcff.txt", "v$\\x$.txt"])

@@ -1,5 +1,6 @@
-"""Damaged checkpoints: every cut and flip is found, or changed nothing."""
+"""Damaged checkpoints and files of vectors: every cut and flip is found, or changed nothing."""
 
+import contextlib
 import random
 from collections import Counter
 
@@ -8,7 +9,7 @@ import pytest
 import writer
 from figures import amount, report, some
 
-from fastw2v import InputError
+from fastw2v import InputError, Vectors, modelfile
 from fastw2v.modelfile import _PREFIX, CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training.checkpoint import load
 
@@ -77,14 +78,43 @@ def test_flips_of_the_header(attack):
     assert outcomes["the same"] == 0
 
 
-def test_random_flips(attack):
-    whole, attack = attack
+def flipped(whole):
+    """Many times the bytes of `whole`, with some bits flipped."""
     rng = random.Random(0)
-    outcomes = Counter()
     for _ in range(amount(10_000)):
         data = bytearray(whole)
         for _ in range(rng.choice((1, 1, 2, 8))):
             data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-        outcomes[attack(data)] += 1
+        yield data
+
+
+def test_random_flips(attack):
+    whole, attack = attack
+    outcomes = Counter(map(attack, flipped(whole)))
     tell("random bits of a checkpoint flipped", outcomes)
     assert outcomes["refused"] > 0.9 * outcomes.total(), "the rest hit padding"
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_random_flips_in_a_file_of_vectors(tmp_path, monkeypatch, size):
+    """A small file is checked when it is mapped, a large one by `verify`; mapping it never fails in another way."""
+    path = tmp_path / "v.fw2v"
+    vectors = Vectors([f"w{i}" for i in range(200)], np.random.default_rng(0).normal(size=(200, 9)))
+    vectors.save(path)
+    whole = path.read_bytes()
+    if size == "large":
+        monkeypatch.setattr(modelfile, "CHECKED_WHOLE", 0)
+    outcomes = Counter()
+    for data in flipped(whole):
+        path.write_bytes(data)
+        with contextlib.suppress(InputError):
+            mapped = Vectors.load(path)
+            mapped.most_similar(0)
+        try:
+            got = Vectors.load(path, verify=size == "large")
+        except InputError:
+            outcomes["refused"] += 1
+            continue
+        is_same = (got.vectors == vectors.vectors).all() and list(got) == list(vectors)
+        outcomes["the same" if is_same else "accepted damaged"] += 1
+    tell(f"random bits of a {size} file of vectors flipped", outcomes)

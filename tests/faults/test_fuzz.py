@@ -29,6 +29,9 @@ def seeds(tmp_path_factory):
             (room / name / "seed").write_bytes("a b\n\u00a0c \xff é".encode() + b"\xff\x00\r\n")
         elif name == "checkpoint":
             writer.write("checkpoint", room / name, 1)
+        elif name == "sections":
+            numbers = np.array([3, 4, 0, 5, 1, 0], "<f4").tobytes()
+            (room / name / "seed").write_bytes(bytes([2, 1, 4, 3, 0]) + numbers + "a\né\nb\n".encode())
         else:
             vectors.save(room / name / "seed", name)
     return room
@@ -52,8 +55,10 @@ def test_hypothesis(seeds, target):
             data = text
         fuzz.TARGETS[target](data)
 
+    fuzz.accepted.clear()
     attack()
-    report(f"hypothesis on {target}", tried=len(tried))
+    figures = {"accepted": len(fuzz.accepted)} if target == "sections" else {}
+    report(f"hypothesis on {target}", tried=len(tried), **figures)
 
 
 @pytest.mark.parametrize("target", fuzz.TARGETS)

@@ -18,6 +18,7 @@ from planted import planted_text
 from fastw2v import InputError, RunError, Vectors
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training.checkpoint import load
+from fastw2v.training.checkpointer import SPARE_LINK
 
 pytestmark = [
     pytest.mark.faults,
@@ -39,7 +40,7 @@ def strace(what, directory, *injected):
     """Run the writer under strace, which sees only what touches its files: (exit code, stderr, calls)."""
     written = (CHECKPOINT, "vectors.txt")
     names = [*written, *(f".{name}.{writer.TEMPORARY}.tmp" for name in written)]
-    names += [PREVIOUS_CHECKPOINT, f".{PREVIOUS_CHECKPOINT}.link", ""]
+    names += [PREVIOUS_CHECKPOINT, SPARE_LINK, ""]
     paths = [part for name in names for part in ("-P", str(directory / name).rstrip("/"))]
     log = directory.parent / "trace"
     command = ["strace", "-f", "-o", log, "-e", f"trace={','.join(CALLS)}", *injected, *paths]

@@ -1,6 +1,7 @@
 """Checkpoints, written: when, beside the training, and what a failure leaves."""
 
 import math
+import os
 import time
 import warnings
 
@@ -11,6 +12,7 @@ from listeners import Recorder
 import fastw2v
 from fastw2v import DivergedError, RunError, Vectors, modelfile
 from fastw2v.events import CheckpointFailed, CheckpointSaved
+from fastw2v.files import locked
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import run as run_module
 from fastw2v.training.checkpointer import Checkpointer
@@ -89,6 +91,36 @@ def test_one_at_a_time(tmp_path, checkpointer_of, slow_writes):
     assert [event.n_words for event in recorder.events] == [1, 4], "2 and 3 came while 1 was being written"
     assert checkpointer.last_saved.n_words == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
+
+
+def test_no_link_stays_behind_where_a_write_failed(tmp_path, checkpointer_of, monkeypatch):
+    """After it the latest checkpoint has both names, and renaming one name of a file to another does nothing."""
+    checkpointer = checkpointer_of()
+    checkpointer.save(Position(n_words=1))
+    with monkeypatch.context() as patched:
+        patched.setattr(modelfile, "write", lambda path, content: os.stat(tmp_path / "nothing"))
+        checkpointer.save(Position(n_words=2))
+    checkpointer.save(Position(n_words=3))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
+    assert modelfile.read(tmp_path / PREVIOUS_CHECKPOINT).training["position"]["n_words"] == 1
+
+
+def test_the_link_of_a_killed_run_is_removed_at_the_next_start(tmp_path, checkpointer_of, monkeypatch):
+    checkpointer = checkpointer_of()
+    checkpointer.save(Position(n_words=1))
+
+    def die(*names):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", die)
+        with pytest.raises(KeyboardInterrupt):
+            checkpointer._keep_previous(tmp_path / CHECKPOINT)
+    assert len(list(tmp_path.iterdir())) == 2, "the link is there"
+    with locked(tmp_path / CHECKPOINT):  # as a run does with its checkpoint
+        names = sorted(path.name for path in tmp_path.iterdir())
+        assert names == [f".{CHECKPOINT}.lock", CHECKPOINT]
+    assert modelfile.read(tmp_path / CHECKPOINT, verify=True).training["position"]["n_words"] == 1
 
 
 def test_when_a_checkpoint_is_due(checkpointer_of):

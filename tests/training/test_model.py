@@ -1,12 +1,14 @@
 """TrainedModel: both matrices, the words and the options of a training, saved, loaded and trained further."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import fastw2v
 from fastw2v import InputError, RunError, TrainConfig, TrainedModel, Vectors, Vocabulary, modelfile
 from fastw2v.modelfile import ModelFile
-from fastw2v.training.model import check_model_output, training_kind
+from fastw2v.training.model import check_model_output, last_vectors, training_kind
 
 SMALL = {"dim": 12, "min_count": 1, "epochs": 2, "sample": 0, "threads": 1, "lr": 0.05}
 
@@ -57,20 +59,33 @@ def test_the_option_says_which_vectors(model):
         np.testing.assert_array_equal(chosen.vectors().vectors, model.vectors(which).vectors)
 
 
-def test_the_average_may_take_the_place_of_the_output_vectors(model):
+def test_the_vectors_of_a_model_are_the_same_when_asked_for_again(model, tmp_path):
+    model.save(tmp_path / "m.fw2v")
+    for trained in (model, TrainedModel.load(tmp_path / "m.fw2v")):  # whose matrices are mapped
+        for which in ("average", "output", "input"):
+            first = trained.vectors(which).vectors.copy()
+            np.testing.assert_array_equal(trained.vectors(which).vectors, first)
+            np.testing.assert_array_equal(model.vectors(which).vectors, first)
+
+
+def test_the_last_average_takes_the_place_of_the_output_vectors(model):
     inputs, expected = model.input_vectors.copy(), model.vectors("average").vectors
-    average = model.vectors("average", may_overwrite=True)
+    average = last_vectors(replace(model, config=replace(model.config, vectors="average")))
     np.testing.assert_array_equal(average.vectors, expected)
     assert np.shares_memory(average.vectors, model.output_vectors), "no new memory"
     np.testing.assert_array_equal(model.input_vectors, inputs)
+    np.testing.assert_array_equal(average.counts, model.vocabulary.counts)
+    assert last_vectors(model).vectors is model.input_vectors
 
 
-def test_the_average_of_a_model_whose_file_is_mapped(model, tmp_path):
-    model.save(tmp_path / "m.fw2v")
-    before = (tmp_path / "m.fw2v").read_bytes()
-    average = TrainedModel.load(tmp_path / "m.fw2v").vectors("average", may_overwrite=True)
-    np.testing.assert_array_equal(average.vectors, model.vectors("average").vectors)
-    assert (tmp_path / "m.fw2v").read_bytes() == before
+def test_a_model_that_is_not_finite_is_not_saved(model, tmp_path):
+    for matrix in (model.input_vectors, model.output_vectors):
+        for bad in (np.nan, np.inf):
+            before, matrix[1, 1] = matrix[1, 1], bad
+            with pytest.raises(RunError, match="m.fw2v was not written"):
+                model.save(tmp_path / "m.fw2v")
+            matrix[1, 1] = before
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("options", [{}, {"model": "cbow"}, {"loss": "softmax"}, {"vectors": "average"}], ids=str)

@@ -3,7 +3,7 @@
 import pytest
 
 from fastw2v import InputError
-from fastw2v.vectors.names import VECTOR_FORMATS, format_of, outputs_of
+from fastw2v.vectors.names import VECTOR_FORMATS, check_input, format_of, outputs_of
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,16 @@ def test_outputs():
     assert outputs_of("vectors/x.tsv", "tensorboard") == ["vectors/x.tsv", "vectors/x.metadata.tsv"]
     with pytest.raises(InputError, match="TensorBoard's format is two files"):
         outputs_of("-", "tensorboard")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    for name, kind, message in [
+        (tmp_path / "v.txt", "text", "cannot read vectors .*v.txt: No such file or directory"),
+        ("a\0b", "binary", "cannot read vectors a\0b: embedded null"),
+        (tmp_path, "tensorboard", "TensorBoard's files are written only; read the ones they were made of"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            check_input(name, kind)
+    (tmp_path / "v.txt").touch()
+    check_input(tmp_path / "v.txt", "text")
+    check_input("-", "text")

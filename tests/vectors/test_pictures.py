@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from fastw2v import InputError, MissingExtra
-from fastw2v.vectors.pictures import check_picture
+from fastw2v.vectors.pictures import check_picture, printable
 
 
 def test_suffixes():
@@ -42,7 +42,7 @@ def test_a_bad_name_is_refused_before_numpy_is_loaded():
     code = """
 import sys
 from fastw2v import InputError
-from fastw2v.vectors.pictures import check_picture
+from fastw2v.vectors.pictures import check_picture, printable
 try:
     check_picture("a.gif", "plot")
 except InputError:
@@ -50,3 +50,7 @@ except InputError:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_characters_that_no_picture_can_hold():
+    assert printable("a\udcff\0b\x1b\uffff\t日本\U0001f600") == "a\\udcff\\x00b\\x1b\\uffff\t日本\U0001f600"

@@ -71,3 +71,19 @@ def test_queries():
     assert weighted(["king", ("queen", 0.5)], 1.0) == [("king", 1.0), ("queen", 0.5)]
     ((vector, weight),) = weighted(np.ones(3, np.float32), 1.0)
     assert (vector.tolist(), weight) == ([1, 1, 1], 1.0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_damaged_rows_are_no_neighbours(bad):
+    """Their lengths are those of before the damage, as in a file that is mapped."""
+    rows = some_rows()
+    rows.vectors[200, 3] = bad
+    query = unit(np.abs(rows.vectors[7]))
+    for search_rows in (
+        rows.cosines,
+        lambda query: rows.nearest(query[None], 5),
+        lambda query: rows.cosmul([query], []),
+    ):
+        with pytest.raises(InputError, match="a cosine is (nan|inf|.*e[+]2.): .*`fastw2v info FILE` checks all of it"):
+            search_rows(query)
+    assert len(Rows(rows.vectors[:0], rows.norms[:0]).cosines(query)) == 0

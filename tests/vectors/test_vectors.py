@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
+from native_files import native_file
 from vector_samples import assert_same_neighbours, some_vectors
 
-from fastw2v import InputError, UnknownWord, Vectors
+from fastw2v import InputError, UnknownWord, Vectors, modelfile
 
 N, DIM = 500, 12
 
@@ -231,3 +232,39 @@ def test_lengths_beyond_the_squares_of_float32():
     vectors = Vectors(["a", "b", "c"], np.array([[3e25, 4e25], [3e-25, 4e-25], [0, 0]], np.float32))
     np.testing.assert_allclose(vectors.norms, [5e25, 5e-25, 1])
     assert vectors.similarity("a", "b") == pytest.approx(1)
+
+
+def test_a_mapped_word_that_stands_there_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(modelfile, "CHECKED_WHOLE", 0)
+    path = tmp_path / "v.fw2v"
+    path.write_bytes(native_file("aab", np.eye(3)))
+    for use in (
+        lambda vectors: vectors["b"],
+        lambda vectors: vectors.save(tmp_path / "v.txt"),
+        lambda vectors: vectors.save(tmp_path / "w.fw2v"),
+        lambda vectors: vectors.to_gensim(),
+    ):
+        with pytest.raises(InputError, match="1 words stand there more than once"):
+            use(Vectors.load(path))
+    with pytest.raises(InputError, match="v.fw2v holds 1 words more than once"):
+        Vectors.load(path, verify=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["v.fw2v"]
+
+
+def test_a_search_among_mapped_rows_that_are_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(modelfile, "CHECKED_WHOLE", 0)
+    path = tmp_path / "v.fw2v"
+    for bad in (np.nan, np.inf, 1e30):
+        matrix = np.eye(3)
+        matrix[2, 0] = bad
+        path.write_bytes(native_file("abc", matrix, norms=[1, 1, 1]))
+        vectors = Vectors.load(path)
+        for ask in (
+            lambda vectors: vectors.most_similar("a"),
+            lambda vectors: vectors.most_similar_cosmul("a"),
+            lambda vectors: vectors.most_similar_batch(["a"]),
+            lambda vectors: vectors.distances("a"),
+            lambda vectors: vectors.rank("a", "b"),
+        ):
+            with pytest.raises(InputError, match="a cosine is .*Is their file damaged"):
+                ask(vectors)

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import xml.dom.minidom
 
 import numpy as np
 import pytest
@@ -64,6 +65,24 @@ def test_pictures(groups, tmp_path, suffix):
     wordmap.save_map(path, wordmap.make_map(Vectors(words, groups.vectors)), "a $title")
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
     assert path.read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("suffix", ["html", "png", "svg", "pdf"])
+def test_words_of_any_characters(groups, tmp_path, suffix):
+    path = tmp_path / f"map.{suffix}"
+    words = ["half \ud83d", "zero\0", "escape\x1b[1m", "\uffff", "a\nb", "--c-->", *groups.index_to_key[6:]]
+    wordmap.save_map(path, wordmap.make_map(Vectors(words, groups.vectors)), "\udcff\x01")
+    if suffix == "svg":
+        xml.dom.minidom.parse(str(path))
+    if suffix == "html":
+        assert all(text in path.read_text("utf-8") for text in (r"half \\ud83d", r"zero\\x00", r"<title>\udcff\x01<"))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_vectors_that_are_not_finite(groups, bad):
+    groups.vectors[20, 0] = bad
+    with pytest.raises(InputError, match="the words of the map hold NaN or infinite numbers"):
+        wordmap.make_map(groups)
 
 
 def test_labels_do_not_overlap():
