@@ -118,7 +118,7 @@ def measure_quality(corpus: str, seeds: int, analogies: str, pairs: str) -> dict
 CONSTANTS = """
 import json, sys, time
 import fastw2v
-from fastw2v.cluster.connection import connected
+from fastw2v.cluster.clients import connected
 from fastw2v.cluster.protocol import tasks_of_exchange
 from fastw2v.events import RoundEnded
 

@@ -125,7 +125,7 @@ class TrainCommand:
         with ExitStack() as stack:
             reporter = stack.enter_context(closing(Reporter(self.quiet, self.log_json, append=options["resume"])))
             if self.dask is not None:
-                from ..cluster.connection import connected
+                from ..cluster.clients import connected
 
                 options["client"] = stack.enter_context(connected(self.dask, options.get("threads")))
             on_event = self._listener(reporter, options["dim"])
