@@ -117,8 +117,8 @@ def measure_quality(corpus: str, seeds: int, analogies: str, pairs: str) -> dict
 
 CONSTANTS = """
 import json, sys, time
+from distributed import Client, LocalCluster
 import fastw2v
-from fastw2v.cluster.connection import connected
 from fastw2v.cluster.protocol import tasks_of_exchange
 from fastw2v.events import RoundEnded
 
@@ -127,7 +127,9 @@ def peak():
     return 1024 * int(line.split()[1])
 
 if __name__ == "__main__":
-    with connected("local:2", 1) as client:
+    # Without the encryption of local:2, as clusters of several machines usually are.
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
         def waiting(**options):
             rounds = []
             def note(event):

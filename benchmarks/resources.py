@@ -92,7 +92,7 @@ def checkpoint_costs(seconds: float, rounds: int) -> dict[str, Any]:
 
 def estimate_over_truth(options: dict[str, Any], output: str) -> float:
     """In this process. workers: of a cluster on this machine."""
-    from fastw2v.cluster.connection import connected
+    from fastw2v.cluster.clients import connected
     from fastw2v.training.warmup import compile_kernels
 
     walks, n_workers = walks_of(options.pop("n_words"), 3), options.pop("workers", 0)

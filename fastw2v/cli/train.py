@@ -126,13 +126,14 @@ class TrainCommand:
         from ..api import train as train_vectors
         from ..corpus.vocabulary import Vocabulary
         from ..events import PhaseEnded
+        from ..training.model import last_vectors
         from .progress import Reporter
 
         vocabulary = Vocabulary.load(self.read_vocab) if self.read_vocab else None
         with ExitStack() as stack:
             reporter = stack.enter_context(closing(Reporter(self.quiet, self.log_json, append=options["resume"])))
             if self.dask is not None:
-                from ..cluster.connection import connected
+                from ..cluster.clients import connected
 
                 options["client"] = stack.enter_context(connected(self.dask, options.get("threads")))
             stack.enter_context(warnings.catch_warnings())
@@ -145,7 +146,7 @@ class TrainCommand:
                 if error.model is None:
                     raise
                 problem = f"{error}; {self._rescue_model(error.model, options)}"
-                vectors = error.model.vectors(may_overwrite=True)
+                vectors = last_vectors(error.model)
             start = time.perf_counter()
             self._write(vectors, options, problem)
             if problem:

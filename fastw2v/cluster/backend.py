@@ -29,6 +29,8 @@ from .workers import Workers
 class ClusterBackend:
     """The `training.backend.Backend` of a cluster. client: a distributed.Client. Raises InputError."""
 
+    gathers_rows = True
+
     def __init__(self, client: Any, config: TrainConfig, source: Source, callback: Callback) -> None:
         if not hasattr(client, "scheduler"):
             raise InputError(f"client is a {type(client).__name__}: it must be a distributed.Client")

@@ -1,10 +1,7 @@
-"""The connection to a Dask cluster: clients by an address, for the command line, and what a client is asked for."""
+"""The connection to a Dask cluster: what a client is asked for, and what its failures become."""
 
 import contextlib
-import logging
 import math
-import re
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +9,8 @@ from concurrent.futures import Future, wait
 from inspect import signature
 from typing import Any
 
-from ..errors import Fastw2vError, InputError, MissingExtra, RunError
+from ..errors import Fastw2vError, RunError
 from ..events import ClusterChanged, Event, Waiting
-from ..machine import available_threads
-
-CONNECT_SECONDS = 10.0
-"""How long to wait for a scheduler before its address counts as wrong."""
 
 POLL_SECONDS = 0.25
 """The time between two `Waiting` events, when signals are handled."""
@@ -199,48 +192,3 @@ def in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> 
 
 def first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
-
-
-@contextlib.contextmanager
-def connected(address: str, threads: int | None = None) -> Iterator[Any]:
-    """Connect a client to the cluster at an address, or for `local:N` to a cluster started on this machine.
-
-    threads: of each of its N workers. Raises InputError for an address that is wrong, or where there is no scheduler.
-    """
-    try:
-        import distributed
-    except ImportError:
-        raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
-    for logger in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-        logging.getLogger(logger).setLevel(logging.CRITICAL)  # events tell what matters
-    if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):
-        raise InputError(f"dask is {address!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
-    with contextlib.ExitStack() as closing:
-        host, _, number = address.partition(":")
-        if host == "local":
-            if not number.isdecimal() or int(number) < 1:
-                raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, as local:4")
-            n_workers = int(number)
-            n_threads = threads or max(1, available_threads() // n_workers)
-            of_processes = {"processes": True, "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
-            cluster = distributed.LocalCluster(n_workers=n_workers, threads_per_worker=n_threads, **of_processes)
-            address = closing.enter_context(cluster)
-        try:
-            client = closing.enter_context(distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False))
-        except Exception as error:  # an OSError, or what some kinds of addresses raise: certificates, packages
-            reason = f"{type(error).__name__}: {first_line(error)}"
-            raise InputError(f"there is no Dask scheduler at {address}: {reason}. Start one: dask scheduler") from error
-        if host == "local":
-            client.register_plugin(_no_interrupts())
-        yield client
-
-
-def _no_interrupts() -> Any:
-    """A plugin that makes workers ignore Ctrl-C: a terminal sends it to them too, but this process handles it."""
-    from distributed import WorkerPlugin
-
-    class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    return NoInterrupts()

@@ -25,10 +25,12 @@ class Backend(Protocol):
     """Reads the corpus of a run and trains on it. Creating one checks what can be refused at once.
 
     files: those of the corpus, none where it comes from Python. threads: of this process, for held-out text too.
+    gathers_rows: whether the model is trained elsewhere, and its rows are gathered here.
     """
 
     files: list[str]
     threads: int
+    gathers_rows: bool
 
     def prepare(self, has_vocabulary: bool) -> None:
         """Compile, connect, and see that the corpus can be read. Raises InputError."""
@@ -64,6 +66,8 @@ def compile_here(config: TrainConfig, threads: int, callback: Callback) -> None:
 
 class LocalBackend:
     """The `Backend` of one process: any corpus, any loss."""
+
+    gathers_rows = False
 
     def __init__(self, config: TrainConfig, source: Source, callback: Callback) -> None:
         self._config, self._source, self._callback = config, source, callback

@@ -29,9 +29,19 @@ BYTES_OF_A_WORD = 40
 """The memory of a word while the words are written. Reading the text took more, so there is room for more."""
 
 
-def estimate_memory(layout: RowLayout, config: TrainConfig, has_checkpoints: bool, vocabulary: Vocabulary) -> Estimated:
-    """The memory that training will allocate for matrices of this layout, and what is free now."""
+def estimate_memory(
+    layout: RowLayout,
+    config: TrainConfig,
+    vocabulary: Vocabulary,
+    has_checkpoints: bool = False,
+    gathers_rows: bool = False,
+) -> Estimated:
+    """The memory that training will allocate for matrices of this layout, and what is free now.
+
+    gathers_rows: from the workers of a cluster, which are all received before they take the place of earlier ones.
+    """
     n_words = layout.n_words
+    model_bytes = 2 * 4 * n_words * config.dim
     n_thread_rows = layout.n_input_rows + layout.n_output_rows - 2 * n_words
     tables = 20 * n_words + 8 * length_of_paths(vocabulary) if config.loss == "hs" else 25 * n_words
     memory = {
@@ -40,7 +50,8 @@ def estimate_memory(layout: RowLayout, config: TrainConfig, has_checkpoints: boo
         "tables": tables,
         "a batch": 4 * BATCH * n_words if config.loss == "softmax" else 0,
         "words": BYTES_OF_A_WORD * n_words,
-        "a checkpoint": 2 * 4 * n_words * config.dim if has_checkpoints else 0,
+        "a checkpoint": model_bytes if has_checkpoints else 0,
+        "rows from workers": model_bytes if gathers_rows else 0,
     }
     return Estimated(memory, *available_memory())
 

@@ -141,16 +141,17 @@ def read(checked: CheckedRequest, backend: Backend) -> TextsRead:
     n_started = int(np.count_nonzero(texts.has_start))
     about_held_out = held_out.reading if held_out else None
     checked.callback(CorpusRead(vocabulary, corpus.n_tokens, corpus.reading, about_held_out, n_started))
-    _check_resources(checked, texts, backend.threads)
+    _check_resources(checked, texts, backend)
     return texts
 
 
-def _check_resources(checked: CheckedRequest, texts: TextsRead, threads: int) -> None:
+def _check_resources(checked: CheckedRequest, texts: TextsRead, backend: Backend) -> None:
     """Tell what the training needs. Raises InputError for what there is no room for, or what could not be written."""
     request, config, vocabulary = checked.request, checked.request.config, texts.corpus.vocabulary
     has_frozen = bool(checked.start and checked.start.is_frozen)
-    layout = row_layout(len(vocabulary), config, threads, has_frozen)
-    estimated = estimate_memory(layout, config, request.checkpoint is not None, vocabulary)
+    layout = row_layout(len(vocabulary), config, backend.threads, has_frozen)
+    has_checkpoints = request.checkpoint is not None
+    estimated = estimate_memory(layout, config, vocabulary, has_checkpoints, backend.gathers_rows)
     checked.callback(estimated)
     check_memory(estimated)
     model_bytes, advice = 2 * matrix_bytes(len(vocabulary), config.dim), "name another directory"

@@ -10,7 +10,7 @@ import sys
 import pytest
 from planted import planted_text
 
-from fastw2v.cluster.connection import connected
+from fastw2v.cluster.clients import connected
 from fastw2v.training.warmup import compile_kernels
 
 

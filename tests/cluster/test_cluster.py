@@ -15,7 +15,7 @@ from planted import planted_text
 
 import fastw2v
 from fastw2v.cluster import protocol, workers
-from fastw2v.cluster.connection import connected
+from fastw2v.cluster.clients import connected
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, EpochEnded, PhaseStarted, Progress, Resumed, RoundEnded

@@ -1,15 +1,13 @@
-"""The connection to a cluster: addresses that are refused, and what Dask's failures become."""
+"""The connection to a cluster: workers that fall silent, and what Dask's failures become."""
 
 import re
-import signal
-import sys
 import threading
 
 import pytest
 from fake_dask import FakeClient
 
 from fastw2v.cluster import connection as module
-from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost, connected, first_line
+from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost, first_line
 from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, Waiting
 
@@ -163,40 +161,3 @@ def test_functions_run_on_workers(connection, client):
 
 def test_first_line():
     assert first_line(ValueError("one\ntwo")) == "one"
-
-
-def test_addresses(monkeypatch):
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 1.0)
-    for wrong in ("", "host", "http://", "tcp://:8786"):
-        with pytest.raises(InputError, match=r"must be a scheduler's address, as tcp://host:8786"), connected(wrong):
-            pass
-    for wrong in ("local:0", "local:x", "local"):
-        with pytest.raises(InputError, match="local:4"), connected(wrong):
-            pass
-
-
-def test_missing_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'fastw2v\[dask\]'"), connected("local:2"):
-        pass
-
-
-@pytest.mark.cluster
-def test_no_scheduler_at_an_address(monkeypatch):
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 1.0)
-    message = r"no Dask scheduler at tcp://127.0.0.1:1\b.*dask scheduler"
-    with pytest.raises(InputError, match=message), connected("tcp://127.0.0.1:1"):
-        pass
-
-
-@pytest.mark.cluster
-def test_workers_of_this_machine(local):
-    """They have the threads that were asked for, and leave Ctrl-C to this process."""
-    assert list(local.nthreads().values()) == [1, 1]
-
-    def handler():
-        import signal
-
-        return signal.getsignal(signal.SIGINT)
-
-    assert set(local.run(handler).values()) == {signal.SIG_IGN}

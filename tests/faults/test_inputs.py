@@ -125,7 +125,7 @@ def test_counts():
             paths = objective.paths
             deepest = max(deepest, paths.longest)
             if loss == "hs":
-                tables = estimate_memory(RowLayout.of(len(counts)), config, False, fixed).memory["tables"]
+                tables = estimate_memory(RowLayout.of(len(counts)), config, fixed).memory["tables"]
                 assert tables == paths.nodes.nbytes + paths.labels.nbytes + 20 * len(counts)
             if number % 50 == 0:
                 vectors = fastw2v.train(sentences=text, vocabulary=vocabulary, loss=loss, dim=4, sample=0)

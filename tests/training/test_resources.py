@@ -77,7 +77,7 @@ def test_the_estimate_of_the_matrices_is_what_they_take(options):
     threads, has_frozen = options.pop("threads"), options.pop("has_frozen", False)
     config = TrainConfig(dim=20, **options)
     layout = row_layout(1000, config, threads, has_frozen)
-    memory = estimate_memory(layout, config, has_checkpoints=False, vocabulary=VOCABULARY).memory
+    memory = estimate_memory(layout, config, VOCABULARY).memory
     matrices = new_matrices(1000, config, threads, np.zeros(1000, bool) if has_frozen else None)
     n_bytes = matrices.input_vectors.nbytes + matrices.output_vectors.nbytes
     assert memory["2 matrices"] + memory["rows of threads"] == n_bytes
@@ -89,7 +89,9 @@ def test_the_estimate_of_the_matrices_is_what_they_take(options):
 def test_what_else_takes_memory():
     configs = {loss: TrainConfig(dim=20, loss=loss) for loss in ("ns", "hs", "softmax")}
     layout = RowLayout.of(1000)
-    memory = {loss: estimate_memory(layout, configs[loss], loss == "ns", VOCABULARY).memory for loss in configs}
+    memory = {
+        loss: estimate_memory(layout, configs[loss], VOCABULARY, loss == "ns", loss == "hs").memory for loss in configs
+    }
     assert memory["ns"]["a checkpoint"] == 2 * 4 * 1000 * 20
     assert memory["hs"]["a checkpoint"] == 0
     assert memory["softmax"]["a batch"] == 256 * 4 * 1000
@@ -102,7 +104,7 @@ def test_the_tables_of_a_tree_grow_with_its_depth():
     counts[:55] = [2**55 >> i for i in range(55)]
     memory = {}
     for name, vocabulary in ("flat", VOCABULARY), ("deep", Vocabulary([""] * 1000, counts)):
-        estimated = estimate_memory(RowLayout.of(1000), TrainConfig(loss="hs"), False, vocabulary)
+        estimated = estimate_memory(RowLayout.of(1000), TrainConfig(loss="hs"), vocabulary)
         paths = objective_of(vocabulary, TrainConfig(loss="hs")).paths
         memory[name] = estimated.memory["tables"]
         assert memory[name] == paths.nodes.nbytes + paths.labels.nbytes + 20 * 1000

@@ -1,0 +1,113 @@
+"""Clients of Dask clusters by their address, for the command line; `local:N` is a cluster started for the run."""
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import InputError, MissingExtra
+from ..machine import available_threads
+from .connection import first_line
+
+CONNECT_SECONDS = 10.0
+"""How long to wait for a scheduler before its address counts as wrong."""
+
+NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+"""Dask's configuration of HTTP servers without pages: they would show the run to everybody, and some relay requests."""
+
+
+@contextlib.contextmanager
+def connected(address: str, threads: int | None = None) -> Iterator[Any]:
+    """Connect a client to the cluster at an address, or for `local:N` to a cluster started on this machine.
+
+    threads: of each of its N workers. Raises InputError for an address that is wrong, or where there is no scheduler.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
+    for logger in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)  # events tell what matters
+    if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):
+        raise InputError(f"dask is {address!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
+    host, _, number = address.partition(":")
+    if host == "local":
+        if not number.isdecimal() or int(number) < 1:
+            raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, as local:4")
+        with _local_cluster(int(number), threads) as client:
+            yield client
+        return
+    if address.startswith("tls://"):
+        _check_certificates()
+    try:
+        client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except Exception as error:  # an OSError, or what some kinds of addresses raise: certificates, packages
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"there is no Dask scheduler at {address}: {reason}. Start one: dask scheduler") from error
+    with client:
+        yield client
+
+
+def _check_certificates() -> None:
+    """Raise InputError if Dask's configuration has no certificates for a client, or they cannot be read."""
+    import distributed
+
+    names = "distributed.comm.tls.ca-file, client.cert and client.key"
+    try:
+        context = distributed.Security().get_connection_args("client")["ssl_context"]
+    except (OSError, ValueError) as error:
+        raise InputError(f"the files that Dask's configuration names as {names} cannot be read: {error}") from error
+    if context is None:
+        raise InputError(f"an address with tls:// needs certificates: set {names} in Dask's configuration")
+
+
+@contextlib.contextmanager
+def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
+    """Start a cluster on this machine that its other users cannot use, and connect a client to it.
+
+    Whoever may talk to a scheduler, a nanny or a worker may run code there, and all users of a machine reach its
+    loopback ports. Therefore each side of a connection must show the certificate of this run, whose key only its
+    processes have. The directory for spilled data, from which Dask also imports modules, is open to this user alone.
+    """
+    import dask
+    import distributed
+
+    try:
+        security = distributed.Security.temporary()
+    except ImportError:
+        raise MissingExtra("a cluster of this machine", "cryptography") from None
+    parent = dask.config.get("temporary-directory", None)
+    if parent:
+        os.makedirs(parent, exist_ok=True)
+    with contextlib.ExitStack() as closing:
+        private = tempfile.TemporaryDirectory(prefix="fastw2v-", dir=parent, ignore_cleanup_errors=True)
+        directory = closing.enter_context(private)
+        with dask.config.set({"temporary-directory": directory, **NO_PAGES}):
+            cluster = distributed.LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=threads or max(1, available_threads() // n_workers),
+                processes=True,
+                security=security,
+                dashboard_address="127.0.0.1:0",  # which nothing answers at: else the port were 8787
+                scheduler_kwargs={"dashboard": False},
+                silence_logs=logging.CRITICAL,
+            )
+        client = distributed.Client(closing.enter_context(cluster), set_as_default=False)
+        closing.enter_context(client).register_plugin(_no_interrupts())
+        yield client
+
+
+def _no_interrupts() -> Any:
+    """A plugin that makes workers ignore Ctrl-C and a closing terminal: they hear of both, but this process acts."""
+    from distributed import WorkerPlugin
+
+    class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            for name in {"SIGINT", "SIGHUP"} & vars(signal).keys():
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    return NoInterrupts()

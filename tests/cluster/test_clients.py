@@ -1,0 +1,160 @@
+"""Clients by an address: what is refused, certificates, and clusters that other users of the machine cannot use."""
+
+import glob
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import stranger
+
+from fastw2v.cluster import clients as module
+from fastw2v.cluster.clients import connected
+from fastw2v.errors import InputError, MissingExtra
+
+distributed = pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
+dask = pytest.importorskip("dask")
+
+TLS = "DASK_DISTRIBUTED__COMM__TLS__"
+as_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root, to be another user")
+
+
+def test_addresses(monkeypatch):
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 1.0)
+    for wrong in ("", "host", "http://", "tcp://:8786"):
+        with pytest.raises(InputError, match=r"must be a scheduler's address, as tcp://host:8786"), connected(wrong):
+            pass
+    for wrong in ("local:0", "local:x", "local"):
+        with pytest.raises(InputError, match="local:4"), connected(wrong):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("package", "command"), [("distributed", r"'fastw2v\[dask\]'"), ("cryptography", "'cryptography'")]
+)
+def test_missing_packages(package, command, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=f"pip install {command}$"), connected("local:2"):
+        pass
+
+
+def test_an_address_that_needs_certificates(tmp_path):
+    with pytest.raises(InputError, match=r"set distributed\.comm\.tls\.ca-file, .*"), connected("tls://127.0.0.1:1"):
+        pass
+    missing = str(tmp_path / "cert.pem")
+    files = {"ca-file": missing, "client.cert": missing}
+    configured = dask.config.set({f"distributed.comm.tls.{name}": path for name, path in files.items()})
+    message = r"files that .*ca-file.* cannot be read: .*No such file"
+    with configured, pytest.raises(InputError, match=message), connected("tls://127.0.0.1:1"):
+        pass
+
+
+@pytest.mark.cluster
+def test_no_scheduler_at_an_address(monkeypatch):
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 1.0)
+    message = r"no Dask scheduler at tcp://127.0.0.1:1\b.*dask scheduler"
+    with pytest.raises(InputError, match=message), connected("tcp://127.0.0.1:1"):
+        pass
+
+
+@pytest.mark.cluster
+def test_a_cluster_with_certificates(text, tmp_path, monkeypatch):
+    """They come from Dask's configuration, as each command reads it from the environment."""
+    security = distributed.Security.temporary()
+    (tmp_path / "cert.pem").write_text(security.tls_ca_file)
+    (tmp_path / "key.pem").write_text(security.tls_client_key)
+    monkeypatch.setenv(f"{TLS}CA_FILE", str(tmp_path / "cert.pem"))
+    for role in ("CLIENT", "SCHEDULER", "WORKER"):
+        monkeypatch.setenv(f"{TLS}{role}__CERT", str(tmp_path / "cert.pem"))
+        monkeypatch.setenv(f"{TLS}{role}__KEY", str(tmp_path / "key.pem"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tls://127.0.0.1:{free.getsockname()[1]}"
+    commands = (
+        ["dask", "scheduler", "--host", address, "--dashboard-address", "127.0.0.1:0"],
+        ["dask", "worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path)],
+    )
+    with open(tmp_path / "log", "w") as log:
+        started = [subprocess.Popen([sys.executable, "-m", *one], stdout=log, stderr=log) for one in commands]
+    try:
+        output = tmp_path / "v.txt"
+        options = ["-o", str(output), "--dask", address, "--dim", "8", "--epochs", "1"]
+        subprocess.run([sys.executable, "-m", "fastw2v", "train", str(text), *options], check=True)
+        assert output.stat().st_size > 0
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.cluster
+def test_workers_of_this_machine(local):
+    """They have the threads that were asked for, and leave Ctrl-C to this process."""
+    assert list(local.nthreads().values()) == [1, 1]
+
+    def handler():
+        import signal
+
+        return signal.getsignal(signal.SIGINT)
+
+    assert set(local.run(handler).values()) == {signal.SIG_IGN}
+
+
+def listening_ports(client):
+    """Those of this process, which the scheduler and the nannies belong to, and of the workers."""
+    processes = [os.getpid(), *client.run(os.getpid).values()]
+    files = [name for process in processes for name in glob.glob(f"/proc/{process}/fd/*")]
+    sockets = {os.readlink(name) for name in files if os.path.islink(name)}
+    tables = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    rows = [line.split() for line in tables.splitlines()]
+    return [row[1].rpartition(":")[2] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
+
+
+def attacked_by_a_stranger(client, directory):
+    """The number of ports, of those through which code ran, and {port: pages that are served}."""
+    ports = [str(int(port, 16)) for port in listening_ports(client)]
+    directory.mkdir(mode=0o700)  # what is written here was written by this user
+    command = [sys.executable, stranger.__file__, str(directory), *ports]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return len(ports), len(list(directory.iterdir())), json.loads(done.stdout)
+
+
+@as_root
+@pytest.mark.cluster
+def test_a_stranger_can_use_an_open_cluster(tmp_path):
+    """The attack of the next test finds what there is to find: a scheduler, a worker, its nanny and their pages."""
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        _, n_open, pages = attacked_by_a_stranger(client, tmp_path / "proofs")
+    assert n_open == 3
+    assert len(pages) == 2
+
+
+@as_root
+@pytest.mark.cluster
+def test_a_stranger_cannot_use_a_cluster_of_this_machine(tmp_path, capfd):
+    with connected("local:1", threads=1) as client:
+        n_ports, n_open, pages = attacked_by_a_stranger(client, tmp_path / "proofs")
+        assert n_ports >= 5, "of scheduler, nanny and worker, and two of HTTP"
+        assert (n_open, pages) == (0, {})
+        assert client.submit(abs, -1).result() == 1, "goes on as if nothing had been"
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.cluster
+def test_files_of_a_cluster_of_this_machine(tmp_path):
+    """They lie in a directory of the user's own, below the one that Dask's configuration names, and go with it."""
+    parent = tmp_path / "scratch"
+    with dask.config.set({"temporary-directory": str(parent)}), connected("local:1", threads=1) as client:
+        [private] = parent.iterdir()
+        assert private.stat().st_mode & 0o077 == 0
+        used = [client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.local_directory)]
+        for nanny in (False, True):
+            used += client.run(lambda dask_worker: dask_worker.local_directory, nanny=nanny).values()
+        assert len(used) == 3
+        assert all(private in Path(directory).parents for directory in used), used
+    assert list(parent.iterdir()) == []
