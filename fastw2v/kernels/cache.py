@@ -56,7 +56,7 @@ def _warn(directory: Path | None, reason: object) -> None:
         reason = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         warnings.warn(
             f"cannot keep compiled kernels in {directory or 'the home directory'} ({reason}): they are compiled again "
-            "in every process. Make room there, or set NUMBA_CACHE_DIR to a writable directory, to avoid that.",
+            "in every process. Set NUMBA_CACHE_DIR to a writable directory with room to avoid that.",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -58,7 +58,7 @@ def test_parallel_and_serial_kernels_have_a_directory_each_and_users_keep_theirs
     users_directory = config.CACHE_DIR
     is_hit()
     assert [path.name for path in directory.iterdir()] == ["serial"]
-    assert config.CACHE_DIR == users_directory
+    assert users_directory == config.CACHE_DIR
 
 
 def flipped(data):
@@ -127,7 +127,7 @@ def test_an_error_on_saving_is_one_warning(directory, monkeypatch, call, number)
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.warns(RuntimeWarning, match=rf"\({os.strerror(number)}\).* Make room there, or set") as caught:
+    with pytest.warns(RuntimeWarning, match=rf"\({os.strerror(number)}\).* Set NUMBA_CACHE_DIR") as caught:
         assert [is_hit(), is_hit()] == [False, False]
     assert len(caught) == 1
     assert str(directory) in str(caught[0].message)
