@@ -1,19 +1,17 @@
-"""How every kernel is compiled. Numba's options and its cache are set here and nowhere else, each with its reason."""
+"""How every kernel is compiled. Numba's options are set here and nowhere else, each with its reason."""
 
-import hashlib
 import os
-import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from numba.core import config
 from numpy.typing import NDArray
+
+from .cache import keep_on_disk
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -80,62 +78,10 @@ def _inlined(function: Function, **options: Any) -> Function:
     return numba.njit(**options, **OPTIONS)(function)  # type: ignore[no-any-return]
 
 
-def is_cache_cold(name: str) -> bool:
-    """Return whether the present version of the kernel `name` has yet to be compiled on this machine."""
-    return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob(f"*{name}*.nbi"))
-
-
 def _compile(function: Function, parallel: bool) -> Function:
-    # Numba reads its cache directory when a function is decorated. Ours is set for just that moment, so that the
-    # user's own functions keep theirs. Serial and parallel kernels have a directory each, because Numba's cache key
-    # does not hold `parallel`: it would take one version for the other.
-    users_directory = config.CACHE_DIR
-    if CACHE_DIRECTORY:
-        config.CACHE_DIR = str(CACHE_DIRECTORY / ("parallel" if parallel else "serial"))
-    try:
-        compiled = numba.njit(cache=CACHE_DIRECTORY is not None, parallel=parallel, **OPTIONS)(function)
-    finally:
-        config.CACHE_DIR = users_directory
+    compiled = numba.njit(parallel=parallel, **OPTIONS)(function)
+    keep_on_disk(compiled, "parallel" if parallel else "serial")
     return compiled  # type: ignore[no-any-return]
-
-
-def _cache_directory() -> Path | None:
-    """Return a directory named after a hash of the kernels' sources, or None where nothing can be written.
-
-    Numba watches only the file that defines a function: without the hash, an edit of a helper in another file would
-    leave stale machine code behind. Bounds checking is not in Numba's cache key either.
-    """
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    stamp = hashlib.sha256(sources + f"boundscheck={config.BOUNDSCHECK}".encode()).hexdigest()[:16]
-    directory = None
-    try:
-        directory = Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
-        directory.mkdir(parents=True, exist_ok=True)
-        if os.access(directory, os.W_OK | os.X_OK):
-            return directory
-        reason = "not writable"
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except RuntimeError as error:  # a user without a home
-        reason = str(error)
-    warnings.warn(
-        f"cannot keep compiled kernels in {directory or 'the home directory'} ({reason}): they are compiled again "
-        "in every process. Set NUMBA_CACHE_DIR to a writable directory to avoid that.",
-        RuntimeWarning,
-        stacklevel=2,
-    )
-    return None
-
-
-def _user_cache() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home())
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-
-
-CACHE_DIRECTORY = _cache_directory()
 
 
 @contextmanager

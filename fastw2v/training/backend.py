@@ -12,7 +12,8 @@ from ..corpus.pruning import Pruning
 from ..corpus.sequences import from_lines, from_sentences, from_walks
 from ..errors import InputError
 from ..events import BytesRead, Callback, PhaseEnded, PhaseStarted
-from ..kernels.jit import MAX_THREADS, is_cache_cold
+from ..kernels.cache import is_cache_cold
+from ..kernels.jit import MAX_THREADS
 from ..machine import available_threads
 from .loop import LocalLoop
 from .request import Source

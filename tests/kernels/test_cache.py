@@ -1,0 +1,222 @@
+"""Kernels on disk: kept, loaded, compiled again when damaged, and only a warning when they cannot be kept."""
+
+import errno
+import os
+import pickle
+import random
+import shutil
+import warnings
+
+import pytest
+from numba.core import config
+
+from fastw2v.kernels import cache
+from fastw2v.kernels.cache import CheckedFiles
+from fastw2v.kernels.jit import kernel
+
+
+def plus_one(x):
+    return x + 1
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    """Where these tests keep compiled functions; the warning is told again."""
+    monkeypatch.setattr(cache, "CACHE_DIRECTORY", tmp_path / "cache")
+    monkeypatch.setattr(cache, "_warned_of", [])
+    return tmp_path / "cache"
+
+
+def is_hit():
+    """Call the function as a new process does: whether it was loaded."""
+    compiled = kernel(plus_one)
+    assert compiled(1) == 2
+    (hits, misses) = (sum(n.values()) for n in (compiled.stats.cache_hits, compiled.stats.cache_misses))
+    assert hits + misses == 1
+    return hits == 1
+
+
+def files_of(directory):
+    return [path for path in directory.rglob("*") if not path.is_dir()]
+
+
+def test_what_is_compiled_is_kept_and_loaded(directory):
+    assert cache.is_cache_cold("plus_one")
+    assert [is_hit(), is_hit(), is_hit()] == [False, True, True]
+    (path,) = files_of(directory)
+    assert path.name.startswith("test_cache.plus_one")
+    assert not cache.is_cache_cold("plus_one")
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask(), "others may read what an administrator has compiled"
+
+
+def umask():
+    os.umask(now := os.umask(0))
+    return now
+
+
+def test_parallel_and_serial_kernels_have_a_directory_each_and_users_keep_theirs(directory):
+    users_directory = config.CACHE_DIR
+    is_hit()
+    assert [path.name for path in directory.iterdir()] == ["serial"]
+    assert users_directory == config.CACHE_DIR
+
+
+def flipped(data):
+    place = random.Random(len(data)).randrange(len(data))
+    return data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :]
+
+
+DAMAGES = {
+    "empty": lambda data: b"",
+    "halved": lambda data: data[: len(data) // 2],
+    "zeroed": lambda data: bytes(len(data)),
+    "flipped": flipped,
+    "digest flipped": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "garbage": lambda data: random.Random(0).randbytes(len(data)),
+    "longer": lambda data: data + b"\0",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_compiled_and_written_again(directory, damage):
+    is_hit()
+    (path,) = files_of(directory)
+    whole = path.read_bytes()
+    path.write_bytes(DAMAGES[damage](whole))
+    assert [is_hit(), is_hit()] == [False, True]
+    assert files_of(directory) == [path]
+
+
+def make_huge(path):
+    os.truncate(path, 1 << 40)
+
+
+def make_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_dangling(path):
+    path.unlink()
+    path.symlink_to(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("change", [make_huge, make_pipe, make_dangling])
+def test_what_is_no_file_of_ours_is_replaced(directory, change):
+    is_hit()
+    (path,) = files_of(directory)
+    change(path)
+    assert [is_hit(), is_hit()] == [False, True]
+
+
+def test_a_directory_in_the_place_of_a_file_is_a_warning(directory):
+    is_hit()
+    (path,) = files_of(directory)
+    path.unlink()
+    path.mkdir()
+    with pytest.warns(RuntimeWarning, match=r"cannot keep compiled kernels in .*serial \(Is a directory\)"):
+        assert not is_hit()
+    assert files_of(directory) == []
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
+def test_an_error_on_saving_is_one_warning(directory, monkeypatch, call, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.warns(RuntimeWarning, match=rf"\({os.strerror(number)}\).* Set NUMBA_CACHE_DIR") as caught:
+        assert [is_hit(), is_hit()] == [False, False]
+    assert len(caught) == 1
+    assert str(directory) in str(caught[0].message)
+    assert files_of(directory) == []
+
+
+def test_an_error_on_saving_leaves_what_was_there(tmp_path, monkeypatch):
+    files = CheckedFiles(tmp_path, "f", "about", pickle.dumps)
+    files.save("key", 1)
+    monkeypatch.delattr(os, "fsync")  # the last step but one
+    with pytest.raises(AttributeError):
+        files.save("key", 2)
+    assert files.load("key") == 1
+    assert len(files_of(tmp_path)) == 1
+
+
+def test_a_directory_that_vanishes_is_made_again(directory):
+    compiled = kernel(plus_one)
+    shutil.rmtree(directory)
+    assert compiled(1) == 2
+    assert is_hit()
+
+
+def test_a_file_in_the_place_of_a_directory_is_a_warning(directory):
+    directory.write_text("")
+    with pytest.warns(RuntimeWarning, match="cannot keep compiled kernels in") as caught:
+        assert [is_hit(), is_hit()] == [False, False]
+    assert len(caught) == 1
+
+
+def test_no_place_for_numba_is_a_warning(directory):
+    class Compiled:
+        def enable_caching(self):
+            raise RuntimeError("no locator available")
+
+    with pytest.warns(RuntimeWarning, match="no locator available"):
+        cache.keep_on_disk(Compiled(), "serial")
+
+
+def test_another_numba_keeps_its_own_cache():
+    class Compiled:
+        _cache = "with other names inside"
+
+        def enable_caching(self):
+            self.directory = config.CACHE_DIR
+
+    compiled = Compiled()
+    cache.keep_on_disk(compiled, "serial")
+    assert compiled._cache == "with other names inside"
+    assert compiled.directory == str(cache.CACHE_DIRECTORY / "serial")
+
+
+def test_every_flipped_bit_is_found(tmp_path):
+    files = CheckedFiles(tmp_path, "f", "about", pickle.dumps)
+    files.save("key", list(range(20)))
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        assert files.load("key") is None, bit
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert files.load("key") is None, length
+
+
+def test_a_file_fits_one_key_of_one_version(tmp_path):
+    files = CheckedFiles(tmp_path, "f", ("0.68", "source"), pickle.dumps)
+    files.save("key", 1)
+    files.save("other", 2)
+    assert (files.load("key"), files.load("other")) == (1, 2)
+    first, second = tmp_path.iterdir()
+    second.write_bytes(first.read_bytes())
+    assert [files.load("key"), files.load("other")].count(None) == 1
+    files.save("key", 1)
+    files.save("other", 2)
+    newer = CheckedFiles(tmp_path, "f", ("0.69", "source"), pickle.dumps)
+    assert newer.load("key") is None
+    newer.save("key", 3)
+    assert (newer.load("key"), files.load("key")) == (3, None)
+    assert len(list(tmp_path.iterdir())) == 2
+    newer.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_kept_without_a_directory(monkeypatch):
+    monkeypatch.setattr(cache, "CACHE_DIRECTORY", None)
+    assert cache.is_cache_cold("plus_one")
+    with warnings.catch_warnings(record=True) as caught:
+        assert kernel(plus_one)(1) == 2
+    assert caught == []
