@@ -32,6 +32,8 @@ class FakeBackend:
 
     threads = 1
 
+    gathers_rows = False
+
     def __init__(self, files=()):
         self.files = list(files)
         self.calls = []
