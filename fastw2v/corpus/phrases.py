@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import PathLike, check_output, replacing
+from ..files import PathLike, check_output, check_unicode, replacing
 from ..kernels import phrases as kernels
 from ..machine import available_threads
 from .corpus import Corpus, ReadOptions
@@ -75,6 +75,7 @@ class PhraseOptions:
             raise InputError(f"min_count is {self.min_count} and passes {self.passes}: allowed is 1 or more")
         if not isinstance(self.delimiter, str) or self.delimiter.split() != [self.delimiter]:
             raise InputError(f"delimiter is {self.delimiter!r}: it must be a str, not empty and without white space")
+        check_unicode([self.delimiter])
 
 
 class Phrases:

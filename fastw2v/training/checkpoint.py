@@ -169,6 +169,7 @@ def _position_of(about: dict[str, Any]) -> Position | None:
         floats = [position.seconds, *position.epoch_total]
         is_sound = (
             all(type(number) is int and number >= 0 for number in integers)
+            and about["config"]["epochs"] * about["corpus"]["n_tokens"] > 0
             and all(type(number) is float and math.isfinite(number) for number in floats)
             and len(position.epoch_total) == STATISTICS
             and isinstance(position.spans_done, str)

@@ -124,6 +124,7 @@ def test_counting_grows_and_works_in_parts(tmp_path, monkeypatch):
         ({"min_count": 0}, "min_count is 0"),
         ({"passes": 0}, "passes 0"),
         ({"delimiter": " "}, "delimiter is ' '"),
+        ({"delimiter": "\udcff"}, r"the word .* is no valid Unicode: no file can hold it"),
     ],
 )
 def test_refused(text, options, message):

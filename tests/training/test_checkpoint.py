@@ -181,6 +181,8 @@ LIES = [
     {"position": {"seconds": None}},
     {"position": {"seconds": float("inf")}},
     {"position": {"spans_done": 5}},
+    {"config": {"epochs": 0}},
+    {"corpus": {"n_tokens": 0}},
     {"position": {"more": 1}},
     {"position": None},
     {"config": [1]},
