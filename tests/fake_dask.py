@@ -66,7 +66,7 @@ class FakeWorkers:
     def threads_of(self, worker):
         return 1
 
-    def await_change(self, seconds):
+    def wait_for_loss(self, seconds):
         pass
 
     def update(self):

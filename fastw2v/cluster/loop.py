@@ -105,7 +105,7 @@ class ClusterLoop:
             if self._n_losses > MOST_LOSSES:
                 raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
             with contextlib.suppress(DataLost):
-                self._workers.await_change(seconds=self._n_losses)
+                self._workers.wait_for_loss(seconds=self._n_losses)
                 self._workers.update()
                 self._job_there = self._tasks.submit_data(pack(self._job))
                 self._go_back()

@@ -104,8 +104,8 @@ class Workers:
             if worker not in before:
                 self.tell_change(f"worker {worker} takes part from now on")
 
-    def await_change(self, seconds: float) -> None:
-        """Wait until workers have come or gone: what a dead one does not answer is seen before the scheduler knows."""
+    def wait_for_loss(self, seconds: float) -> None:
+        """Wait until a worker is gone. A call may fail because one is dead before the scheduler knows."""
         end = time.monotonic() + seconds
         while set(self.addresses) <= self._connection.threads_of_workers().keys() and time.monotonic() < end:
             self._connection.poll()
