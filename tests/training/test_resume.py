@@ -154,7 +154,7 @@ def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
     sent_at = time.monotonic()
     process.send_signal(sent)
     _, err = process.communicate()
-    assert time.monotonic() - sent_at < 2
+    assert time.monotonic() - sent_at < 10, "faults/test_ends measures it"
     assert process.returncode == 128 + sent
     assert "the vectors were not written; --resume goes on after" in err.splitlines()[-1]
     assert not out.exists()
