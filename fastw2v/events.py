@@ -113,6 +113,8 @@ class EpochEnded:
 
     A run that is stopped while the held-out loss is taken tells this when it is resumed, or at once if it has no
     checkpoint, without that loss.
+
+    On a cluster it is told again if the epoch's last round was lost with a worker, and had to be trained again.
     """
 
     epoch: int

@@ -4,8 +4,9 @@ This process plans, watches and keeps the account. The rows of the model go from
 process only for checkpoints, for held-out text and at the end.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import TrainConfig
 from ..corpus.paths import names_for_workers
@@ -24,6 +25,8 @@ from .corpus import ClusterCorpus, read_corpus
 from .futures import Tasks
 from .loop import MOST_LOSSES, ClusterLoop
 from .workers import Workers
+
+Result = TypeVar("Result")
 
 
 class ClusterBackend:
@@ -52,7 +55,7 @@ class ClusterBackend:
         """Compile the kernels here and on all workers, and see that all workers can read the corpus."""
         compile_here(self._config, self.threads, self._callback)
         with phase("connect", self._callback):
-            self._shards = self._workers.start(self.files)
+            self._shards = self._trying_again(lambda: self._workers.start(self.files))
             loss, threads_of = self._config.loss, self._workers.threads_of
             submit, workers = self._tasks.submit, self._workers.addresses
             with suppress(DataLost):  # a worker that is gone has nothing to compile
@@ -62,11 +65,23 @@ class ClusterBackend:
 
     def read(self, pruning: Pruning) -> ClusterCorpus:
         """Have the workers read the corpus. If all of them die, those that come read it again."""
-        for _ in range(MOST_LOSSES):
-            with suppress(DataLost):
-                return read_corpus(self._tasks, self._shards, pruning, self._config.invalid_utf8, self._callback)
+        invalid_utf8 = self._config.invalid_utf8
+
+        def read() -> ClusterCorpus:
             self._workers.update()
-        raise ClusterFailed(f"all workers were lost {MOST_LOSSES} times while they read the corpus")
+            return read_corpus(self._tasks, self._shards, pruning, invalid_utf8, self._callback)
+
+        return self._trying_again(read)
+
+    def _trying_again(self, work: Callable[[], Result]) -> Result:
+        """Do work that begins anew when workers are lost that it needs."""
+        for n_losses in range(1, MOST_LOSSES + 1):
+            try:
+                return work()
+            except DataLost as error:
+                reason = error
+                self._workers.wait_for_loss(seconds=n_losses)
+        raise ClusterFailed(f"workers were lost {MOST_LOSSES} times before the training began, at last: {reason}")
 
     def train(self, run: TrainingRun) -> None:
         """Train in rounds. From now on the callback may end the training while this process waits."""
@@ -78,3 +93,5 @@ class ClusterBackend:
             if run.checkpointer:
                 raise RunError(f"{error}. {run.checkpointer.last_good('--resume goes on from it')}") from error
             raise
+        finally:
+            self._tasks.release()

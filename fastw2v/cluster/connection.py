@@ -132,7 +132,8 @@ class Connection:
         except Fastw2vError:
             raise
         except (OSError, ValueError, KeyError, CancelledError) as error:
-            raise DataLost(f"a worker of {self.address} is gone, or its data: {error}") from error
+            self.check_scheduler()
+            raise DataLost(f"a worker of the cluster at {self.address} is gone, or its data: {error}") from error
 
     def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The result of a function of Dask that waits for workers. Raises DataLost if one is given up meanwhile."""
@@ -140,7 +141,7 @@ class Connection:
 
         def check() -> None:
             if self._n_given_up > n_given_up:
-                raise DataLost(f"a worker of {self.address} does not answer")
+                raise DataLost(f"a worker of the cluster at {self.address} does not answer")
 
         return self._result(in_thread(function, *arguments, **options), check)
 

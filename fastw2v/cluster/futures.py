@@ -8,6 +8,7 @@ import time
 import traceback
 import uuid
 import warnings
+import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,7 @@ class Tasks:
         self._run_name = uuid.uuid4().hex[:12]
         self._key_suffixes = (f"{self._run_name}-{number}" for number in itertools.count())
         self._reaches_workers = True  # not only through the scheduler
+        self._futures: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def submit(self, function: Callable[..., Any], *arguments: Any, at: str | None = None) -> Any:
         """Submit a task, and return its future. at: the worker that runs it; otherwise one of those that take part.
@@ -41,7 +43,14 @@ class Tasks:
         self._connection.check_scheduler()
         workers = [at] if at else self.workers.addresses
         key = f"{function.__name__.replace('_', '-')}-{next(self._key_suffixes)}"
-        return self._client.submit(function, *arguments, key=key, retries=ATTEMPTS - 1, workers=workers)
+        future = self._client.submit(function, *arguments, key=key, retries=ATTEMPTS - 1, workers=workers)
+        self._futures.add(future)
+        return future
+
+    def release(self) -> None:
+        """Let the workers forget all data of the run at once, whoever still refers to it here."""
+        for future in list(self._futures):
+            future.release()
 
     def submit_data(self, packed: bytes) -> Any:
         """A future of what was packed, which lasts as long as any of the workers of now: the scheduler has it too."""
@@ -51,11 +60,9 @@ class Tasks:
 
     def scatter(self, data: Any, at: str) -> Any:
         """A future of data that is sent to one worker, and lost with it. Raises DataLost."""
-        return self._connection.call(self._client.scatter, [data], workers=[at], hash=False)[0]
-
-    def copy(self, future: Any, at: str) -> Any:
-        """A future of the same data on another worker. Dask itself drops copies that no task waits for."""
-        return self.submit(_same, future, at=at)
+        [future] = self._connection.call(self._client.scatter, [data], workers=[at], hash=False)
+        self._futures.add(future)
+        return future
 
     def wait_for(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> None:
         """Wait until all tasks are done; call `on_done` with the number of each, in their order.
@@ -157,23 +164,36 @@ class Tasks:
         own `scatter` does. And Dask moves data: what a task takes is copied to its worker, and of several copies the
         memory manager keeps any. Data that must stay where it is has a name that no task takes.
         """
+        return [copies[0] for copies in self._renamed(futures, most_copies=1)]
+
+    def detach_copies(self, futures: list[Any]) -> list[list[Any]]:
+        """`detach` on all workers that have the data: for each future those of its copies."""
+        return self._renamed(futures, most_copies=len(self.workers.addresses))
+
+    def _renamed(self, futures: list[Any], most_copies: int) -> list[list[Any]]:
         from distributed import Future
 
-        new_keys = {future.key: f"data-{next(self._key_suffixes)}" for future in futures}
-        renamed: dict[str, dict[str, str]] = {}  # by the worker that has the data
+        new_keys: dict[str, dict[str, str]] = {}  # by the worker that has the data, and its key
+        copies: dict[str, list[str]] = {}
         for key, holders in self._who_has(futures).items():
             if not holders:
                 raise DataLost(f"the workers lost the data of {key}")
-            renamed.setdefault(holders[0], {})[key] = new_keys[key]
-        sizes = self._connection.run(_rename, renamed, workers=list(renamed))
+            for worker in holders[:most_copies]:
+                new_key = f"data-{next(self._key_suffixes)}"
+                new_keys.setdefault(worker, {})[key] = new_key
+                copies.setdefault(key, []).append(new_key)
+        sizes = self._connection.run(_rename, new_keys, workers=list(new_keys))
         n_bytes = {key: size for of_worker in sizes.values() for key, size in of_worker.items()}
-        who_has = {key: [worker] for worker, names in renamed.items() for key in names.values()}
+        who_has = {key: [worker] for worker, of_worker in sizes.items() for key in of_worker}
         update_data, client = self._client.scheduler.update_data, self._client.id
         self._connection.call(self._client.sync, update_data, who_has=who_has, nbytes=n_bytes, client=client)
-        detached = [Future(new_keys[future.key], self._client) for future in futures]
-        for future in detached:
-            self._client.futures[future.key].finish()
-        return detached
+        renamed = [[Future(key, self._client) for key in copies[future.key] if key in who_has] for future in futures]
+        for key in who_has:
+            self._client.futures[key].finish()
+        self._futures.update(future for of_data in renamed for future in of_data)
+        if not all(renamed):
+            raise DataLost("a worker has dropped its data")
+        return renamed
 
 
 def pack(data: Any) -> bytes:
@@ -198,10 +218,6 @@ def _unpack(packed: bytes) -> Any:
     return pickle.loads(zlib.decompress(packed))
 
 
-def _same(data: Any) -> Any:
-    return data
-
-
 def _rename(new_keys: dict[str, dict[str, str]], dask_worker: Any) -> dict[str, int]:
-    data = {new: dask_worker.data[old] for old, new in new_keys[dask_worker.address].items()}
+    data = {new: dask_worker.data[old] for old, new in new_keys[dask_worker.address].items() if old in dask_worker.data}
     return dict(dask_worker.update_data(data=data)["nbytes"])

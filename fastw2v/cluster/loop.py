@@ -24,14 +24,19 @@ MOST_LOSSES = 3
 
 
 class _Model(NamedTuple):
-    """The model on the workers as futures, and the run's position with it.
+    """The model on the workers, and the run's position with it.
 
-    No task takes the blocks and the spares, only the same data under other names: so Dask leaves them where they are.
+    copies: for each block the futures of its copies, each on another worker. No task takes them, only the same data
+    under other names: so Dask leaves them where they are.
     """
 
-    blocks: list[Any]
-    spares: list[Any]  # copies of the blocks, each on another worker; empty where there is one worker, and at first
+    copies: list[list[Any]]
     position: Position
+
+    @property
+    def blocks(self) -> list[Any]:
+        """A future of each block."""
+        return [copies[0] for copies in self.copies]
 
 
 class ClusterLoop:
@@ -52,9 +57,9 @@ class ClusterLoop:
         self._n_losses = 0
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
         self._dealt_to: list[str] = []
-        self._fetched = _Model([], [], run.position)  # the one in `run.matrices`
+        self._fetched = _Model([], run.position)  # the one in `run.matrices`
         self._newest = self._fetched  # its position is the run's, which also moves on to the next epoch
-        self._before: _Model | None = None  # the one before, as long as the newest has no spares
+        self._before: _Model | None = None  # the one before, until each worker has a copy of the newest
 
     def _spans_done(self) -> NDArray[np.bool_]:
         return spans_from_text(self._run.position.spans_done, self._spans.n)
@@ -64,12 +69,10 @@ class ClusterLoop:
         self._deal = None
         while not (is_done := self._spans_done()).all():
             try:
-                if not self._newest.blocks:  # nothing was trained yet, so `run.matrices` is where the run stands
+                if not self._newest.copies:  # nothing was trained yet, so `run.matrices` is where the run stands
                     self._fetched = self._newest_here()
                     self._place()
                 self._workers.update()
-                if not self._has_copy():
-                    self._keep_spares(self._copy_blocks(self._tasks.detach(self._newest.blocks)))
                 self._train_round(self._deal_out(is_done))
                 self._n_losses = 0
                 self._run.offer_checkpoint(self)
@@ -86,16 +89,12 @@ class ClusterLoop:
                 blocks.append(self._tasks.scatter(self._job.copy_of_block(rows, number), at=worker))
             except DataLost:
                 self._workers.update()
-        self._go_to(self._fetched._replace(blocks=blocks))
+        self._go_to(self._fetched._replace(copies=[[block] for block in blocks]))
         self._fetched = self._newest
 
     def _go_to(self, model: _Model) -> None:
-        self._newest, self._before = model._replace(spares=[]), None
+        self._newest, self._before = model, None
         self._run.position = model.position
-
-    def _has_copy(self) -> bool:
-        """Whether the run can go on from another model than the newest blocks, or it would lose little without."""
-        return bool(self._newest.spares or self._before or self._newest.blocks is self._fetched.blocks)
 
     def _recover(self) -> None:
         """Continue from the newest model that workers still have."""
@@ -114,25 +113,23 @@ class ClusterLoop:
 
     def _go_back(self) -> None:
         for model in (self._newest_here(), self._before):
-            if model and model.position.n_words >= self._fetched.position.n_words and (blocks := self._left_of(model)):
-                self._go_to(model._replace(blocks=blocks))
+            if model and model.position.n_words >= self._fetched.position.n_words and (left := self._left_of(model)):
+                self._go_to(left)
                 return
         self._place()
 
     def _newest_here(self) -> _Model:
         return self._newest._replace(position=self._run.position)
 
-    def _left_of(self, model: _Model) -> list[Any]:
-        """Futures of the blocks, or of the spares of those that are lost. Empty if a spare is lost too."""
-        left: list[Any] = [None] * len(model.blocks)
-        for futures in filter(None, (model.spares, model.blocks)):
-            is_there = self._tasks.have_data(futures)
-            left = [future if there else other for future, there, other in zip(futures, is_there, left, strict=True)]
-        return left if all(left) else []
+    def _left_of(self, model: _Model) -> _Model | None:
+        """The model with the copies that are not lost; None if a block has none."""
+        is_there = iter(self._tasks.have_data([future for copies in model.copies for future in copies]))
+        left = model._replace(copies=[[future for future in copies if next(is_there)] for copies in model.copies])
+        return left if all(left.copies) else None
 
     def fetch(self) -> None:
         """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
-        while self._newest.blocks is not self._fetched.blocks:
+        while self._newest.copies is not self._fetched.copies:
             try:
                 self._fill(self._newest.blocks)
                 break
@@ -148,11 +145,11 @@ class ClusterLoop:
     def fetch_what_is_left(self) -> None:
         """`fetch` for a run that was stopped: it waits for no other workers."""
         for model in filter(None, (self._newest_here(), self._before)):
-            if model.blocks is self._fetched.blocks:
+            if model.copies is self._fetched.copies:
                 break
             with contextlib.suppress(DataLost):
-                if blocks := self._left_of(model):
-                    self._fill(blocks)
+                if left := self._left_of(model):
+                    self._fill(left.blocks)
                     self._run.position = model.position
                     return
         self._run.position = self._fetched.position
@@ -180,13 +177,12 @@ class ClusterLoop:
             n_done += sum(map(len, beat))
         blocks = tasks.detach(self._newest.blocks)
         futures = submit_round(tasks.submit, self._job_there, blocks, workers, shares)
-        copies = [] if self._newest.spares else self._copy_blocks(blocks)
         usual_seconds = self._costs.seconds_of_beat(n_spans)
         reached, times = run.position, []
         for spans, statistics in zip(beats, futures.statistics, strict=True):
             tasks.wait_for_round(statistics, usual_seconds)
-            self._keep_spares(copies)
-            copies = []
+            if reached is run.position:  # after the first beat, in which each worker was sent all blocks
+                self._keep_copies(blocks)
             replicas: list[BeatStatistics] = tasks.gather(statistics)
             total = np.sum([replica.total for replica in replicas], axis=0)
             run.check_finite(total)
@@ -203,7 +199,7 @@ class ClusterLoop:
         is_done = self._spans_done()
         is_done[np.concatenate([part for spans in beats for part in spans])] = True
         position = replace(reached, seconds=run.position.seconds + seconds, spans_done=spans_to_text(is_done))
-        self._before, self._newest = self._newest_here(), _Model(blocks, [], position)
+        self._before, self._newest = self._newest_here(), _Model([[block] for block in blocks], position)
         run.position = position
         n_bytes = bytes_of_round(len(workers), self._job.n_words, run.config.dim, len(beats))
         run.tell(RoundEnded(len(workers), len(beats), n_bytes, seconds, share_waited(times, seconds)))
@@ -221,23 +217,11 @@ class ClusterLoop:
         on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
         return np.float32(rate_of_replicas(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
 
-    def _copy_blocks(self, blocks: list[Any]) -> list[Any]:
-        """Futures of copies of the newest blocks, each on another worker. Empty where there is one worker.
+    def _keep_copies(self, blocks: list[Any]) -> None:
+        """Keep the newest model on all workers that have its blocks, under the names that tasks take.
 
-        blocks: the same data, under names that tasks may take.
+        From then on the run can go on from it as long as one of them lives, and the model before it is not needed.
         """
-        workers = self._workers.addresses
-        if len(workers) == 1:
-            return []
-        places = [(holder + 1) % len(workers) for holder in self._tasks.holders(self._newest.blocks)]
-        return [self._tasks.copy(block, at=workers[place]) for block, place in zip(blocks, places, strict=True)]
-
-    def _keep_spares(self, copies: list[Any]) -> None:
-        """Wait for copies of the newest blocks. With them the model before it is not needed any more."""
-        if not copies:
-            return
-        self._tasks.wait_for_round(copies)
-        spares = self._tasks.detach(copies)
-        places = zip(self._tasks.holders(self._newest.blocks), self._tasks.holders(spares), strict=True)
-        if all(holder != other for holder, other in places):
-            self._newest, self._before = self._newest._replace(spares=spares), None
+        copies = self._tasks.detach_copies(blocks)
+        if len(self._workers.addresses) > 1 and all(len(of_block) > 1 for of_block in copies):
+            self._newest, self._before = self._newest._replace(copies=copies), None

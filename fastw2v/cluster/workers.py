@@ -40,12 +40,20 @@ class Workers:
         workers = list(threads_of_workers)
         for problem in self._problems_of_versions(workers):
             raise InputError(problem)
-        shards: list[Shard] = self._connection.run(find_shards, list(names), workers=workers[:1])[workers[0]]
+        shards: list[Shard] = self._shards_of(names, workers[0])
         self._sizes = {part.file: part.size for shard in shards for part in shard}
         for problem in self._problems_of_sight(workers):
             advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
             raise InputError(f"{problem}: all workers must see the corpus under the same path; {advice}")
         self._threads_of_workers, self._has_started, self._without_any = threads_of_workers, True, None
+        return shards
+
+    def _shards_of(self, names: Sequence[str], worker: str) -> list[Shard]:
+        """The shards of the corpus as a worker finds it."""
+        try:
+            shards: list[Shard] = self._connection.run(find_shards, list(names), workers=[worker])[worker]
+        except InputError as error:
+            raise InputError(f"worker {worker} says: {error}") from error
         return shards
 
     def _problems_of_versions(self, workers: list[str]) -> list[str]:

@@ -49,9 +49,12 @@ def bytes_of(shard: Shard) -> int:
 
 
 def find_shards(names: Sequence[str]) -> list[Shard]:
-    """Divide the files that the names stand for into shards, by their names and sizes alone."""
+    """Divide the files that the names stand for into shards, by their names and sizes alone. Raises InputError."""
     files = find_files(names)
-    sizes = [file_size(file) for file in files]
+    try:
+        sizes = [file_size(file) for file in files]
+    except OSError as error:
+        raise InputError(f"cannot read {error.filename}: {error.strerror or error}") from error
     n_bytes = min(max(sum(sizes) // N_SHARDS, LEAST_BYTES), MOST_BYTES)
     shards: list[Shard] = []
     small: list[Part] = []

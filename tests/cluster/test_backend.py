@@ -12,6 +12,7 @@ from fastw2v.cluster.backend import ClusterBackend
 from fastw2v.cluster.connection import ClusterFailed, DataLost
 from fastw2v.cluster.corpus import ClusterCorpus
 from fastw2v.cluster.loop import MOST_LOSSES
+from fastw2v.cluster.workers import Workers
 from fastw2v.config import TrainConfig
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
@@ -77,6 +78,7 @@ def test_the_callback_may_end_the_run_while_the_corpus_is_read(tmp_path, monkeyp
 def test_workers_that_die_while_they_read(monkeypatch):
     """Others read the corpus instead; but not again and again."""
     n_calls = 0
+    monkeypatch.setattr(Workers, "wait_for_loss", lambda workers, seconds: None)
 
     def lose_data(*arguments):
         nonlocal n_calls
@@ -89,7 +91,9 @@ def test_workers_that_die_while_they_read(monkeypatch):
     backend, n_losses = backend_of(FakeClient("tcp://a:1")), MOST_LOSSES - 1
     assert backend.read(Pruning()) == "the corpus"
     n_calls, n_losses = 0, MOST_LOSSES
-    with pytest.raises(ClusterFailed, match="all workers were lost 3 times while they read the corpus"):
+    with pytest.raises(
+        ClusterFailed, match="workers were lost 3 times before the training began, at last: all workers are gone"
+    ):
         backend.read(Pruning())
 
 

@@ -1,5 +1,6 @@
 """Whole runs on clusters of processes, which are killed while they work."""
 
+import gc
 import json
 import os
 import re
@@ -98,7 +99,14 @@ def test_dask_forgets_rounds_that_are_over(text, local):
         if isinstance(event, RoundEnded):
             numbers.append(local.run_on_scheduler(n_tasks))
 
-    train_with(text, local, act, epochs=12, dim=2)
+    before = local.run_on_scheduler(n_tasks)
+    gc.disable()
+    try:
+        train_with(text, local, act, epochs=12, dim=2)
+        time.sleep(0.5)
+        assert local.run_on_scheduler(n_tasks) == before
+    finally:
+        gc.enable()
     assert len(numbers) == 12
     assert abs(numbers[-1] - numbers[3]) < 0.2 * numbers[3]
 

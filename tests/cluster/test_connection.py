@@ -107,7 +107,7 @@ def test_what_a_silent_worker_does_not_answer(connection, client, clock, monkeyp
             module.wait([connection._question])
 
     connection.tell, client.silent = tick, {"tcp://b:1"}
-    with pytest.raises(DataLost, match="a worker of tcp://s:8786 does not answer"):
+    with pytest.raises(DataLost, match="a worker of the cluster at tcp://s:8786 does not answer"):
         connection.call(hangs.wait)
     hangs.set()
 
@@ -122,7 +122,7 @@ def test_a_scheduler_that_hangs(connection, client, clock, monkeypatch):
 
 
 def test_data_that_is_lost(connection):
-    message = "a worker of tcp://s:8786 is gone, or its data: .*by hand"
+    message = "a worker of the cluster at tcp://s:8786 is gone, or its data: .*by hand"
     for kind in (OSError, ValueError, KeyError, distributed.CancelledError):
         with pytest.raises(DataLost, match=message), connection.translated_errors():
             raise kind("by hand")

@@ -179,8 +179,27 @@ def test_dask_moves_copies(shards, dies):
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
 
 
+@pytest.mark.parametrize("left", ["w0", "w1", "w2"])
+@pytest.mark.parametrize("event_of_death", [RoundEnded, Progress])
+def test_two_of_three_workers_die_at_once(shards, left, event_of_death):
+    """Each worker has a copy of the whole model that a round started from: one that lives is enough."""
+
+    def act(event, seen):
+        if (
+            isinstance(event, event_of_death)
+            and cluster.run.position.epoch == 1
+            and len(cluster.tasks.workers.alive) == 3
+        ):
+            cluster.tasks.drop_copies("w1")
+            cluster.tasks.kill(*{"w0", "w1", "w2"} - {left})
+
+    cluster = Cluster(shards, 3, act)
+    cluster.train()
+    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.run.position.n_words == 3 * N_TOKENS
+
+
 def test_workers_die_one_after_the_other(shards):
-    """After the first one is gone, the blocks are copied again before the training goes on."""
 
     def act(event, seen):
         if isinstance(event, RoundEnded) and seen == 2:

@@ -10,7 +10,7 @@ from figures import amount, report
 
 import fastw2v
 from fastw2v.cluster import futures
-from fastw2v.events import ClusterChanged, EpochEnded, PhaseStarted, RoundEnded
+from fastw2v.events import ClusterChanged, EpochEnded, PhaseStarted, Progress, RoundEnded
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
 
@@ -73,7 +73,34 @@ class LossesOfRun:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("moment", ["in a round", "between rounds", "while reading", "at the end"])
+@pytest.mark.parametrize("moment", [Progress, RoundEnded])
+def test_two_of_three_workers_die_at_once(text, cluster, client, moment):
+    cluster.add_worker("--no-nanny")
+    client.wait_for_workers(3)
+
+    def kill_two():
+        for dead in cluster.workers[:2]:
+            dead.kill()
+        for dead in cluster.workers[:2]:
+            dead.wait()
+
+    run = LossesOfRun(lambda: False, None)
+    n_rounds = 0
+
+    def act(event):
+        nonlocal n_rounds
+        run(event)
+        n_rounds += isinstance(event, RoundEnded)
+        if isinstance(event, moment) and n_rounds == 3 and len(run.messages) == 0:
+            kill_two()
+
+    fastw2v.train(text, client=client, callback=act, **OPTIONS)
+    assert run.most_lost <= N_TOKENS, run.messages
+    assert run.n_words == 6 * N_TOKENS
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("moment", ["before", "in a round", "between rounds", "while reading", "at the end"])
 def test_a_worker_that_hangs(text, cluster, client, moment):
     """It is told, and after `worker_timeout` the run goes on as if the worker were dead."""
     stop = cluster.workers[0].send_signal
@@ -85,6 +112,8 @@ def test_a_worker_that_hangs(text, cluster, client, moment):
         if isinstance(event, EpochEnded):
             reached.append(event.n_words)
         match event:
+            case PhaseStarted("connect") if moment == "before":
+                stop(signal.SIGSTOP)
             case PhaseStarted("train") if moment == "in a round":
                 stop(signal.SIGSTOP)
             case RoundEnded() if moment == "between rounds" and n_rounds == 2:
