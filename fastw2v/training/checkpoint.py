@@ -110,7 +110,8 @@ class Checkpoint:
             raise self._is_of(f"{runs}, this one's for {now.n_words:,}", f"give the same {before.kind}")
         if self.about["frozen"] != about["frozen"]:
             runs = f"a run with {self.about['n_frozen']:,} frozen words, this one has {about['n_frozen']:,}, or others"
-            raise self._is_of(runs, "give the same vectors to start from, and freeze or not, as before")
+            advice = "give freeze and the same vectors to start from" if self.about["n_frozen"] else "leave out freeze"
+            raise self._is_of(runs, advice)
         self._check_held_out(about["held_out"])
 
     def _is_of(self, runs: str, advice: str) -> InputError:

@@ -119,8 +119,15 @@ def test_other_frozen_words_are_another_run(planted, tmp_path):
     options = {"freeze": True, "checkpoint": tmp_path / "c", **OPTIONS}
     two = given.subset(["t0w0", "t0w1"])
     fastw2v.train(planted, init_vectors=two, **options)
-    with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 0, .* freeze or not, as"):
+    with pytest.raises(
+        InputError, match="is of a run with 2 frozen words, this one has 0, .*: give freeze and the same"
+    ):
         resume(planted, tmp_path / "c", init_vectors=two)
+    resume(planted, tmp_path / "d", init_vectors=two)
+    with pytest.raises(
+        InputError, match="is of a run with 0 frozen words, this one has 2, .*: leave out freeze to res"
+    ):
+        resume(planted, tmp_path / "d", init_vectors=two, freeze=True)
     forget(tmp_path / "c", "start")
     with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 0"):
         resume(planted, tmp_path / "c")
