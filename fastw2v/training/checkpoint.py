@@ -1,14 +1,15 @@
 """Checkpoints, read again: checked against the run that wants to continue, and copied into its matrices.
 
 A checkpoint is a file of vectors in the native format with the output vectors too, so it can be queried, converted and
-continued from like any other. Its header holds the options, the fingerprint of the corpus and the position.
+continued from like any other. Its header holds the options, the fingerprints of the corpus, of the held-out text and of
+what the run started from, and the position.
 """
 
 import contextlib
 import math
 import os
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from .matrices import Matrices
 from .model import training_kind
 from .run import TrainingRun
 from .schedule import Position
+from .start import Origin
 
 UNUSABLE = "unusable.fw2v"
 """The name to which a damaged latest checkpoint is moved when a run continues from the previous one."""
@@ -31,10 +33,13 @@ UNUSABLE = "unusable.fw2v"
 FREE_OPTIONS = {"threads", "temp_dir", "worker_timeout", "force", "vectors"}
 """Options that may differ when a run is resumed: but for the races of threads, they do not change the model."""
 
+NO_HELD_OUT = {"n_tokens": 0, "checksum": 0}
+"""The fingerprint of a held-out text that there is not."""
+
 
 def describe_run(run: TrainingRun) -> dict[str, Any]:
     """What a run must have in common with the run that it continues, for the header of its checkpoints."""
-    corpus, is_frozen = run.corpus, run.matrices.is_frozen
+    corpus, held_out, is_frozen = run.corpus, run.held_out, run.matrices.is_frozen
     fingerprint = {
         "n_ids": corpus.n_ids,
         "n_tokens": corpus.n_tokens,
@@ -42,7 +47,11 @@ def describe_run(run: TrainingRun) -> dict[str, Any]:
         "counts": zlib.crc32(np.ascontiguousarray(corpus.vocabulary.counts).data),
     }
     frozen = {"n_frozen": int(is_frozen.sum()), "frozen": zlib.crc32(is_frozen.data)}
-    return {**training_kind(run.config), "config": asdict(run.config), "corpus": fingerprint, **frozen}
+    given = {
+        "start": run.origin._asdict(),
+        "held_out": {"n_tokens": held_out.n_tokens, "checksum": held_out.checksum} if held_out else NO_HELD_OUT,
+    }
+    return {**training_kind(run.config), "config": asdict(run.config), "corpus": fingerprint, **frozen, **given}
 
 
 def content_of(run: TrainingRun) -> ModelFile:
@@ -80,24 +89,51 @@ class Checkpoint:
     def check_options(self, config: TrainConfig) -> None:
         """Raise InputError, naming the option, if the checkpoint is of a run with other options."""
         before = self.about["config"]
-        for name, now in asdict(config).items():
-            if name not in FREE_OPTIONS and before.get(name, now) != now:
-                runs = f"{self.path} is of a run with {name} {before[name]!r}, this one has {now!r}"
-                raise InputError(f"{runs}: give the same options to resume, or another --checkpoint directory")
+        for name, value in asdict(config).items():
+            had, has = before.get(name, value), value
+            if name == "lr":  # None and the default, written out, are one rate
+                had, has = replace(config, lr=had).first_lr, config.first_lr
+            if name not in FREE_OPTIONS and had != has:
+                raise self._is_of(f"a run with {name} {had!r}, this one has {has!r}", "give the same options")
 
-    def check_corpus(self, run: TrainingRun) -> None:
-        """Raise InputError if the text, the vocabulary or the frozen words of `run` are others."""
-        about, words = describe_run(run), run.corpus.vocabulary.words
-        before, now = self.about["corpus"], about["corpus"]
+    def check_run(self, run: TrainingRun) -> None:
+        """Raise InputError if `run` has other texts, another vocabulary or other vectors to start from."""
+        about, now = describe_run(run), run.origin
+        # The checkpoints of earlier versions do not say what their runs started from, nor which held-out text they had.
+        before = Origin(**self.about["start"]) if "start" in self.about else now
+        if before.kind != now.kind:  # told first: a model to continue from changes the vocabulary too
+            advice = f"leave out {now.kind}" if before.kind == "random" else f"give the same {before.kind}"
+            raise self._is_of(f"a run that started from {before.name}, this one starts from {now.name}", advice)
+        self._check_corpus(run, about)
+        if before != now:
+            runs = f"a run that started from other {before.kind}: its are for {before.n_words:,} words"
+            raise self._is_of(f"{runs}, this one's for {now.n_words:,}", f"give the same {before.kind}")
+        if self.about["frozen"] != about["frozen"]:
+            runs = f"a run with {self.about['n_frozen']:,} frozen words, this one has {about['n_frozen']:,}, or others"
+            advice = "give freeze and the same vectors to start from" if self.about["n_frozen"] else "leave out freeze"
+            raise self._is_of(runs, advice)
+        self._check_held_out(about["held_out"])
+
+    def _is_of(self, runs: str, advice: str) -> InputError:
+        """The error of a run that cannot go on from this checkpoint."""
+        return InputError(f"{self.path} is of {runs}: {advice} to resume, or another --checkpoint directory")
+
+    def _check_held_out(self, now: dict[str, int]) -> None:
+        """Otherwise one curve would mix the losses of two texts."""
+        before = self.about.get("held_out", now)
+        if before != now:
+            had, has = ("none" if text == NO_HELD_OUT else f"of {text['n_tokens']:,} words" for text in (before, now))
+            advice = "leave out held_out" if before == NO_HELD_OUT else "give the same held_out"
+            raise self._is_of(f"a run with another held-out text: its is {had}, this one's {has}", advice)
+
+    def _check_corpus(self, run: TrainingRun, about: dict[str, Any]) -> None:
+        words, before, now = run.corpus.vocabulary.words, self.about["corpus"], about["corpus"]
         if before != now or list(self.content.words) != words:
             reason = ", in another order or with other counts; or one of the two runs is on a cluster (--dask)"
             reason = reason if before["n_tokens"] == now["n_tokens"] else ""
             its = f"its had {before['n_tokens']:,} words in a vocabulary of {len(self.content.words):,}"
             this = f"this one has {now['n_tokens']:,} in {len(words):,}"
             raise InputError(f"{self.path} is of another corpus: {its}, {this}{reason}")
-        if self.about["frozen"] != about["frozen"]:
-            runs = f"{self.path} is of a run with {self.about['n_frozen']:,} frozen words, this one has"
-            raise InputError(f"{runs} {about['n_frozen']:,}, or others: give the same vectors to start from")
 
     def make_current(self) -> None:
         """If this is the previous checkpoint, let it take the place of the latest one, which is renamed.
@@ -166,6 +202,8 @@ def _position_of(about: dict[str, Any]) -> Position | None:
         position = Position(**about["position"])
         integers = [position.epoch, position.n_spans, position.n_words, position.n_predictions]
         integers += [about["n_frozen"], about["frozen"], about["config"]["epochs"], *about["corpus"].values()]
+        origin, held_out = Origin(**about.get("start", {})), about.get("held_out", NO_HELD_OUT)
+        integers += [origin.n_words, origin.checksum, held_out["n_tokens"], held_out["checksum"]]
         floats = [position.seconds, *position.epoch_total]
         is_sound = (
             all(type(number) is int and number >= 0 for number in integers)

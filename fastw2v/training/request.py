@@ -1,7 +1,9 @@
 """The arguments of `train` as values, checked before any work begins."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from ..config import TrainConfig
 from ..corpus.paths import Texts
@@ -32,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of `train`, which documents them. config: its options."""
+    """The arguments of `train`, which documents them. config: its options. Raises InputError for a wrong type."""
 
     source: Source
     config: TrainConfig
@@ -47,3 +49,13 @@ class Request:
     held_out: Texts | None = None
     loss_plot: PathLike | None = None
     callback: Callback = ignore
+
+    def __post_init__(self) -> None:
+        for name in ("save_model", "checkpoint", "loss_plot"):
+            path = getattr(self, name)
+            if not isinstance(path, str | os.PathLike | None):
+                raise InputError(f"{name} is {path!r}: it must be a path, a str or os.PathLike")
+        if not isinstance(self.checkpoint_every, Real):
+            raise InputError(f"checkpoint_every is {self.checkpoint_every!r}: it must be a number of minutes")
+        if not callable(self.callback):
+            raise InputError(f"callback is {self.callback!r}: it must be a function that takes an event")

@@ -23,6 +23,7 @@ from .heldout import held_out_loss
 from .matrices import Matrices
 from .objective import SpanTrainer, span_trainer
 from .schedule import Position, Schedule
+from .start import Origin
 
 NO_LOSS = (math.nan, math.nan)
 """The loss of held-out text and its standard error where it was not taken."""
@@ -73,7 +74,7 @@ class TrainingRun:
     """A training run, and where it stands.
 
     matrices: changed by the training. threads: of this process. held_out: text in the same vocabulary, whose loss is
-    told before the first epoch and after each.
+    told before the first epoch and after each. origin: what it started from, before any checkpoint.
     """
 
     config: TrainConfig
@@ -82,6 +83,7 @@ class TrainingRun:
     threads: int
     callback: Callback = lambda event: None
     held_out: Corpus | None = None
+    origin: Origin = field(default_factory=Origin)
     checkpointer: Checkpointer | None = None
     position: Position = field(default_factory=Position)
     is_stopping: bool = field(default=False, init=False)  # it was asked to end, and is putting itself in order

@@ -1,8 +1,9 @@
 """What training starts from if not from random vectors: given vectors, or an earlier model."""
 
 import os
+import zlib
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,25 @@ from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..files import PathLike
 from ..vectors.vectors import Vectors
-from .matrices import Matrices
+from .matrices import ROWS_AT_A_TIME, Matrices
 from .model import TrainedModel, training_kind
 from .request import Request
+
+
+class Origin(NamedTuple):
+    """What a run started from, as its checkpoints remember it.
+
+    kind: random, init_vectors or continue_from. n_words: the words that started from given vectors. checksum: the
+    CRC-32 of those words' ids and vectors.
+    """
+
+    kind: str = "random"
+    n_words: int = 0
+    checksum: int = 0
+
+    @property
+    def name(self) -> str:
+        return "random vectors" if self.kind == "random" else self.kind
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,11 @@ class Start:
             raise InputError("continue_from keeps all words of the earlier run: leave out the vocabulary and max_vocab")
         name = "the model"
         if not isinstance(model, TrainedModel):
-            name = os.fspath(model or "")
+            if not isinstance(model, str | os.PathLike):
+                raise InputError(
+                    f"continue_from is a {type(model).__name__}: it must be a TrainedModel or a file's name"
+                )
+            name = os.fspath(model)
             model = TrainedModel.load(name)
         before, now = training_kind(model.config), training_kind(config)
         if before != now:
@@ -91,6 +112,19 @@ class Start:
             matrices.word_outputs[words] = self.output_vectors[rows[words]]
         if not matrices.is_finite():
             raise InputError("the vectors to start from hold NaN or infinite numbers")
+
+    def origin(self, matrices: Matrices, rows: NDArray[np.int64]) -> Origin:
+        """What a run starts from whose matrices `fill` has just filled."""
+        words = np.flatnonzero(rows >= 0)
+        checksum = zlib.crc32(words.data)
+        filled = (
+            [matrices.word_inputs] if self.output_vectors is None else [matrices.word_inputs, matrices.word_outputs]
+        )
+        for matrix in filled:
+            for first in range(0, len(words), ROWS_AT_A_TIME):
+                block = np.ascontiguousarray(matrix[words[first : first + ROWS_AT_A_TIME]])
+                checksum = zlib.crc32(block.data, checksum)
+        return Origin("init_vectors" if self.output_vectors is None else "continue_from", len(words), checksum)
 
 
 def _loaded(vectors: Vectors | PathLike) -> Vectors:

@@ -175,14 +175,16 @@ def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRu
     is_frozen = texts.has_start if checked.start and checked.start.is_frozen else None
     matrices = new_matrices(len(corpus.vocabulary), config, threads, is_frozen)
     run = TrainingRun(config, corpus, matrices, threads, checked.callback, texts.held_out)
+    if checked.start:
+        checked.start.fill(matrices, texts.rows)
+        if directory is not None:
+            run.origin = checked.start.origin(matrices, texts.rows)
     if earlier:
-        earlier.check_corpus(run)
+        earlier.check_run(run)
         earlier.fill(matrices)
         earlier.make_current()
         run.position = earlier.position
         run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
-    elif checked.start:
-        checked.start.fill(matrices, texts.rows)
     checked.checkpoint = checked.start = None
     if directory is not None:
         seconds = 60 * checked.request.checkpoint_every

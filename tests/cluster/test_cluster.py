@@ -287,6 +287,18 @@ def test_stopped_in_the_middle_and_resumed(text, local, tmp_path):
     assert of_kind(later, EpochEnded)[-1].n_words == 6 * N_TOKENS
 
 
+def test_another_start_or_held_out_text_is_refused(text, local, tmp_path):
+    (tmp_path / "h").write_text(planted_text(n_sentences=50, seed=9))
+    given = Vectors(Corpus.from_text(text).vocabulary.words[:3], np.eye(3, 20))
+    options = {"lr": 0.01, "epochs": 1, "checkpoint": tmp_path / "c", "resume": True}
+    train_with(text, local, init_vectors=given, held_out=tmp_path / "h", **options)
+    others = Vectors(given.index_to_key, -given.vectors)
+    with pytest.raises(InputError, match="started from other init_vectors"):
+        train_with(text, local, init_vectors=others, held_out=tmp_path / "h", **options)
+    with pytest.raises(InputError, match="another held-out text"):
+        train_with(text, local, init_vectors=given, **options)
+
+
 @pytest.mark.parametrize("where", ["cluster", "local:2"])
 def test_a_signal_saves_the_run(text, request, where, tmp_path):
     """From a terminal it comes to the workers of this machine too."""

@@ -117,11 +117,114 @@ def test_other_counts_are_another_corpus(planted, tmp_path):
 def test_other_frozen_words_are_another_run(planted, tmp_path):
     given = fastw2v.train(planted, **OPTIONS)
     options = {"freeze": True, "checkpoint": tmp_path / "c", **OPTIONS}
-    fastw2v.train(planted, init_vectors=given.subset(["t0w0", "t0w1"]), **options)
+    two = given.subset(["t0w0", "t0w1"])
+    fastw2v.train(planted, init_vectors=two, **options)
+    with pytest.raises(
+        InputError, match="is of a run with 2 frozen words, this one has 0, .*: give freeze and the same"
+    ):
+        resume(planted, tmp_path / "c", init_vectors=two)
+    resume(planted, tmp_path / "d", init_vectors=two)
+    with pytest.raises(
+        InputError, match="is of a run with 0 frozen words, this one has 2, .*: leave out freeze to res"
+    ):
+        resume(planted, tmp_path / "d", init_vectors=two, freeze=True)
+    forget(tmp_path / "c", "start")
     with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 0"):
         resume(planted, tmp_path / "c")
     with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 2, or others"):
         resume(planted, tmp_path / "c", init_vectors=given.subset(["t0w0", "t0w2"]), freeze=True)
+
+
+@pytest.fixture
+def starts(planted, tmp_path):
+    """Arguments of `train`: three places to start from, and others of the same words, and of other words."""
+    first, second = (fastw2v.train_model(planted, **{**OPTIONS, "epochs": 1, "seed": seed}) for seed in (1, 2))
+    other_outputs = replace(first, output_vectors=second.output_vectors)
+    vectors = [model.vectors() for model in (first, second)]
+    vectors[0].save(tmp_path / "v.fw2v")
+    return {
+        "random": {},
+        "vectors": {"init_vectors": vectors[0]},
+        "the same in a file": {"init_vectors": tmp_path / "v.fw2v"},
+        "other vectors": {"init_vectors": vectors[1]},
+        "fewer vectors": {"init_vectors": vectors[0].subset(list(vectors[0])[:10])},
+        "model": {"continue_from": first},
+        "other model": {"continue_from": second},
+        "other outputs": {"continue_from": other_outputs},
+    }
+
+
+OTHER_STARTS = [
+    ("random", "vectors", "random vectors, this one starts from init_vectors: leave out init_vectors to resume"),
+    ("random", "model", "random vectors, this one starts from continue_from: leave out continue_from to resume"),
+    ("vectors", "random", "init_vectors, this one starts from random vectors: give the same init_vectors to"),
+    ("vectors", "other vectors", "other init_vectors: its are for 96 words, this one's for 96: give the same init_v"),
+    ("vectors", "fewer vectors", "other init_vectors: its are for 96 words, this one's for 10: give the same init_v"),
+    ("vectors", "model", "init_vectors, this one starts from continue_from: give the same init_vectors to"),
+    ("model", "random", "continue_from, this one starts from random vectors: give the same continue_from to"),
+    ("model", "other model", "other continue_from: .*: give the same continue_from to resume"),
+    ("model", "other outputs", "other continue_from: .*: give the same continue_from to resume"),
+]
+
+
+@pytest.mark.parametrize(("begun", "resumed", "message"), OTHER_STARTS)
+def test_another_start_is_refused(planted, tmp_path, starts, slices_of_a_span, begun, resumed, message):
+    directory = tmp_path / "c"
+    resume(planted, directory, callback=Recorder(5), **starts[begun])
+    before = (directory / CHECKPOINT).read_bytes()
+    with pytest.raises(InputError, match=f"is of a run that started from {message}"):
+        resume(planted, directory, **starts[resumed])
+    assert (directory / CHECKPOINT).read_bytes() == before
+    resume(planted, directory, **starts[begun])
+
+
+def test_the_same_start_from_a_file(planted, tmp_path, starts):
+    resume(planted, tmp_path / "c", callback=Recorder(1), **starts["vectors"])
+    resume(planted, tmp_path / "c", **starts["the same in a file"])
+
+
+@pytest.fixture
+def texts(planted, tmp_path):
+    """Arguments of `train`: no held-out text, one, and another as long."""
+    lines = planted.read_text().splitlines()[:40]
+    (tmp_path / "held.txt").write_text("\n".join(lines))
+    (tmp_path / "other.txt").write_text("\n".join(lines[::-1]))
+    return {"none": {}, **{name: {"held_out": tmp_path / f"{name}.txt"} for name in ("held", "other")}}
+
+
+OTHER_TEXTS = [
+    ("none", "held", r"its is none, this one's of [\d,]+ words: leave out held_out to resume, or another --check"),
+    ("held", "none", r"its is of [\d,]+ words, this one's none: give the same held_out to resume"),
+    ("held", "other", r"its is of ([\d,]+) words, this one's of \1 words: give the same held_out to resume"),
+]
+
+
+@pytest.mark.parametrize(("begun", "resumed", "message"), OTHER_TEXTS)
+def test_another_held_out_text_is_refused(planted, tmp_path, texts, slices_of_a_span, begun, resumed, message):
+    resume(planted, tmp_path / "c", callback=Recorder(5), **texts[begun])
+    with pytest.raises(InputError, match=f"is of a run with another held-out text: {message}"):
+        resume(planted, tmp_path / "c", **texts[resumed])
+    resume(planted, tmp_path / "c", **texts[begun])
+
+
+@pytest.mark.parametrize(("name", "begun", "resumed"), [("start", "vectors", "random"), ("held_out", "held", "none")])
+def test_checkpoints_of_earlier_versions_are_resumed(planted, tmp_path, starts, texts, name, begun, resumed):
+    """They do not say what their runs started from, nor which held-out text they had."""
+    arguments = starts | texts
+    expected = fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS, **arguments[begun])
+    forget(tmp_path / "c", name)
+    got = resume(planted, tmp_path / "c", **arguments[resumed])
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+
+
+@pytest.mark.parametrize(("model", "lr"), [("skipgram", 0.025), ("cbow", 0.05)])
+def test_the_default_lr_may_be_written_out(planted, tmp_path, model, lr):
+    for number, rates in enumerate([(None, lr), (lr, None)]):
+        options = {**OPTIONS, "model": model, "checkpoint": tmp_path / f"c{number}", "resume": True}
+        first, second = (fastw2v.train(planted, **{**options, "lr": rate}) for rate in rates)
+        np.testing.assert_array_equal(first.vectors, second.vectors)
+        with pytest.raises(InputError, match=f"is of a run with lr {lr}, this one has 0.03"):
+            fastw2v.train(planted, **{**options, "lr": 0.03})
 
 
 def test_a_directory_that_has_a_checkpoint_needs_resume(planted, tmp_path):
@@ -173,6 +276,11 @@ def rewrite(directory, about):
     (directory / PREVIOUS_CHECKPOINT).unlink(missing_ok=True)
 
 
+def forget(directory, name):
+    """Leave an entry out of the header of a checkpoint, as earlier versions did."""
+    rewrite(directory, {key: value for key, value in checkpoint.load(directory).about.items() if key != name})
+
+
 LIES = [
     {"position": {"n_spans": -5}},
     {"position": {"epoch": "x"}},
@@ -191,6 +299,11 @@ LIES = [
     {"corpus": {"more": 1}},
     {"n_frozen": "a"},
     {"model": None},
+    {"start": None},
+    {"start": {"checksum": "a"}},
+    {"start": {"more": 1}},
+    {"held_out": None},
+    {"held_out": {"n_tokens": -1}},
 ]
 
 

@@ -34,3 +34,21 @@ def test_the_defaults_are_those_of_the_public_call():
     for item in fields(Request):
         if item.name not in ("source", "config"):
             assert getattr(request, item.name) == parameters[item.name].default, item.name
+
+
+WRONG_TYPES = [
+    ({"checkpoint": 5}, "checkpoint is 5: it must be a path"),
+    ({"checkpoint": b"x"}, "checkpoint is b'x': it must be a path"),
+    ({"save_model": b"x.fw2v"}, "save_model is b'x.fw2v': it must be a path"),
+    ({"loss_plot": 5}, "loss_plot is 5: it must be a path"),
+    ({"checkpoint_every": "x"}, "checkpoint_every is 'x': it must be a number of minutes"),
+    ({"checkpoint_every": None}, "checkpoint_every is None: it must be a number of minutes"),
+    ({"callback": 5}, "callback is 5: it must be a function"),
+    ({"continue_from": 5, "lr": 0.01}, "continue_from is a int: it must be a TrainedModel or a file's name"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG_TYPES)
+def test_arguments_of_a_wrong_type_are_refused(planted, arguments, message):
+    with pytest.raises(InputError, match=message):
+        fastw2v.train(planted, **arguments)
