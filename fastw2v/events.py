@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .corpus.vocabulary import Reading, Vocabulary
 from .machine import format_bytes
@@ -151,11 +151,13 @@ class CheckpointSaved:
 class CheckpointFailed:
     """A checkpoint could not be written. The run continues without it, and the previous checkpoint is untouched.
 
-    It is a RuntimeWarning too, at most one a minute. n_words: trained up to the checkpoint.
+    It is a RuntimeWarning too, at most one a minute. n_words: trained up to the checkpoint. write_to: of the last
+    checkpoint of a run, a function that writes it to another path, for as long as the callback is called; else None.
     """
 
     message: str
     n_words: int
+    write_to: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -102,19 +102,30 @@ def check_unicode(words: Sequence[str]) -> None:
 def is_device(path: PathLike) -> bool:
     """Return whether `path` is a pipe, terminal or device, which is written to directly and never replaced."""
     try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
+        mode = os.stat(path).st_mode
     except OSError:
         return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def check_no_link(path: PathLike) -> None:
+    """Raise InputError for a symbolic link where a checkpoint or the one before is to be."""
+    if os.path.islink(path):
+        advice = "put a copy of the file in its place, or remove it; the directory itself may be a link"
+        raise InputError(f"{os.fspath(path)} is a symbolic link, and a checkpoint must be a file of its own: {advice}")
 
 
 @contextlib.contextmanager
-def replacing(path: PathLike) -> Iterator[BinaryIO]:
+def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[BinaryIO]:
     """Open a new file that replaces `path` at the end of the block; after an exception `path` is as it was before.
 
     A reader of `path` sees the complete old file or the complete new one: the new file is written beside the old one,
     synced and renamed, and the directory is synced. A link is followed, and the permissions of an old file are kept.
     Pipes and devices are written to directly, `-` is stdout; it is no error if their reader leaves early. Raises
     RunError where the disk is full or the path is not writable.
+
+    previous: the name beside `path` that the old file takes, once it has been replaced. Until then, and if the new file
+    cannot be written, both names keep their files. Where a file system has no hard links, `previous` stays as it is.
     """
     name = os.fspath(path)
     try:
@@ -122,7 +133,7 @@ def replacing(path: PathLike) -> Iterator[BinaryIO]:
             with open(os.dup(STANDARD_STREAMS[name]) if name in STANDARD_STREAMS else path, "wb") as stream:
                 yield stream
         else:
-            with _renamed_at_end(os.path.realpath(path)) as file:
+            with _renamed_at_end(os.path.realpath(path), previous) as file:
                 yield file
     except BrokenPipeError:
         pass
@@ -131,7 +142,7 @@ def replacing(path: PathLike) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
+def _renamed_at_end(target: str, previous: PathLike | None) -> Iterator[BinaryIO]:
     descriptor, temporary = _new_file_beside(target)
     try:
         with open(descriptor, "wb") as file:
@@ -142,7 +153,8 @@ def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
         mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~umask
         with contextlib.suppress(OSError):  # of a file system without permissions
             os.chmod(temporary, mode)
-        os.replace(temporary, target)
+        with contextlib.nullcontext() if previous is None else _kept(target, previous):
+            os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -153,6 +165,27 @@ def _renamed_at_end(target: str) -> Iterator[BinaryIO]:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+@contextlib.contextmanager
+def _kept(target: str, previous: PathLike) -> Iterator[None]:
+    """Let the file `target`, which the block replaces, take the name `previous` after it.
+
+    Meanwhile it has a second name. That has the form of a temporary file's, so that it is removed as one after a kill.
+    """
+    directory, name = os.path.split(target)
+    spare = os.path.join(directory, f"{_prefix_of(name)}previous{_SUFFIX}")
+    with contextlib.suppress(OSError):
+        os.unlink(spare)  # of a killed run
+    with contextlib.suppress(OSError):  # there is no old file yet, or the file system has no links
+        os.link(target, spare)
+    try:
+        yield
+        with contextlib.suppress(OSError):
+            os.replace(spare, previous)
+    finally:
+        with contextlib.suppress(OSError):  # it stays if both were names of one file already
+            os.unlink(spare)
 
 
 def _new_file_beside(target: str) -> tuple[int, str]:

@@ -45,6 +45,11 @@ _PREFIX = struct.Struct("<8sQI")
 _DTYPE = {"vectors": "<f4", "norms": "<f4", "words": "u1", "word_ends": "<i8", "counts": "<i8", "output_vectors": "<f4"}
 
 
+def checkpoint_paths(directory: PathLike) -> list[str]:
+    """The paths of the latest checkpoint and of the one before in a directory."""
+    return [os.path.join(directory, name) for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)]
+
+
 class ModelFile(NamedTuple):
     """What a native file holds. training: facts about the training, at least {"model": ..., "loss": ...}."""
 
@@ -94,8 +99,10 @@ def _end_lines(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> bool:
     return bool((text[ends - 1] == ord("\n")).all())
 
 
-def write(path: PathLike, content: ModelFile) -> None:
+def write(path: PathLike, content: ModelFile, previous: PathLike | None = None) -> None:
     """Write a native file. Raises InputError for NaN and for words that are no Unicode, RunError for a full disk.
+
+    previous: the name beside `path` that the old file takes, once it has been replaced.
 
     The caller sees to it that no number is infinite and that no word occurs twice: `verify` refuses such a file.
     """
@@ -117,7 +124,7 @@ def write(path: PathLike, content: ModelFile) -> None:
     fields = {"version": VERSION, "n": n, "dim": dim, "sections": places, "training": content.training}
     header = json.dumps(fields).encode()
     prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
-    with replacing(path) as file:
+    with replacing(path, previous) as file:
         for section in (memoryview(prefix + header), *sections.values()):
             file.write(section)
             file.write(b"\0" * (-len(section) % _ALIGNMENT))

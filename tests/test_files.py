@@ -10,7 +10,7 @@ import time
 import pytest
 
 from fastw2v import InputError, RunError, files
-from fastw2v.files import check_output, check_outputs, check_unicode, check_words, locked, replacing
+from fastw2v.files import check_no_link, check_output, check_outputs, check_unicode, check_words, locked, replacing
 
 
 def test_a_lock_ends_with_its_process(tmp_path):
@@ -192,6 +192,34 @@ def test_a_full_disk(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert os.listdir(tmp_path) == ["o"]
     with pytest.raises(RunError, match="cannot write .*none/o: No such file"), replacing(tmp_path / "none" / "o"):
+        pass
+
+
+def test_the_old_file_takes_a_name_when_the_new_one_is_whole(tmp_path):
+    path, previous = tmp_path / "o", tmp_path / "p"
+    for text in (b"1", b"2", b"3"):
+        with replacing(path, previous) as file:
+            file.write(text)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+    with pytest.raises(ValueError, match="no"), replacing(path, previous) as file:
+        raise ValueError("no")
+    assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+    (tmp_path / ".o.previous.tmp").write_bytes(b"of a killed run")
+    with replacing(path, previous) as file:
+        file.write(b"4")
+    assert (path.read_bytes(), previous.read_bytes()) == (b"4", b"3")
+    assert sorted(os.listdir(tmp_path)) == ["o", "p"]
+
+
+def test_no_link(tmp_path):
+    check_no_link(tmp_path / "nothing")
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(InputError, match="link is a symbolic link"):
+        check_no_link(tmp_path / "link")
+
+
+def test_a_directory_is_locked(tmp_path):
+    with locked(tmp_path), pytest.raises(InputError, match="is being written by another run"), locked(tmp_path):
         pass
 
 

@@ -18,17 +18,18 @@ Attempts = Mapping[str, Callable[[str], None]]
 def rescue(what: str, attempts: Attempts, checkpoint: str | None, temp_dir: str | None) -> str:
     """Save a result somewhere else, unless the checkpoint has the finished run; say where it is, and how to go on.
 
-    what: "vectors" or "model". checkpoint: the directory of the run's checkpoint, or None. temp_dir: a place to try
-    before the usual temporary directory.
+    what: "vectors", "model" or "checkpoint". checkpoint: the directory of the run's checkpoint, or None. temp_dir: a
+    place to try before the usual temporary directory.
     """
     is_finished, state = (False, "") if checkpoint is None else _state_of(checkpoint, what)
     if is_finished:
         return state
-    parts = [_save_elsewhere(what, attempts, temp_dir), state]
+    parts = [_save_elsewhere(what, attempts, checkpoint if what == "checkpoint" else None, temp_dir), state]
     return "; ".join(filter(None, parts))
 
 
-def _save_elsewhere(what: str, attempts: Attempts, temp_dir: str | None) -> str:
+def _save_elsewhere(what: str, attempts: Attempts, home: str | None, temp_dir: str | None) -> str:
+    """Save a result where there is a place; say where. home: the directory where --resume looks for it, or None."""
     reasons = []
     for place in _places(temp_dir):
         for name, write in attempts.items():
@@ -37,6 +38,8 @@ def _save_elsewhere(what: str, attempts: Attempts, temp_dir: str | None) -> str:
             except FAILURES as error:
                 reasons.append(str(error) or "out of memory")
                 continue
+            if home is not None:
+                return f"the {what} went to {path} instead: copy it to {home}, and --resume goes on from it"
             is_native = path.endswith(".fw2v")
             advice = "copy it to where there is room" + (", or `fastw2v convert` it to another format" * is_native)
             return f"the {what} went to {path} instead: {advice}"
@@ -77,6 +80,7 @@ def _state_of(directory: str, what: str) -> tuple[bool, str]:
     n_words = checkpoint.position.n_words
     n_words_total = checkpoint.about["config"]["epochs"] * checkpoint.about["corpus"]["n_tokens"]
     if n_words >= n_words_total:
-        return True, f"{checkpoint.path} has the finished run: --resume writes the {what} again"
+        result = "vectors" if what == "checkpoint" else what
+        return True, f"{checkpoint.path} has the finished run: --resume writes the {result} again"
     share = f"after {n_words:,} of {n_words_total:,} words"
     return False, f"{checkpoint.path} is from before, {share}: --resume trains the rest again"

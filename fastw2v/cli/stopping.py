@@ -60,8 +60,12 @@ class Signals:
 
 
 def say_stopped(number: int) -> None:
-    reasons = {signal.SIGINT: "interrupted", HANGUP: "the terminal was closed"}
-    say(reasons.get(number, "terminated") + signals.consequence)
+    say(reason_of(number) + signals.consequence)
+
+
+def reason_of(number: int) -> str:
+    """Why a run ends that got this signal."""
+    return {signal.SIGINT: "interrupted", HANGUP: "the terminal was closed"}.get(number, "terminated")
 
 
 def say(message: str) -> None:

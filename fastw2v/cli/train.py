@@ -15,19 +15,22 @@ import click
 from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError
-from ..files import STANDARD_STREAMS, check_distinct, check_outputs, is_device, locked
+from ..files import STANDARD_STREAMS, check_distinct, check_no_link, check_outputs, is_device, locked
 from ..machine import format_bytes
 from ..vectors.names import format_of, outputs_of
 from ..vectors.pictures import check_picture
 from .options import FORMAT, config_options, flag, option
 from .rescue import FAILURES, rescue
-from .stopping import Stopped, signals
+from .stopping import Stopped, reason_of, signals
 
 SUFFIXES = {"binary": ".bin", "npz": ".npz", "native": ".fw2v", "tensorboard": ".tsv"}
 """How the name of a file ends that has the vectors instead of a stream; .txt for other formats."""
 
+NOT_WRITTEN = ": the vectors were not written"
+"""What is said after the reason why a run was stopped."""
+
 if TYPE_CHECKING:
-    from ..events import Callback, Event
+    from ..events import Callback, CheckpointFailed, Event
     from ..training.model import TrainedModel
     from ..vectors.vectors import Vectors
     from .progress import Reporter
@@ -63,7 +66,7 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     fastw2v train 'wiki/*.xz' -o vecs.bin --dim 300 --epochs 3 --threads 8
     zcat corpus.gz | fastw2v train - -o vecs.txt --min-count 10
     """
-    signals.consequence = ": the vectors were not written"
+    signals.consequence = NOT_WRITTEN
     settings = {name: value for name, value in _take(TrainConfig, options).items() if value is not None}
     config = TrainConfig(**settings)  # refused here, before Numba is loaded
     if config.threads:
@@ -78,7 +81,9 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     options["kind"] = options["kind"] or format_of(options["output"])
     command = TrainCommand(**_take(TrainCommand, options))
     command.check_files(files, visible, options)
-    with locked(command.output):
+    with ExitStack() as locks:
+        for path in filter(None, (command.output, command.save_vocab, command.log_json, options["loss_plot"])):
+            locks.enter_context(locked(path))
         command.run(files, options | settings)
 
 
@@ -116,9 +121,12 @@ class TrainCommand:
         # The run that is resumed may have written these.
         check_outputs(others, [*inputs, *outputs], self.overwrite or options["resume"])
         if options["checkpoint"]:
-            from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
+            from ..modelfile import checkpoint_paths
 
-            others += [os.path.join(options["checkpoint"], name) for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)]
+            checkpoints = checkpoint_paths(options["checkpoint"])
+            for path in checkpoints:
+                check_no_link(path)  # it would be taken for one file with two names
+            others += checkpoints
         check_distinct([*outputs, *others])
 
     def run(self, files: list[str], options: dict[str, Any]) -> None:
@@ -139,7 +147,7 @@ class TrainCommand:
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("always", "no checkpoint", RuntimeWarning)  # whatever PYTHONWARNINGS says
             warnings.showwarning = lambda message, *where: reporter.warn(message)
-            on_event = self._listener(reporter, options["dim"])
+            on_event = self._listener(reporter, options)
             try:
                 vectors, problem = train_vectors(files, vocabulary=vocabulary, callback=on_event, **options), ""
             except RunError as error:
@@ -154,12 +162,16 @@ class TrainCommand:
             reporter(PhaseEnded("write", time.perf_counter() - start))
             reporter.summary(self.output, len(vectors))
 
-    def _listener(self, reporter: Reporter, dim: int) -> Callback:
+    def _listener(self, reporter: Reporter, options: dict[str, Any]) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
-        from ..events import CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress, Resumed
+        from ..events import CheckpointFailed, CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress, Resumed
+        from ..modelfile import checkpoint_paths
         from ..training.resources import check_disk, vector_file_bytes
 
+        failed: CheckpointFailed | None = None  # the last save of the run
+
         def on_event(event: Event) -> bool:
+            nonlocal failed
             reporter(event)
             match event:
                 case PhaseEnded("compile"):
@@ -167,19 +179,33 @@ class TrainCommand:
                 case CorpusRead(vocabulary):
                     if self.save_vocab:
                         vocabulary.save(self.save_vocab)
-                    needed = vector_file_bytes(self.kind, len(vocabulary), dim)
+                    needed = vector_file_bytes(self.kind, len(vocabulary), options["dim"])
                     check_disk(self.output, needed, "the output", "choose another place")
                 case Progress() | Evaluating():
                     signals.waits = True
                 case CheckpointSaved(n_words=n_words) | Resumed(n_words=n_words):
-                    signals.consequence = f": the vectors were not written; --resume goes on after {n_words:,} words"
+                    signals.consequence = f"{NOT_WRITTEN}; --resume goes on after {n_words:,} words"
+                case CheckpointFailed(write_to=write_to):
+                    failed = event if write_to else None
+                    if not any(map(os.path.exists, checkpoint_paths(options["checkpoint"]))):
+                        signals.consequence = f"{NOT_WRITTEN}; there is no checkpoint in {options['checkpoint']}"
                 case PhaseEnded("train"):
                     signals.waits = False
+                    if signals.received and failed:
+                        raise self._stopped_unsaved(failed, options)
                     if signals.received:
                         raise Stopped(signals.received)
             return signals.received > 0
 
         return on_event
+
+    def _stopped_unsaved(self, failed: CheckpointFailed, options: dict[str, Any]) -> RunError:
+        """Save the state of a stopped run elsewhere, as its checkpoint could not be written; the error that says so."""
+        from ..modelfile import CHECKPOINT
+
+        assert failed.write_to is not None, "it was the last save of the run"
+        kept = rescue("checkpoint", {CHECKPOINT: failed.write_to}, options["checkpoint"], options.get("temp_dir"))
+        return RunError(f"{reason_of(signals.received)}{NOT_WRITTEN}; {failed.message}; {kept}")
 
     def _rescue_model(self, model: TrainedModel, options: dict[str, Any]) -> str:
         """Save a model elsewhere that could not be written, and say where it is."""

@@ -18,7 +18,7 @@ import numpy as np
 from .. import modelfile
 from ..config import TrainConfig
 from ..errors import InputError
-from ..files import PathLike, check_output
+from ..files import PathLike, check_no_link, check_output
 from ..kernels.statistics import STATISTICS
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
 from .matrices import Matrices
@@ -73,7 +73,10 @@ def check_directory(directory: PathLike, resume: bool) -> None:
     if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
         advice = "--resume (resume=True) goes on with it; to start anew name another directory, or remove it"
         raise InputError(f"{path} holds the checkpoint of a run: {advice}")
-    check_output(path / CHECKPOINT)
+    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
+        check_no_link(path / name)
+    # A directory in the place of the latest checkpoint is no hindrance: `load` takes the one before.
+    check_output(path / (PREVIOUS_CHECKPOINT if (path / CHECKPOINT).is_dir() else CHECKPOINT))
 
 
 @dataclass(frozen=True)
@@ -142,9 +145,14 @@ class Checkpoint:
         """
         path = Path(self.path)
         if path.name == PREVIOUS_CHECKPOINT:
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(path.with_name(CHECKPOINT), path.with_name(UNUSABLE))
-            os.replace(path, path.with_name(CHECKPOINT))
+            latest = path.with_name(CHECKPOINT)
+            try:
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(latest, path.with_name(UNUSABLE))
+            except OSError as error:
+                reason = f"{error.strerror}: remove {path.with_name(UNUSABLE)}"
+                raise InputError(f"{latest} cannot be used, nor renamed to {UNUSABLE}: {reason}") from error
+            os.replace(path, latest)
 
     def fill(self, matrices: Matrices) -> None:
         """Copy the vectors into matrices."""

@@ -1,8 +1,8 @@
 """Checkpoints, written: the state of a run between two slices, written to disk while the run continues."""
 
-import contextlib
+import errno
 import math
-import os
+import shutil
 import time
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,10 +29,6 @@ MOST_OF_THE_TIME = 0.01
 SECONDS_BETWEEN_WARNINGS = 60.0
 """The least time between two warnings of failed checkpoints, but for the last one of a run."""
 
-SPARE_LINK = f".{CHECKPOINT}.previous.tmp"
-"""A second name of the latest checkpoint, for a moment. After a kill it is removed as a half-written file would be, by
-whoever locks the checkpoint next, which looks for names of this form."""
-
 
 class Checkpointer:
     """Writes checkpoints to a directory, at most one at a time, in a thread of its own.
@@ -51,6 +47,7 @@ class Checkpointer:
         self._last = time.monotonic()
         self._last_took = 0.0  # seconds, whether it was written or failed
         self._next_warning = -math.inf
+        self._is_last = False
         # Allocated now and kept: the first touch of new memory takes longer than copying to it.
         self._copies = self._pool.submit(self._new_copies)
         self.last_saved: CheckpointSaved | None = None
@@ -75,6 +72,7 @@ class Checkpointer:
         """Write the last checkpoint of a run and wait until it is on disk."""
         self._report(wait=True)
         self._next_warning = -math.inf
+        self._is_last = True
         self._begin(position)
         self._report(wait=True)
 
@@ -107,24 +105,26 @@ class Checkpointer:
             self._report(wait=True)
 
     def _write(self, matrices: MatrixPair, position: Position, start: float, stall: float) -> CheckpointSaved:
-        path = self._directory / CHECKPOINT
-        if not all(map(is_finite, matrices)):
-            raise RunError("the model holds NaN or infinite numbers: no checkpoint was written")
-        self._keep_previous(path)
-        about = {**(self._content.training or {}), "position": asdict(position)}
-        inputs, outputs = matrices
-        modelfile.write(path, self._content._replace(vectors=inputs, output_vectors=outputs, training=about))
+        path, previous = self._directory / CHECKPOINT, self._directory / PREVIOUS_CHECKPOINT
+        content = self._content_at(position, matrices)
+        try:
+            modelfile.write(path, content, previous)
+        except RunError as error:
+            if not _make_room(path, previous, error):
+                raise
+            modelfile.write(path, content, previous)
         return CheckpointSaved(str(path), position.n_words, stall, time.monotonic() - start)
 
-    def _keep_previous(self, path: Path) -> None:
-        """Give the latest checkpoint a second name; it also keeps its own until the new checkpoint takes that."""
-        spare = self._directory / SPARE_LINK
-        with contextlib.suppress(OSError):
-            spare.unlink(missing_ok=True)
-            os.link(path, spare)
-            os.replace(spare, self._directory / PREVIOUS_CHECKPOINT)
-        with contextlib.suppress(OSError):
-            spare.unlink(missing_ok=True)  # it stays where both were names of one file already, as after a failed write
+    def _content_at(self, position: Position, matrices: MatrixPair) -> ModelFile:
+        if not all(map(is_finite, matrices)):
+            raise RunError("the model holds NaN or infinite numbers: no checkpoint was written")
+        about = {**(self._content.training or {}), "position": asdict(position)}
+        inputs, outputs = matrices
+        return self._content._replace(vectors=inputs, output_vectors=outputs, training=about)
+
+    def _write_last_to(self, path: str) -> None:
+        """Write the last checkpoint of a run, which has failed, to another path."""
+        modelfile.write(path, self._content_at(self._position, self._matrices))
 
     def _report(self, wait: bool) -> None:
         """Tell whether the checkpoint was written or failed; nothing while it is being written, unless `wait`."""
@@ -135,13 +135,30 @@ class Checkpointer:
             self.last_saved = writing.result()
         except (Fastw2vError, OSError, MemoryError) as error:
             self._last_took = time.monotonic() - self._last
-            self._tell_failure(f"no checkpoint after {self._position.n_words:,} words: {str(error) or 'out of memory'}")
+            reason = str(error) or "out of memory"
+            self._tell_failure(f"no checkpoint after {self._position.n_words:,} words: {reason}")
         else:
             self._last_took = self.last_saved.seconds
             self._tell(self.last_saved)
 
     def _tell_failure(self, message: str) -> None:
-        self._tell(CheckpointFailed(message, self._position.n_words))
+        write_to = self._write_last_to if self._is_last else None  # before the last one the matrices still change
+        self._tell(CheckpointFailed(message, self._position.n_words, write_to))
         if time.monotonic() >= self._next_warning:
             self._next_warning = time.monotonic() + SECONDS_BETWEEN_WARNINGS
             warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def _make_room(path: Path, previous: Path, error: RunError) -> bool:
+    """Remove the previous checkpoint if the disk has no room for three, but for two; tell whether that was done."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError) or cause.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return False
+    try:
+        room = shutil.disk_usage(path.parent).free + previous.stat().st_size
+        makes_room = not path.samefile(previous) and room >= path.stat().st_size
+        if makes_room:
+            previous.unlink()
+    except OSError:  # one of the two is not there
+        return False
+    return makes_room

@@ -7,6 +7,7 @@ import pytest
 from planted import TRAIN, planted_text
 
 from fastw2v import Vectors
+from fastw2v.files import locked
 
 
 def shell(script, directory):
@@ -86,3 +87,13 @@ def test_a_refused_run_leaves_an_old_log(small):
     (small / "c.txt").write_text("")
     assert shell("train -o v --log-json log --overwrite", small).returncode == 2
     assert (small / "log").read_text() == "old"
+
+
+@pytest.mark.parametrize("option", ["-o", "--log-json", "--save-vocab", "--loss-plot"])
+def test_every_output_of_a_run_is_its_own(run, planted, tmp_path, option):
+    others = ["-o", tmp_path / "v"] * (option != "-o")
+    with locked(tmp_path / "x.svg"):
+        code, _, err = run("train", planted, option, tmp_path / "x.svg", *others, *TRAIN)
+    assert code == 2
+    assert err == f"fastw2v: output {tmp_path}/x.svg is being written by another run: wait for it, or name another\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["planted.txt"]

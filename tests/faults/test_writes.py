@@ -18,7 +18,6 @@ from planted import planted_text
 from fastw2v import InputError, RunError, Vectors
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training.checkpoint import load
-from fastw2v.training.checkpointer import SPARE_LINK
 
 pytestmark = [
     pytest.mark.faults,
@@ -26,8 +25,9 @@ pytestmark = [
 ]
 
 CALLS = ("write", "fsync", "close", "rename", "link", "unlink", "chmod", "openat")
+SPARE_LINK = f".{CHECKPOINT}.previous.tmp"
 ERRORS = {
-    "write": ("ENOSPC", "EIO"),
+    "write": ("ENOSPC", "EIO", "EFBIG"),
     "fsync": ("EIO", "ENOSPC"),
     "close": ("EIO",),
     "rename": ("EIO", "EACCES"),
@@ -52,13 +52,14 @@ def strace(what, directory, *injected):
 
 @pytest.fixture
 def room(tmp_path):
-    """A function that gives a directory with the old state in it, marked 1."""
+    """A function that gives a directory with the old state in it, marked 1; that of a checkpoint replaced one, 9."""
 
     def fresh(what):
         directory = tmp_path / "room"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
-        writer.write(what, directory, 1)
+        for mark in (9, 1):
+            writer.write(what, directory, mark)
         return directory
 
     return fresh
@@ -78,6 +79,19 @@ def mark_of(what, directory):
     return mark if (checkpoint.content.vectors == mark).all() else 0
 
 
+def marks_of(directory):
+    """The marks of the latest checkpoint and of the one before, which must be two files; 0 if one is not whole."""
+    paths = directory / CHECKPOINT, directory / PREVIOUS_CHECKPOINT
+    assert not paths[0].samefile(paths[1])
+    marks = []
+    for path in paths:
+        alone = directory.with_name("alone")
+        alone.mkdir(exist_ok=True)
+        shutil.copy(path, alone / CHECKPOINT)
+        marks.append(mark_of("checkpoint", alone))
+    return tuple(marks)
+
+
 @pytest.mark.parametrize("what", ["checkpoint", "vectors"])
 def test_killed_at_every_call(room, what):
     code, _, calls = strace(what, room(what))
@@ -90,6 +104,8 @@ def test_killed_at_every_call(room, what):
         code, _, _ = strace(what, directory, "-e", f"inject={call}:signal=SIGKILL:when={number}")
         assert code != 0, f"{call} {number} was not killed"
         marks[mark_of(what, directory)] += 1
+        if what == "checkpoint":
+            assert marks_of(directory) in ((1, 9), (2, 9), (2, 1)), (call, number)
         writer.write(what, directory, 3)
         assert mark_of(what, directory) == 3
     report(f"killed at every call of writing {what}", tried=marks.total(), old=marks[1], new=marks[2], lost=marks[0])
@@ -110,6 +126,8 @@ def test_errors_at_every_call(room, what):
         # Written all the same: only the last steps, which may fail where a file system has no permissions or links.
         outcome = "said" if said else "written" if (code, mark) == (0, 2) else "silent"
         outcomes[outcome] += 1
+        if what == "checkpoint":  # the older one may have given way: written, as of a full disk
+            assert marks_of(directory) in ((1, 9), (2, 9), (2, 1)), (call, error, number)
         assert outcome != "said" or mark == 1 or call in ("fsync", "close", "openat"), (call, error, number)
         assert outcome != "said" or not list(directory.glob(".*.tmp")), (call, error, number)
     tell(f"errors at every call of writing {what}", outcomes)
@@ -131,8 +149,8 @@ def failure(what, directory, mark):
     return None
 
 
-SIZES = {"checkpoint": range(60, 200, 4), "vectors": range(4, 64, 4)}
-"""Kilobytes: from too few for one file to enough for two."""
+SIZES = {"checkpoint": range(60, 280, 4), "vectors": range(4, 64, 4)}
+"""Kilobytes: from too few for one file to enough for two, and for three checkpoints."""
 
 
 @pytest.fixture
@@ -160,13 +178,19 @@ def test_a_disk_of_every_size(disk, what):
     outcomes = Counter()
     for kilobytes in some(SIZES[what]):
         resize(kilobytes)
-        said = failure(what, directory, 1)
-        if said is None:
-            said = failure(what, directory, 2)
-            is_whole = mark_of(what, directory) == (2 if said is None else 1)
-        else:
+        written = []
+        for mark in (1, 2, 3):
+            said = failure(what, directory, mark)
+            assert said is None or "cannot write" in said
+            if said:
+                break
+            written.append(mark)
+        if not written:
             is_whole = not list(directory.iterdir())
-        assert said is None or "cannot write" in said
+        elif what == "checkpoint" and len(written) > 1:
+            is_whole = marks_of(directory) == tuple(written[:-3:-1])
+        else:
+            is_whole = mark_of(what, directory) == written[-1]
         outcomes["silent" if not is_whole else "written" if said is None else "said"] += 1
     tell(f"full disks of many sizes, writing {what}", outcomes)
 

@@ -262,6 +262,37 @@ def test_refused(planted, tmp_path):
         resume(planted, tmp_path)
 
 
+@pytest.mark.parametrize("name", [CHECKPOINT, PREVIOUS_CHECKPOINT])
+def test_a_link_in_the_place_of_a_checkpoint_is_refused(planted, tmp_path, run, name):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "moved")
+    (tmp_path / "c" / name).unlink(missing_ok=True)
+    (tmp_path / "c" / name).symlink_to(tmp_path / "moved")
+    message = f"{tmp_path}/c/{name} is a symbolic link, and a checkpoint must be a file of its own: put a copy"
+    with pytest.raises(InputError, match=message):
+        resume(planted, tmp_path / "c")
+    code, _, err = run("train", planted, "-o", tmp_path / "v", "--checkpoint", tmp_path / "c", "--resume")
+    assert (code, message in err) == (2, True)
+    (tmp_path / "c").rename(tmp_path / "other")
+    (tmp_path / "c").symlink_to(tmp_path / "other")
+    (tmp_path / "c" / name).unlink()
+    shutil.copy(tmp_path / "moved", tmp_path / "c" / CHECKPOINT)
+    resume(planted, tmp_path / "c")
+
+
+def test_a_directory_in_the_place_of_the_latest_checkpoint(planted, tmp_path, slices_of_a_span):
+    expected = fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, **OPTIONS)
+    (tmp_path / "c" / CHECKPOINT).unlink()
+    (tmp_path / "c" / CHECKPOINT).mkdir()
+    np.testing.assert_array_equal(resume(planted, tmp_path / "c").vectors, expected.vectors)
+    assert (tmp_path / "c" / checkpoint.UNUSABLE).is_dir()
+    (tmp_path / "c" / CHECKPOINT).unlink()
+    (tmp_path / "c" / CHECKPOINT).mkdir()
+    (tmp_path / "c" / checkpoint.UNUSABLE / "x").mkdir()
+    with pytest.raises(InputError, match="cannot be used, nor renamed to unusable.fw2v: .*: remove /"):
+        resume(planted, tmp_path / "c")
+
+
 def test_a_checkpoint_of_a_newer_version(planted, tmp_path, monkeypatch):
     fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     monkeypatch.setattr(modelfile, "VERSION", 0)

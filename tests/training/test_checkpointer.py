@@ -1,9 +1,11 @@
 """Checkpoints, written: when, beside the training, and what a failure leaves."""
 
+import errno
 import math
 import os
 import time
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from fastw2v import DivergedError, RunError, Vectors, modelfile
 from fastw2v.events import CheckpointFailed, CheckpointSaved
 from fastw2v.files import locked
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
+from fastw2v.training import checkpointer as checkpointer_module
 from fastw2v.training import run as run_module
 from fastw2v.training.checkpointer import Checkpointer
 from fastw2v.training.matrices import Matrices, new_matrices
@@ -49,8 +52,8 @@ def slow_writes(monkeypatch):
     """Each write of a file takes 0.2 s longer."""
     write = modelfile.write
 
-    def write_slowly(path, content):
-        write(path, content)
+    def write_slowly(path, content, previous):
+        write(path, content, previous)
         time.sleep(0.2)
 
     monkeypatch.setattr(modelfile, "write", write_slowly)
@@ -93,35 +96,151 @@ def test_one_at_a_time(tmp_path, checkpointer_of, slow_writes):
     assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
 
 
-def test_no_link_stays_behind_where_a_write_failed(tmp_path, checkpointer_of, monkeypatch):
-    """After it the latest checkpoint has both names, and renaming one name of a file to another does nothing."""
+def positions(directory):
+    """The words trained of the latest checkpoint and of the one before, which are whole and two files."""
+    paths = directory / CHECKPOINT, directory / PREVIOUS_CHECKPOINT
+    assert not paths[0].samefile(paths[1])
+    return [modelfile.read(path, verify=True).training["position"]["n_words"] for path in paths]
+
+
+@pytest.fixture
+def fail_to_rename(monkeypatch):
+    """A function that lets the n-th renaming from now on fail: with a number as an error, else as a kill."""
+
+    def fail_to_rename(n, error_number=None):
+        calls, replace = [], os.replace
+
+        def replace_or_fail(*names):
+            calls.append(names)
+            if len(calls) == n:
+                raise KeyboardInterrupt if error_number is None else OSError(error_number, os.strerror(error_number))
+            replace(*names)
+
+        monkeypatch.setattr(os, "replace", replace_or_fail)
+
+    return fail_to_rename
+
+
+def test_a_failed_write_leaves_both_checkpoints(tmp_path, checkpointer_of, fail_to_rename):
     checkpointer = checkpointer_of()
-    checkpointer.save(Position(n_words=1))
-    with monkeypatch.context() as patched:
-        patched.setattr(modelfile, "write", lambda path, content: os.stat(tmp_path / "nothing"))
-        with pytest.warns(RuntimeWarning, match="no checkpoint after 2 words"):
-            checkpointer.save(Position(n_words=2))
+    for n_words in (1, 2):
+        checkpointer.save(Position(n_words=n_words))
+    fail_to_rename(1, errno.EIO)
+    with pytest.warns(RuntimeWarning, match="no checkpoint after 3 words"):
+        checkpointer.save(Position(n_words=3))
+    assert positions(tmp_path) == [2, 1]
+    assert len(list(tmp_path.iterdir())) == 2
+    checkpointer.save(Position(n_words=4))
+    assert positions(tmp_path) == [4, 2]
+
+
+def test_both_are_whole_while_the_next_one_is_written(tmp_path, checkpointer_of, monkeypatch):
+    checkpointer, seen, fsync = checkpointer_of(), [], os.fsync
+    for n_words in (1, 2):
+        checkpointer.save(Position(n_words=n_words))
+
+    def look(descriptor):
+        fsync(descriptor)
+        seen.append(positions(tmp_path))
+
+    monkeypatch.setattr(os, "fsync", look)
     checkpointer.save(Position(n_words=3))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, PREVIOUS_CHECKPOINT]
-    assert modelfile.read(tmp_path / PREVIOUS_CHECKPOINT).training["position"]["n_words"] == 1
+    assert seen == [[2, 1], [3, 2]], "the file was synced, then the directory"
 
 
-def test_the_link_of_a_killed_run_is_removed_at_the_next_start(tmp_path, checkpointer_of, monkeypatch):
+def test_a_failed_write_of_the_name_of_the_one_before(tmp_path, checkpointer_of, fail_to_rename):
+    checkpointer = checkpointer_of()
+    for n_words in (1, 2):
+        checkpointer.save(Position(n_words=n_words))
+    fail_to_rename(2, errno.EIO)
+    checkpointer.save(Position(n_words=3))
+    assert positions(tmp_path) == [3, 1]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_two_names_of_one_file_become_two_files(tmp_path, checkpointer_of):
     checkpointer = checkpointer_of()
     checkpointer.save(Position(n_words=1))
+    os.link(tmp_path / CHECKPOINT, tmp_path / PREVIOUS_CHECKPOINT)
+    checkpointer.save(Position(n_words=2))
+    assert positions(tmp_path) == [2, 1]
+    assert len(list(tmp_path.iterdir())) == 2
 
-    def die(*names):
-        raise KeyboardInterrupt
 
+@pytest.mark.parametrize("error_number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_on_a_disk_with_room_for_two_the_older_one_gives_way(tmp_path, checkpointer_of, monkeypatch, error_number):
+    checkpointer = checkpointer_of()
+    for n_words in (1, 2):
+        checkpointer.save(Position(n_words=n_words))
+    write = modelfile.write
+
+    def write_where_there_is_room(path, content, previous):
+        if previous.exists():
+            error = OSError(error_number, os.strerror(error_number))
+            raise RunError("cannot write: there is no room") from error
+        write(path, content, previous)
+
+    monkeypatch.setattr(modelfile, "write", write_where_there_is_room)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        checkpointer.save(Position(n_words=3))
+    if error_number == errno.EFBIG:  # less on the disk is no help
+        assert [str(warning.message) for warning in warned] == [
+            "no checkpoint after 3 words: cannot write: there is no room"
+        ]
+        assert positions(tmp_path) == [2, 1]
+    else:
+        assert not warned
+        assert positions(tmp_path) == [3, 2]
+
+
+def test_the_older_one_stays_where_that_makes_no_room(tmp_path, checkpointer_of, monkeypatch):
+    checkpointer = checkpointer_of()
+    for n_words in (1, 2):
+        checkpointer.save(Position(n_words=n_words))
+
+    def no_room(path, content, previous):
+        raise RunError("cannot write: no room") from OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(modelfile, "write", no_room)
+    monkeypatch.setattr(checkpointer_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    (tmp_path / PREVIOUS_CHECKPOINT).write_bytes((tmp_path / PREVIOUS_CHECKPOINT).read_bytes()[:-1])
+    with pytest.warns(RuntimeWarning, match="no room"):
+        checkpointer.save(Position(n_words=3))
+    assert (tmp_path / PREVIOUS_CHECKPOINT).exists()
+
+
+def test_the_link_of_a_killed_run_is_removed_at_the_next_start(tmp_path, checkpointer_of, fail_to_rename, monkeypatch):
+    checkpointer = checkpointer_of()
+    for n_words in (1, 2):
+        checkpointer.save(Position(n_words=n_words))
     with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", die)
+        patched.setattr(os, "unlink", lambda path: None)
+        fail_to_rename(2)
         with pytest.raises(KeyboardInterrupt):
-            checkpointer._keep_previous(tmp_path / CHECKPOINT)
-    assert len(list(tmp_path.iterdir())) == 2, "the link is there"
+            checkpointer.save(Position(n_words=3))
+    assert len(list(tmp_path.iterdir())) == 3, "the link is there"
     with locked(tmp_path / CHECKPOINT):  # as a run does with its checkpoint
         names = sorted(path.name for path in tmp_path.iterdir())
-        assert names == [f".{CHECKPOINT}.lock", CHECKPOINT]
-    assert modelfile.read(tmp_path / CHECKPOINT, verify=True).training["position"]["n_words"] == 1
+        assert names == [f".{CHECKPOINT}.lock", CHECKPOINT, PREVIOUS_CHECKPOINT]
+    assert positions(tmp_path) == [3, 1]
+
+
+def test_only_the_last_checkpoint_of_a_run_can_be_written_elsewhere(
+    tmp_path, matrices, checkpointer_of, no_room, monkeypatch
+):
+    recorder = Recorder()
+    checkpointer = checkpointer_of(seconds=0, tell=recorder)
+    checkpointer.offer(Position(n_words=1))
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        checkpointer.save(Position(n_words=2))
+    periodic, last = recorder.of(CheckpointFailed)
+    assert periodic.write_to is None, "the matrices change while the run goes on"
+    monkeypatch.undo()
+    last.write_to(tmp_path / "elsewhere.fw2v")
+    content = modelfile.read(tmp_path / "elsewhere.fw2v", verify=True)
+    np.testing.assert_array_equal(content.output_vectors, matrices.word_outputs)
+    assert content.training["position"]["n_words"] == 2
 
 
 def test_when_a_checkpoint_is_due(checkpointer_of):
@@ -175,11 +294,11 @@ def test_a_failed_checkpoint_does_not_stop_the_run(planted, tmp_path, monkeypatc
     write = modelfile.write
     attempts = []
 
-    def fail_at_times(path, content):
+    def fail_at_times(path, content, previous):
         attempts.append(path)
         if len(attempts) in (2, 3):
             raise RunError("cannot write: No space left on device")
-        write(path, content)
+        write(path, content, previous)
 
     monkeypatch.setattr(modelfile, "write", fail_at_times)
     recorder = Recorder()
@@ -237,7 +356,7 @@ def test_a_callbacks_own_error_is_not_a_failed_checkpoint(planted, tmp_path):
 def no_room(monkeypatch):
     """No native file can be written."""
 
-    def fail(path, content):
+    def fail(path, content, previous):
         raise RunError("cannot write: No space left on device")
 
     monkeypatch.setattr(modelfile, "write", fail)

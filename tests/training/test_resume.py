@@ -1,6 +1,7 @@
 """Runs that are interrupted and continue: to the last bit what would have been, on one thread."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -164,6 +165,33 @@ def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
     assert out.read_bytes() == whole.read_bytes()
 
 
+def test_a_stopped_run_whose_last_save_fails_is_kept_elsewhere(text_and_whole, tmp_path, run):
+    text, whole = text_and_whole
+    (tmp_path / "ids").mkdir()
+    places = ("-o", tmp_path / "o.txt", "--checkpoint", tmp_path / "c", "--checkpoint-every", 1e-6)
+    command = (text, *places, "--temp-dir", tmp_path / "ids", *COMMAND)
+    process = start(*command, "--log-json", tmp_path / "log")
+    wait_for(tmp_path / "c" / PREVIOUS_CHECKPOINT, process)
+    while (tmp_path / "c").exists():
+        shutil.rmtree(tmp_path / "c", ignore_errors=True)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    last = err.splitlines()[-1]
+    assert last.startswith("fastw2v: interrupted: the vectors were not written; no checkpoint after ")
+    assert last.endswith(
+        f"copy it to {tmp_path}/c, and --resume goes on from it; there is no checkpoint in {tmp_path}/c"
+    )
+    [path] = (tmp_path / "ids").glob(f"fastw2v-*/{CHECKPOINT}")
+    assert f"the checkpoint went to {path} instead" in last
+    (tmp_path / "c").mkdir()
+    path.rename(tmp_path / "c" / CHECKPOINT)
+    code, _, err = run("train", *command, "--resume")
+    assert code == 0
+    assert "going on from" in err
+    assert (tmp_path / "o.txt").read_bytes() == whole.read_bytes()
+
+
 def test_a_killed_run_goes_on(text_and_whole, tmp_path, run):
     text, whole = text_and_whole
     command = (text, "-o", tmp_path / "o.txt", "--checkpoint", tmp_path / "c", "--checkpoint-every", 1e-6, *COMMAND)
@@ -190,7 +218,7 @@ def test_a_failed_last_save_leaves_the_checkpoint(planted, tmp_path, run):
 
 @pytest.mark.parametrize("options", [[], ["--quiet"]])
 def test_failed_checkpoints_are_told(planted, tmp_path, run, monkeypatch, options):
-    def fail(path, content):
+    def fail(path, content, previous):
         raise RunError("cannot write: No space left on device")
 
     monkeypatch.setattr("fastw2v.modelfile.write", fail)
