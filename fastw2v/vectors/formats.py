@@ -165,11 +165,11 @@ def _load_rows(name: str, kind: str, limit: int | None) -> ModelFile:
     if problem or (shape.start and n_read < n_wanted):
         rest = data[state[numbers.BYTES_READ] :]
         raise InputError(f"{name}{_problem_of(problem, n_read + 1, rest, shape, kind)}")
-    places = list(zip(starts[:n_read].tolist(), stops[:n_read].tolist(), strict=True))
+    places = zip(starts[:n_read].tolist(), stops[:n_read].tolist(), strict=True)
     words = [str(data.data[start:stop], "utf-8", "backslashreplace") for start, stop in places]
     has_newlines = kind != "binary" or data[stops[0] + 1 + 4 * shape.dim :][:1].tobytes() == b"\n"
     if not has_newlines and not "".join(words).isprintable():
-        _check_bytes(name, (data[start:stop].tobytes() for start, stop in places))
+        _check_bytes(name, (data[start:stop].tobytes() for start, stop in zip(starts, stops, strict=True)))
     return ModelFile(words, vectors[:n_read])
 
 
