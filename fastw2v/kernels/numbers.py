@@ -7,6 +7,9 @@ from .jit import Bytes, Float32s, Int64s, inlined, kernel
 MAX_NUMBER_BYTES = 16
 """The most bytes that a number takes with its blank, as in `-0.000123456789 ` or `-1.23456789e+38 `."""
 
+MAX_WORD_BYTES = 10_000
+"""The most bytes of a word in a binary file: what is longer is damage. word2vec's words have up to 100."""
+
 _DIGITS = 9  # from so many, every float32 can be read back (IEEE 754-2008, 5.12.2)
 _MAX_EXPONENT = 330
 _POWERS = np.array([float(f"1e{e}") if e < 309 else np.inf for e in range(-_MAX_EXPONENT, _MAX_EXPONENT + 1)])
@@ -21,7 +24,7 @@ _ZERO, _MINUS, _PLUS, _POINT, _E = 0x30, 0x2D, 0x2B, 0x2E, 0x65
 ROWS_READ, BYTES_READ, PROBLEM = range(3)
 """The places of the counters in the state of `parse_rows` and `parse_binary_rows`."""
 
-FINE, TRUNCATED, BAD_NUMBER, NOT_FINITE, TOO_MANY = range(5)
+FINE, TRUNCATED, BAD_NUMBER, NOT_FINITE, TOO_MANY, BAD_WORD, BAD_END = range(7)
 """What state[PROBLEM] can say."""
 
 
@@ -246,23 +249,40 @@ def parse_rows(text: Bytes, vectors: Float32s, word_starts: Int64s, word_stops: 
 
 @kernel
 def parse_binary_rows(data: Bytes, vectors: Bytes, word_starts: Int64s, word_stops: Int64s, state: Int64s) -> None:
-    """Read word2vec's binary rows, with or without newlines, into vectors, (n, 4 dim) uint8, as `parse_rows` does."""
+    """Read word2vec's binary rows into vectors, (n, 4 dim) uint8, as `parse_rows` does.
+
+    As the first row, each must have a newline behind it, or none; only at the end of the data one may follow none.
+    """
     i = state[BYTES_READ]
     stop = data.shape[0]
     n, n_bytes = vectors.shape
-    for row in range(state[ROWS_READ], n):
-        while i < stop and data[i] == NEWLINE:
-            i += 1
-        word_starts[row] = i
-        while i < stop and data[i] != SPACE:
+    first = state[ROWS_READ]
+    has_newlines = False
+    problem = FINE
+    for row in range(first, n):
+        start = word_starts[row] = i
+        while i < stop and data[i] != SPACE and data[i] != NEWLINE and data[i] != TAB and data[i] != RETURN:
             i += 1
         word_stops[row] = i
+        if i - start > MAX_WORD_BYTES or (i < stop and data[i] != SPACE):
+            problem = BAD_WORD
+            i = start
+            break
         i += 1
         if i + n_bytes > stop:
-            state[PROBLEM] = TRUNCATED
+            problem = TRUNCATED
             break
         for column in range(n_bytes):
             vectors[row, column] = data[i + column]
         i += n_bytes
+        has_newline = i < stop and data[i] == NEWLINE
+        has_newlines |= row == first and has_newline
+        if has_newline != has_newlines and not (has_newline and i + 1 == stop):
+            problem = BAD_END
+            break
+        i += has_newline
         state[ROWS_READ] = row + 1
+    if problem == FINE and i < stop:
+        problem = TOO_MANY
     state[BYTES_READ] = i
+    state[PROBLEM] = problem

@@ -2,6 +2,11 @@
 
 word2vec's files have a line `n_words dim`, then for each word a row: the word and its numbers, as text or as raw
 float32. GloVe's have no first line. Text and binary files may be compressed by gzip.
+
+A binary file has no checksums. word2vec writes a newline after each row, as we do; gensim writes none. With newlines,
+missing and added bytes are found, unless they only make a word another word. Without newlines they are found where the
+rows no longer fill the file, or where no word begins the next row; otherwise a few rows may be wrong. Bytes that were
+changed in place are found only where they make a number infinite, or a word none.
 """
 
 import contextlib
@@ -11,7 +16,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
@@ -55,11 +60,21 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
         _save_tensorboard(path, words, vectors)
     else:
         check_words(words, "word2vec")
+        if kind == "binary":
+            _check_lengths(words)
         with replacing(path) as file, _compressed(path, file) as out:
             if kind != "glove":
                 out.write(f"{n} {dim}\n".encode())
             for block in _blocks_of_rows(words, vectors, kind == "binary"):
                 out.write(block.data)
+
+
+def _check_lengths(words: Sequence[str]) -> None:
+    """Raise InputError for a word that would be taken for damage when a binary file is read."""
+    from ..kernels.numbers import MAX_WORD_BYTES
+
+    if (longest := max(len(word.encode()) for word in words)) > MAX_WORD_BYTES:
+        raise InputError(f"a word has {longest:,} bytes: a binary file holds words of up to {MAX_WORD_BYTES:,}")
 
 
 def _compressed(path: PathLike, file: BinaryIO) -> contextlib.AbstractContextManager[Any]:
@@ -103,8 +118,9 @@ def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = Fal
     """Read words, vectors, and what else the file has; at most `limit` rows.
 
     Raises InputError for a damaged file: a wrong header, short or long rows, numbers that are not finite, repeated
-    words. A native file is mapped, and checked as far as `modelfile.read` does with `verify` or without; all others are
-    always checked. Memory is bounded by the size of the file, whatever its header claims.
+    words. Bytes of a word that are not UTF-8 are read as \\xNN. A native file is mapped, and checked as far as
+    `modelfile.read` does with `verify` or without; all others are always checked, as far as they can be. Memory is
+    bounded by the size of the file, whatever its header claims.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}: it must be at least 1")
@@ -151,7 +167,17 @@ def _load_rows(name: str, kind: str, limit: int | None) -> ModelFile:
         raise InputError(f"{name}{_problem_of(problem, n_read + 1, rest, shape, kind)}")
     places = zip(starts[:n_read].tolist(), stops[:n_read].tolist(), strict=True)
     words = [str(data.data[start:stop], "utf-8", "backslashreplace") for start, stop in places]
+    has_newlines = kind != "binary" or data[stops[0] + 1 + 4 * shape.dim :][:1].tobytes() == b"\n"
+    if not has_newlines and not "".join(words).isprintable():
+        _check_bytes(name, (data[start:stop].tobytes() for start, stop in zip(starts, stops, strict=True)))
     return ModelFile(words, vectors[:n_read])
+
+
+def _check_bytes(name: str, words: Iterable[bytes]) -> None:
+    """Raise InputError for a word that is no UTF-8 and has control characters: numbers of a damaged row are such."""
+    for row, word in enumerate(words, start=1):
+        if "\ufffd" in word.decode(errors="replace") and min(word) < ord(" "):
+            raise InputError(f"{name} is damaged: row {row} should begin with a word, not with {word[:40]!r}")
 
 
 def _mapped(name: str) -> NDArray[np.uint8]:
@@ -206,9 +232,17 @@ def _problem_of(problem: int, row: int, rest: NDArray[np.uint8], shape: _Shape, 
     from ..kernels import numbers
 
     if problem == numbers.TOO_MANY:
+        if kind == "binary":
+            claim = f"the {shape.n} x {shape.dim} it claims"
+            return f" is damaged, or its first line lies: {len(rest):,} bytes follow {claim}"
         if shape.start:
             return f" holds more rows than the {shape.n} its first line claims"
         return f" has rows that are not {shape.dim} long, as its first one is"  # the file is too small for that
+    if problem == numbers.BAD_WORD:
+        return f" is damaged: row {row} should begin with a word and a blank, not with {rest[:40].tobytes()!r}"
+    if problem == numbers.BAD_END:
+        what = "a newline" if rest[:1].tobytes() == b"\n" else "no newline"
+        return f" is damaged, cut off or not {shape.dim} wide: {what} follows row {row}, unlike row 1"
     if problem in (numbers.BAD_NUMBER, numbers.NOT_FINITE):
         text = (rest[:40].tobytes().split() or [b""])[0]
         what = "a number" if problem == numbers.BAD_NUMBER else "a finite float32"

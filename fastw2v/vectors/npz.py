@@ -69,6 +69,8 @@ def _content_of(name: str, limit: int | None) -> ModelFile:
         raise InputError(f"{name} holds {contents}: there should be n words and n x dim floats")
     if counts is not None and (counts.shape != (n,) or counts.dtype.kind not in "iu"):
         raise InputError(f"{name} holds counts {counts.dtype} {counts.shape}: there should be {n} integers")
+    if counts is not None and counts.min() < 0:
+        raise InputError(f"{name} is damaged: it holds counts below 0")
     vectors = vectors[:limit].astype(np.float32, copy=False)
     if not is_finite(vectors):
         raise InputError(f"{name} holds NaN or infinite numbers")

@@ -21,8 +21,9 @@ from .search import Key, KeyOrVector, Neighbours, Query, Rows, listed, unit, wei
 class Vectors:
     """Words and one float32 vector for each.
 
-    index_to_key: (n,) list of str, each once. vectors: (n, dim) float32. counts: (n,) int64, or None if unknown.
-    Methods that take a word take its index too, from 0 on. An unknown word raises UnknownWord, which is a KeyError.
+    index_to_key: (n,) list of str, each once. vectors: (n, dim) float32. counts: (n,) int64 from 0 up, or None if
+    unknown. Methods that take a word take its index too, from 0 on. An unknown word raises UnknownWord, which is a
+    KeyError.
     """
 
     def __init__(
@@ -33,9 +34,9 @@ class Vectors:
             raise InputError(f"{n_words} words need vectors of shape ({n_words}, dim), found {self.vectors.shape}")
         if counts is not None and np.shape(counts) != (n_words,):
             raise InputError(f"{n_words} words need as many counts, found {np.shape(counts)}")
-        self.counts = None if counts is None else np.asarray(counts, np.int64)
-        self._words = index_to_key
+        self.counts, self._words = counts, index_to_key
         if not isinstance(index_to_key, MappedWords):  # those are decoded and checked when they are needed
+            self.counts = None if counts is None else Vocabulary([], counts).counts
             self.key_to_index  # noqa: B018
 
     @cached_property
@@ -45,7 +46,10 @@ class Vectors:
 
     @cached_property
     def key_to_index(self) -> dict[str, int]:
-        """The row of each word. Raises InputError where a word occurs twice."""
+        """The row of each word. Raises InputError where a word occurs twice, or is no str."""
+        if not all(issubclass(kind, str) for kind in set(map(type, self.index_to_key))):
+            bad = next(word for word in self.index_to_key if not isinstance(word, str))
+            raise InputError(f"the word {bad!r} is a {type(bad).__name__}: words must be str")
         indices = {word: index for index, word in enumerate(self.index_to_key)}
         if len(indices) < len(self):
             raise InputError(f"{len(self) - len(indices)} words stand there more than once")

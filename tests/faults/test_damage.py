@@ -118,3 +118,56 @@ def test_random_flips_in_a_file_of_vectors(tmp_path, monkeypatch, size):
         is_same = (got.vectors == vectors.vectors).all() and list(got) == list(vectors)
         outcomes["the same" if is_same else "accepted damaged"] += 1
     tell(f"random bits of a {size} file of vectors flipped", outcomes)
+
+
+def damaged(whole, n, dim, row_bytes):
+    """(a kind of damage, a binary file that has it), many times; the rows of the file take about `row_bytes`."""
+    rng = random.Random(0)
+    head, rows = whole.split(b"\n", 1)
+    for _ in range(amount(2000)):
+        place = rng.randrange(len(head) + 1, len(whole))
+        size = rng.choice((1, 2, 3, 4, 8, 64, row_bytes, rng.randrange(1, 5 * row_bytes)))
+        junk = rng.choice((rng.randbytes(size), bytes(size), b"\n" * size, b"x" * size))
+        yield "junk inserted", whole[:place] + junk + whole[place:]
+        yield "doubled", whole[:place] + whole[max(0, place - size) : place] + whole[place:]
+        yield "deleted", whole[:place] + whole[place + size :]
+        yield "cut off", whole[:place]
+        yield "junk behind", whole + junk
+        other_size = size + rng.choice((-3, -2, -1, 1, 2, 3))
+        yield "exchanged for more or fewer", whole[:place] + rng.randbytes(size) + whole[place + max(0, other_size) :]
+        lies = rng.randrange(1, 2 * n), rng.randrange(1, 2 * dim)
+        yield "a false first line", b"%d %d\n" % rng.choice(((lies[0], dim), (n, lies[1]), lies)) + rows
+        yield "two files", whole + rng.choice((whole, rows, head + b"\n" + rows[: rng.randrange(1, len(rows))]))
+
+
+@pytest.mark.parametrize("newline", [b"\n", b""])
+def test_damage_of_binary_files(tmp_path, newline):
+    """word2vec's files have newlines, and no vector is wrong. gensim's have none, and some damage cannot be found.
+
+    Where bytes are added to a word, or missing, it is another word. Nothing tells, but the vectors are right.
+    """
+    path, n, dim = tmp_path / "v.bin", 100, 20
+    vectors = np.random.default_rng(0).normal(size=(n, dim), scale=0.3).astype("<f4")
+    names = [f"word{i}".encode() for i in range(n)]
+    rows = [name + b" " + row.tobytes() + newline for name, row in zip(names, vectors, strict=True)]
+    whole = b"%d %d\n" % (n, dim) + b"".join(rows)
+    outcomes = Counter()
+    for kind, data in damaged(whole, n, dim, len(rows[0])):
+        path.write_bytes(data)
+        try:
+            got = Vectors.load(path)
+        except InputError:
+            outcomes["refused"] += 1
+            continue
+        if data.rstrip(b"\n") == whole.rstrip(b"\n"):
+            outcomes["the same"] += 1
+        elif np.array_equal(got.vectors, vectors):
+            outcomes["another word"] += 1
+        else:
+            outcomes["accepted wrong"] += 1
+            outcomes[kind] += 1
+    kinds = {"refused": "refused", "another_word": "another word", "accepted_wrong": "accepted wrong"}
+    tried = sum(outcomes[kind] for kind in (*kinds.values(), "the same"))
+    name = "binary files with newlines damaged" if newline else "binary files without newlines damaged"
+    report(name, tried=tried, **{key: outcomes[kind] for key, kind in kinds.items()})
+    assert outcomes["accepted wrong"] <= (0 if newline else 0.35 * tried), outcomes

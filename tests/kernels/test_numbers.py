@@ -7,10 +7,13 @@ import pytest
 
 from fastw2v.kernels import numbers
 from fastw2v.kernels.numbers import (
+    BAD_END,
     BAD_NUMBER,
+    BAD_WORD,
     BYTES_READ,
     FINE,
     MAX_NUMBER_BYTES,
+    MAX_WORD_BYTES,
     NOT_FINITE,
     PROBLEM,
     ROWS_READ,
@@ -218,3 +221,36 @@ def test_binary_rows_that_end_early(n_missing):
     words, _, state = parse_rows((row + row)[:-n_missing], 2, 5, binary=True)
     assert words == [b"a"]
     assert state[PROBLEM] == TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("rest", "problem"),
+    [
+        ("b NUMB\n", FINE),
+        ("b NUMB", BAD_END),
+        ("b NUM\n", BAD_END),
+        ("b NUMB\n\n", TOO_MANY),
+        ("b NUMB\nc NUMB\n", TOO_MANY),
+        ("b NUMB?", BAD_END),
+        ("\nb NUMB\n", BAD_WORD),
+        ("b\tc NUMB\n", BAD_WORD),
+        ("b\r NUMB\n", BAD_WORD),
+        ("b" * MAX_WORD_BYTES + " NUMB\n", FINE),
+        ("b" * (MAX_WORD_BYTES + 1) + " NUMB\n", BAD_WORD),
+        ("b NUM", TRUNCATED),
+    ],
+)
+def test_the_second_of_two_binary_rows(rest, problem):
+    words, _, state = parse_rows(b"a NUMB\n" + rest.encode(), 2, 1, binary=True)
+    assert state[PROBLEM] == problem
+    assert len(words) == (2 if problem in (FINE, TOO_MANY) else 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("a NUMBb NUMB", FINE), ("a NUMBb NUMB\n", FINE), ("a NUMBb NUMB\n\n", BAD_END), ("a NUMB\nb NUMBc", BAD_END)],
+)
+def test_newlines_after_each_binary_row_or_none(text, problem):
+    assert parse_rows(text.encode(), 2, 1, binary=True)[2][PROBLEM] == problem
+    three = parse_rows(b"a NUMBb NUMB\nc NUMB", 3, 1, binary=True)[2]
+    assert three.tolist() == [1, 12, BAD_END]

@@ -288,12 +288,68 @@ def test_damaged_binary_is_refused(tmp_path):
     path = tmp_path / "v.bin"
     some_vectors(200, 7).save(path)
     whole = path.read_bytes()
-    for length in [0, 3, 6, 7, 50, len(whole) // 2, len(whole) - 2]:
+    for length in [0, 3, 6, 7, 50, len(whole) // 2, len(whole) - 2, len(whole) - 1]:
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match="is empty|claims 200 words|is cut off|does not start"):
+        with pytest.raises(InputError, match="is empty|claims 200 words|is cut off|does not start|no newline follows"):
             Vectors.load(path)
     path.write_bytes(b"1 1\na " + np.array([np.nan], np.float32).tobytes())
     with pytest.raises(InputError, match="holds NaN or infinite numbers"):
+        Vectors.load(path)
+
+
+@pytest.mark.parametrize("name", ["v.bin", "v.bin.gz"])
+@pytest.mark.parametrize("newline", [b"\n", b""])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda head, rows: b"2 3\n" + b"".join(rows), "first line lies: [0-9]+ bytes follow the 2 x 3 it claims"),
+        (lambda head, rows: 2 * (head + b"".join(rows)), "first line lies: [0-9]+ bytes follow the 4 x 3 it claims"),
+        (lambda head, rows: head + b"".join(rows) + b"\n\n", "bytes follow|newline follows row 4, unlike row 1"),
+        (lambda head, rows: head + b"\n".join(rows) + b"junk", "row 2 should begin|newline follows row [14], unlike"),
+        (lambda head, rows: head + b"".join(rows[:2]) + b"xyz" + b"".join(rows[2:])[:-3], "is cut off|should begin"),
+        (lambda head, rows: head + b"".join(rows) + rows[0], "bytes follow"),
+        (
+            lambda head, rows: head.replace(b"3", b"2") + b"".join(rows),
+            "should begin with a word|4 bytes follow the 4 x 2 it claims",
+        ),
+    ],
+)
+def test_binary_files_that_lie(tmp_path, name, newline, damage, message):
+    numbers = np.random.default_rng(0).normal(size=(4, 3)).astype("<f4")
+    rows = [word + b" " + row.tobytes() + newline for word, row in zip((b"a", b"b", b"c", b"d"), numbers, strict=True)]
+    compress = gzip.compress if name.endswith("gz") else bytes
+    (tmp_path / name).write_bytes(compress(b"4 3\n" + b"".join(rows)))
+    assert Vectors.load(tmp_path / name).index_to_key == ["a", "b", "c", "d"]
+    (tmp_path / name).write_bytes(compress(damage(b"4 3\n", rows)))
+    with pytest.raises(InputError, match=message):
+        Vectors.load(tmp_path / name)
+
+
+def test_a_limit_leaves_the_rest_of_a_binary_file_unread(tmp_path):
+    some_vectors().save(tmp_path / "v.bin")
+    with open(tmp_path / "v.bin", "ab") as file:
+        file.write(b"junk")
+    assert len(Vectors.load(tmp_path / "v.bin", limit=7)) == 7
+    for limit in (None, 50, 60):
+        with pytest.raises(InputError, match="4 bytes follow the 50 x 5 it claims"):
+            Vectors.load(tmp_path / "v.bin", limit=limit)
+
+
+def test_words_of_binary_files(tmp_path):
+    """Ours may have control characters, and word2vec's may be cut within a letter; numbers are no words."""
+    path = tmp_path / "v.bin"
+    for words in (["\1a", "\0"], ["x" * 10_000, "é"]):
+        Vectors(words, np.eye(2)).save(path)
+        assert Vectors.load(path).index_to_key == words
+    with pytest.raises(InputError, match="a word has 10,001 bytes: a binary file holds words of up to 10,000"):
+        Vectors(["x" * 10_001], np.eye(1)).save(path)
+    for newline in (b"\n", b""):
+        path.write_bytes(b"2 1\n\xc3 NUMB" + newline + b"\1 NUMB" + newline)
+        assert Vectors.load(path).index_to_key == ["\\xc3", "\1"]
+    path.write_bytes(b"2 1\na NUMB\n\1\xc3 NUMB\n")
+    assert Vectors.load(path).index_to_key == ["a", "\1\\xc3"], "newlines tell that it is a word"
+    path.write_bytes(b"2 1\na NUMB\1\xc3 NUMB")
+    with pytest.raises(InputError, match=r"row 2 should begin with a word, not with b'\\x01\\xc3'"):
         Vectors.load(path)
 
 

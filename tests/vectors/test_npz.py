@@ -57,3 +57,9 @@ def test_damaged_npz_is_refused(tmp_path):
     assert Vectors.load(tmp_path / "v.npz").counts.tolist() == [1, 1]
     with pytest.raises(InputError, match="the longest word has 1000 letters"):
         Vectors(["a" * 1000, *(f"w{i}" for i in range(99))], np.ones((100, 1))).save(tmp_path / "o.npz")
+
+
+def test_counts_below_0_are_refused(tmp_path):
+    np.savez(tmp_path / "v.npz", words=np.array(["a", "b"]), vectors=np.eye(2), counts=np.array([1, -2]))
+    with pytest.raises(InputError, match="v.npz is damaged: it holds counts below 0"):
+        Vectors.load(tmp_path / "v.npz")
