@@ -1,4 +1,4 @@
-"""The cores and the memory that this process may use, in a container or under a limit too."""
+"""The cores, memory and sizes of files that this process may use, in a container or under a limit too."""
 
 import math
 import os
@@ -34,6 +34,17 @@ def available_memory() -> tuple[int | None, str]:
     limits = {"the machine": _machine_memory(), "the cgroup's limit": _cgroup_memory(), "ulimit -v": _address_space()}
     known = [(free, limit) for limit, free in limits.items() if free is not None]
     return min(known) if known else (None, "unknown")
+
+
+def largest_file() -> int | None:
+    """Return the most bytes that a file of this process may have under `ulimit -f`, or None without such a limit."""
+    try:
+        import resource  # which Windows lacks
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    except (ImportError, OSError, ValueError):
+        return None
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def format_bytes(n_bytes: float) -> str:

@@ -31,8 +31,7 @@ def from_sentences(
     id_of: defaultdict[str, int] = defaultdict(count().__next__)
 
     def words() -> list[str]:
-        wrong = next((word for word in id_of if not isinstance(word, str)), None)
-        if wrong is not None:
+        for wrong in (word for word in id_of if not isinstance(word, str)):
             raise InputError(
                 f"the sentences hold {wrong!r}, a {type(wrong).__name__}: words are str. Convert them "
                 "([str(item) for item in sentence]), or give arrays of integers as walks"
@@ -113,7 +112,7 @@ def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str |
 def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """Return labels, (n, length), and None; or labels, (n,), and the offsets of the walks in them."""
     try:
-        labels, offsets = map(np.asarray, walks) if isinstance(walks, tuple) else (walks, None)
+        labels, offsets = map(np.asanyarray, walks) if isinstance(walks, tuple) else (walks, None)
     except ValueError as error:  # not two, or not arrays
         raise InputError(f"walks are a tuple that is not (labels, offsets): {error}") from error
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or labels.ndim != 1 + (offsets is None):
@@ -123,12 +122,14 @@ def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
         )
     if labels.size and labels.max() > np.iinfo(np.int64).max:
         raise InputError(f"the walks hold {labels.max()}: the largest label is {np.iinfo(np.int64).max}")
+    if np.ma.is_masked(labels):
+        raise InputError("the walks are a masked array: give it with its padding as -1, as in walks.filled(-1)")
     if offsets is None:
         return labels, None
     if offsets.dtype.kind == "u":
         offsets = offsets.astype(np.int64)  # else the differences of falling offsets would wrap around
     is_rising = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) > 1 and (np.diff(offsets) >= 0).all()
-    if not is_rising or offsets[0] < 0 or offsets[-1] > len(labels):
+    if not is_rising or offsets[0] != 0 or offsets[-1] != len(labels):
         raise InputError(f"the offsets of {len(labels)} labels must be rising integers from 0 to {len(labels)}")
     return labels, offsets.astype(np.int64)
 

@@ -1,4 +1,9 @@
-"""Compiled kernels on disk: what is damaged there is compiled again, and what cannot be written is one warning."""
+"""Compiled kernels on disk: what is damaged there is compiled again, and what cannot be written is one warning.
+
+The digest of a file finds damage, but is no signature: what is read is run. So a file is read only if it belongs to
+the user, to root, or to the owner of the directory that NUMBA_CACHE_DIR names: whoever names a directory trusts its
+owner. That the user may write there is not needed: a container may run as another user than it was built by.
+"""
 
 import contextlib
 import hashlib
@@ -22,23 +27,18 @@ _warned_of: list[Path | None] = []
 
 
 def _cache_directory() -> Path | None:
-    """Return a directory named after a hash of the kernels' sources, or None where nothing can be written.
+    """Return the path of a directory named after a hash of the kernels' sources, or None for a user without a home.
 
     Numba watches only the file that defines a function: without the hash, an edit of a helper in another file would
     leave stale machine code behind. Bounds checking is not in Numba's cache key either.
     """
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     stamp = hashlib.sha256(sources + f"boundscheck={config.BOUNDSCHECK}".encode()).hexdigest()[:16]
-    directory = None
     try:
-        directory = Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
-        directory.mkdir(parents=True, exist_ok=True)
-        if os.access(directory, os.W_OK | os.X_OK):
-            return directory
-        _warn(directory, "not writable")
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        _warn(directory, error)
-    return None
+        return Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
+    except RuntimeError as error:
+        _warn(None, error)
+        return None
 
 
 def _user_cache() -> Path:
@@ -65,6 +65,13 @@ def _warn(directory: Path | None, reason: object) -> None:
 CACHE_DIRECTORY = _cache_directory()
 
 
+def _is_trusted(owner: int) -> bool:
+    """Return whether the code of this user may be run."""
+    if not hasattr(os, "geteuid") or owner in (os.geteuid(), 0):  # Windows has no numbers of users
+        return True
+    return bool(config.CACHE_DIR) and owner == os.stat(config.CACHE_DIR).st_uid
+
+
 def is_cache_cold(name: str) -> bool:
     """Return whether the present version of the kernel `name` has yet to be compiled on this machine."""
     return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob(f"*{name}*.nbc"))
@@ -79,24 +86,34 @@ def keep_on_disk(compiled: Any, kind: str) -> None:
     if CACHE_DIRECTORY is None:
         return
     directory = CACHE_DIRECTORY / kind
-    # Numba reads its cache directory when caching is enabled. Ours is set for just that moment, so that the user's own
-    # functions keep theirs.
+    # Numba reads its cache directory when it makes the cache of a function. Ours is set for just that moment, so that
+    # the user's own functions keep theirs.
     users_directory = config.CACHE_DIR
     config.CACHE_DIR = str(directory)
     try:
-        compiled.enable_caching()
-    except (OSError, RuntimeError) as error:  # RuntimeError: Numba finds no place that it can write
+        try:
+            compiled._cache = _cache_of(compiled.py_func, directory)
+        except AttributeError:  # a Numba with other names inside keeps its own kind of files
+            compiled.enable_caching()
+    except (OSError, RuntimeError) as error:  # RuntimeError: Numba finds no file that the function is from
         _warn(directory, error)
-        return
     finally:
         config.CACHE_DIR = users_directory
-    with contextlib.suppress(AttributeError):  # a Numba with other names inside keeps its own kind of files
-        cache, dumps = compiled._cache, numba.core.serialize.dumps
-        locator, name = cache._impl.locator, cache._impl.filename_base
-        # It is the path of the cache as a rule, but where that cannot be written Numba chooses another place.
-        place = directory / locator.get_suitable_cache_subpath(compiled.py_func.__code__.co_filename)
-        cache._cache_file = CheckedFiles(place, name, (numba.__version__, locator.get_source_stamp()), dumps)
-        compiled._cache = ForgivingCache(cache, directory)
+
+
+def _cache_of(function: Any, directory: Path) -> Any:
+    """Return Numba's cache of a function, with our files in the place of its own."""
+    caching = numba.core.caching
+    # Numba gives up a directory that it cannot write, even if all that it needs can be read there.
+    any_place = type("AnyPlace", (caching.UserProvidedCacheLocator,), {"ensure_cache_path": lambda self: None})
+    locators = [any_place, *caching.CompileResultCacheImpl._locator_classes]
+    implementation = type("AnyPlaceImpl", (caching.CompileResultCacheImpl,), {"_locator_classes": locators})
+    cache = type("AnyPlaceCache", (caching.FunctionCache,), {"_impl_class": implementation})(function)
+    locator = cache._impl.locator
+    place = directory / locator.get_suitable_cache_subpath(function.__code__.co_filename)
+    about = numba.__version__, locator.get_source_stamp()
+    cache._cache_file = CheckedFiles(place, cache._impl.filename_base, about, numba.core.serialize.dumps)
+    return ForgivingCache(cache, directory)
 
 
 class ForgivingCache:
@@ -136,12 +153,15 @@ class CheckedFiles:
         self._directory, self._name, self._about, self._dumps = directory, name, about, dumps
 
     def load(self, key: object) -> Any:
-        """Return the data of a key, or None where it is damaged. Raises OSError where it cannot be read."""
+        """Return the data of a key, or None where it is damaged or a stranger's. Raises OSError if it is not there."""
         path, digest = self._place_of(key)
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:  # to open a pipe would wait for its writer
-            return None
-        content = path.read_bytes()
+        # To open a pipe would wait for its writer, and a link might lead to a download in a directory of the user's.
+        flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+        with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST or not _is_trusted(found.st_uid):
+                return None
+            content = file.read()
         data = memoryview(content)[digest.digest_size :]
         digest.update(data)
         return pickle.loads(data) if content.startswith(digest.digest()) else None

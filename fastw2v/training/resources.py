@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..events import Estimated
 from ..files import STANDARD_STREAMS, PathLike, is_device
 from ..kernels.layout import RowLayout
-from ..machine import available_memory, format_bytes
+from ..machine import available_memory, format_bytes, largest_file
 from .matrices import matrix_bytes
 from .objective import length_of_paths
 from .softmax import BATCH
@@ -62,11 +62,19 @@ def check_memory(estimated: Estimated) -> None:
         raise InputError(f"not enough {estimated}. Lower --dim or --max-vocab, or raise --min-count")
 
 
-def check_disk(path: PathLike, needed: float, what: str, advice: str) -> None:
-    """Raise InputError if the disk of a file to be written has less room than `needed` bytes."""
+def check_disk(path: PathLike, needed: float, what: str, advice: str, largest: float | None = None) -> None:
+    """Raise InputError if the disk of a file to be written, or `ulimit -f`, leaves less room than `needed` bytes.
+
+    largest: the size of the largest file, where `needed` is not that of one file.
+    """
     directory = os.path.dirname(os.path.realpath(path))
     if os.fspath(path) in STANDARD_STREAMS or is_device(path):
         return
+    limit = largest_file()
+    size = needed if largest is None else largest
+    if limit is not None and size > limit:
+        sizes = f"a file of about {format_bytes(size)}, and ulimit -f allows {format_bytes(limit)}"
+        raise InputError(f"no room for {what}: that takes {sizes}. Raise that limit")
     try:
         free = shutil.disk_usage(directory).free
     except OSError:  # creating the file will say why

@@ -157,7 +157,7 @@ def _check_resources(checked: CheckedRequest, texts: TextsRead, backend: Backend
     model_bytes, advice = 2 * matrix_bytes(len(vocabulary), config.dim), "name another directory"
     if request.checkpoint is not None:
         needed = 2 * model_bytes - checkpoint.room_of(request.checkpoint)
-        check_disk(os.path.join(request.checkpoint, CHECKPOINT), needed, "two checkpoints", advice)
+        check_disk(os.path.join(request.checkpoint, CHECKPOINT), needed, "two checkpoints", advice, model_bytes)
     if request.save_model is not None:
         check_disk(request.save_model, model_bytes, "the model", advice)
     if request.checkpoint is not None or request.save_model is not None:

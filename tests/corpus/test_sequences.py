@@ -158,3 +158,21 @@ def test_a_vocabulary_that_is_too_small_is_refused_before_anything_is_read():
 
     with pytest.raises(InputError, match="has 1 words: a context needs two"):
         from_sentences(sentences(), Pruning(vocabulary=Vocabulary(["a"], np.array([1]))))
+
+
+def test_none_is_no_word():
+    with pytest.raises(InputError, match="the sentences hold None, a NoneType: words are str"):
+        from_sentences([["a", None], [None, "a"]], Pruning(min_count=1))
+
+
+def test_masked_walks_are_refused():
+    walks = np.ma.array([[1, 2], [3, 4]], mask=[[0, 0], [0, 1]])
+    for given in (walks, (walks.ravel(), np.array([0, 2, 4]))):
+        with pytest.raises(InputError, match=r"a masked array: give it with its padding as -1, as in walks.filled"):
+            from_walks(given, Pruning(min_count=1))
+
+
+@pytest.mark.parametrize("offsets", [[1, 4], [0, 3]])
+def test_offsets_that_leave_labels_out_are_refused(offsets):
+    with pytest.raises(InputError, match="the offsets of 4 labels must be rising integers from 0 to 4"):
+        from_walks((np.array([1, 2, 3, 4]), np.array(offsets)), Pruning(min_count=1))

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import sys
 import tarfile
 import zipfile
@@ -186,6 +187,53 @@ def test_archives_that_are_not_read_are_refused_by_name(tmp_path):
             read(tmp_path / "t")
 
 
+NO_TEXT = {
+    "an ar archive": b"!<arch>\ndebian-binary   1342943816  0     0     100644  4         `\n2.0\n",
+    "a cpio archive": b"070701" + b"0000001A" * 13 + b"c.txt\0",
+    "a cpio archive, crc": b"070702" + b"0000001A" * 13 + b"c.txt\0",
+    "a cpio archive, odc": b"070707" + b"0" * 70 + b"c.txt\0",
+    "a cpio archive, bin": b"\xc7q\x01\x02\x03\0" + b"abcdefghij" * 2 + b"c.txt\0",
+    "a cpio archive, swapped": b"q\xc7\x01\x02\0\x03" + b"abcdefghij" * 2 + b"c.txt\0",
+    "Parquet data": b"PAR1\x15\x04\x15",
+    "Arrow data": b"ARROW1\0\0",
+    "Avro data": b"Obj\x01\x04\x16avro.schema",
+    "HDF5 data": b"\x89HDF\r\n\x1a\n",
+    "a NumPy array": b"\x93NUMPY\x01\0v\0{'descr': '<f4'}",
+    "an SQLite database": b"SQLite format 3\0",
+    "a PDF document": b"%PDF-1.7\n",
+    "an ELF program": b"\x7fELF\x02\x01\x01",
+}
+
+
+@pytest.mark.parametrize("kind", ["plain", "gz"])
+@pytest.mark.parametrize("what", NO_TEXT)
+def test_files_that_are_no_text_are_refused_by_name(tmp_path, what, kind):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(COMPRESSORS[kind](NO_TEXT[what] + TEXT))
+    with pytest.raises(InputError, match=f"{path} is {what.split(',')[0]}, which is no text: take the text out"):
+        read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("n_before", [1000, 100_000, 1_500_000, 2**21 - 2000])
+def test_utf16_behind_utf8_is_refused(tmp_path, encoding, n_before):
+    path = tmp_path / "corpus.txt"
+    before = (TEXT * (n_before // len(TEXT) + 1))[:n_before]
+    path.write_bytes(before + TEXT[:2400].decode().encode(encoding) + TEXT)
+    with pytest.raises(InputError, match=f"{path} (is|holds) UTF-16, UTF-32 or no(t)? text") as caught:
+        read(path)
+    if n_before > 4096:
+        place = int(re.search(r"near byte ([\d,]+)", str(caught.value))[1].replace(",", ""))
+        assert abs(place - n_before) < 2048
+
+
+def test_some_zeros_are_separators(tmp_path):
+    path = tmp_path / "corpus.txt"
+    text = (b"one two\0three\n" * 1000 + TEXT * 50) * 2
+    path.write_bytes(text)
+    assert sentences_of(read(path)) == reference_sentences(text)
+
+
 def test_ranges_of_a_tar_archive_are_refused(tmp_path):
     path = tmp_path / "t"
     path.write_bytes(tar_of(TEXT * 100))
@@ -198,6 +246,9 @@ def test_text_about_archives_is_text(tmp_path):
     for text in (
         b"x" * 256 + b" ustar \n" + TEXT,
         b"PK BZ Rar LZIP tar\n" + TEXT,
+        b"PAR1 is a gene\n" + TEXT,
+        b"070701 070702 070707\n" + TEXT,
+        b"q\xc7\x83\n" + TEXT,
         b"0 1 " * 350,
         b"LZIP a\0b\n" + TEXT,
     ):

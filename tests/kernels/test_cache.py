@@ -1,12 +1,15 @@
-"""Kernels on disk: kept, loaded, compiled again when damaged, and only a warning when they cannot be kept."""
+"""Kernels on disk: kept, loaded, compiled again when damaged or a stranger's, and only a warning if not kept."""
 
 import errno
 import os
 import pickle
 import random
 import shutil
+import sys
+import types
 import warnings
 
+import numba
 import pytest
 from numba.core import config
 
@@ -27,9 +30,9 @@ def directory(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def is_hit():
+def is_hit(function=plus_one):
     """Call the function as a new process does: whether it was loaded."""
-    compiled = kernel(plus_one)
+    compiled = kernel(function)
     assert compiled(1) == 2
     (hits, misses) = (sum(n.values()) for n in (compiled.stats.cache_hits, compiled.stats.cache_misses))
     assert hits + misses == 1
@@ -145,10 +148,88 @@ def test_an_error_on_saving_leaves_what_was_there(tmp_path, monkeypatch):
 
 
 def test_a_directory_that_vanishes_is_made_again(directory):
-    compiled = kernel(plus_one)
+    is_hit()
+    compiled = kernel(lambda x: x + 1)
     shutil.rmtree(directory)
     assert compiled(1) == 2
-    assert is_hit()
+    assert files_of(directory) != []
+
+
+needs_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+NOBODY = 65534
+
+
+def hit_and_warnings_as_nobody(directory, source):
+    """Call the function as a process that may not write `directory`: whether it was loaded, and the warnings."""
+    os.chmod(directory, 0o755)
+    numba.njit(plus_one)(1)  # imports what compiling takes: the user may not be able to read it
+    reads, writes = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.chdir(directory)  # what is above cannot be reached by this user
+            os.setuid(NOBODY)
+            cache.CACHE_DIRECTORY = cache.Path("cache")
+            with warnings.catch_warnings(record=True, action="always") as caught:
+                answer = is_hit(function_of(source)), [str(each.message) for each in caught]
+            os.write(writes, repr(answer).encode())
+        finally:
+            os._exit(0)
+    os.close(writes)
+    os.waitpid(child, 0)
+    with open(reads) as file:
+        return eval(file.read())
+
+
+def function_of(source):
+    """The function of a source file in the present directory, which is the module `f`."""
+    sys.modules["f"] = module = types.ModuleType("f")
+    exec(compile(cache.Path(source).read_text(), source, "exec"), vars(module))
+    return module.plus_one
+
+
+@needs_root
+def test_what_is_kept_is_read_by_a_user_who_cannot_write_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "f", None)  # removes what `function_of` leaves there
+    (tmp_path / "f.py").write_text("def plus_one(x):\n    return x + 1\n")
+    hit, (warning,) = hit_and_warnings_as_nobody(tmp_path, "f.py")
+    assert not hit
+    assert "cannot keep compiled kernels in cache/serial (Permission denied)" in warning
+    assert [is_hit(function_of("f.py")), is_hit(function_of("f.py"))] == [False, True]
+    assert hit_and_warnings_as_nobody(tmp_path, "f.py") == (True, [])
+
+
+@needs_root
+def test_what_a_stranger_has_left_is_not_run_but_compiled_again(directory, monkeypatch):
+    is_hit()
+    (path,) = files_of(directory)
+    os.chown(path, NOBODY, -1)
+    assert [is_hit(), is_hit()] == [False, True]
+    assert path.stat().st_uid == 0
+    os.chown(path, NOBODY, -1)
+    os.chown(directory, NOBODY, -1)
+    monkeypatch.setattr(config, "CACHE_DIR", str(directory))
+    assert is_hit(), "who names a directory trusts its owner"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no numbers of users")
+def test_whose_code_is_run(tmp_path, monkeypatch):
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: 1234)
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    assert [cache._is_trusted(user) for user in (0, 1234, 1235, owner)] == [True, True, False, owner == 0]
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    assert [cache._is_trusted(user) for user in (0, 1234, 1235, owner)] == [True, True, False, True]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="needs links")
+def test_a_link_to_a_file_of_the_user_is_not_followed(directory):
+    is_hit()
+    (path,) = files_of(directory)
+    path.rename(directory / "download")
+    path.symlink_to(directory / "download")
+    assert [is_hit(), is_hit()] == [False, True]
+    assert not path.is_symlink()
 
 
 def test_a_file_in_the_place_of_a_directory_is_a_warning(directory):

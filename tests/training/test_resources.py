@@ -142,6 +142,43 @@ def test_a_disk_with_too_little_room(tmp_path, full_disk):
         check_disk(path, 2e6, "the model", "go away")
 
 
+def test_a_limit_on_the_size_of_a_file(tmp_path, monkeypatch):
+    path = tmp_path / "o"
+    monkeypatch.setattr(resources, "largest_file", lambda: 1_000_000)
+    check_disk(path, 1e6, "the model", "go away")
+    check_disk(path, 2e6, "two checkpoints", "go away", 1e6)
+    message = r"no room for {}: that takes a file of about {} MB, and ulimit -f allows 1.0 MB. Raise that limit"
+    for needed, largest, size in ((2e6, None, "2.0"), (2e6, 1.5e6, "1.5"), (-1, 1.5e6, "1.5")):
+        with pytest.raises(InputError, match=message.format("the model", size)):
+            check_disk(path, needed, "the model", "go away", largest)
+    check_disk("/dev/null", 2e6, "the model", "go away")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["-o", "v.txt"], "the output"),
+        (["-o", "v.bin", "--save-model", "m.fw2v"], "the model"),
+        (["-o", "v.bin", "--checkpoint", "c"], "two checkpoints"),
+        (["-o", "v.bin", "--temp-dir", "."], "the encoded corpus"),
+    ],
+)
+def test_a_low_ulimit_is_refused_before_the_work(tmp_path, options, what):
+    is_text = what == "the encoded corpus"
+    (tmp_path / "t.txt").write_text("a b\n" * 200_000 if is_text else planted_text(n_sentences=300))
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000));"
+        "from fastw2v.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "train", "t.txt", *options, "--dim", "2500", "--min-count", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"no room for {what}: that takes a file of about" in done.stderr
+    assert "ulimit -f allows 1.5 MB" in done.stderr
+    assert not list(tmp_path.glob("v.*"))
+
+
 def test_a_disk_that_cannot_be_asked(tmp_path):
     check_disk(tmp_path / "nowhere" / "o", 1e30, "the model", "go away")
 

@@ -139,19 +139,20 @@ def test_a_resumed_run_is_told_before_it_trains(tmp_path):
 
 def test_room_is_checked_before_the_training(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "check_disk", lambda path, needed, what, advice: asked.append((path, needed, what)))
+    monkeypatch.setattr(module, "check_disk", lambda *given: asked.append((*given[:3], *given[4:])))
     backend = FakeBackend()
     train_model(request_of(checkpoint=tmp_path, save_model=tmp_path / "m.fw2v"), backend)
     of_two_matrices = 2 * 3 * 64
     path = str(tmp_path / CHECKPOINT)
     assert asked == [
-        (path, 2 * of_two_matrices, "two checkpoints"),
+        (path, 2 * of_two_matrices, "two checkpoints", of_two_matrices),
         (tmp_path / "m.fw2v", of_two_matrices, "the model"),
     ]
     (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
     monkeypatch.setattr(module.checkpoint, "check_directory", lambda directory, resume: None)
     train_model(request_of(checkpoint=tmp_path), backend)
-    assert asked[-1] == (path, 2 * of_two_matrices - 100, "two checkpoints"), "what will be replaced is room too"
+    expected = path, 2 * of_two_matrices - 100, "two checkpoints", of_two_matrices
+    assert asked[-1] == expected, "what will be replaced is room too"
 
 
 def test_words_that_no_file_can_hold(tmp_path, planted):
