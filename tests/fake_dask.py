@@ -138,6 +138,9 @@ class FakeTasks:
             raise DataLost(f"{at} is gone")
         return self._future(data, at)
 
+    def copy(self, future, at):
+        return self.submit(lambda data: data, future, at=at)
+
     def wait_for(self, futures, on_done=lambda number: None):
         for number, future in enumerate(futures):
             self._result(future)
@@ -163,6 +166,3 @@ class FakeTasks:
 
     def detach(self, futures):
         return [self._future(self._result(future), min(future.holders)) for future in futures]
-
-    def detach_copies(self, futures):
-        return [[self._future(self._result(future), holder) for holder in sorted(future.holders)] for future in futures]

@@ -64,6 +64,10 @@ class Tasks:
         self._futures.add(future)
         return future
 
+    def copy(self, future: Any, at: str) -> Any:
+        """A future of the same data on a worker. Dask itself drops copies that no task waits for."""
+        return self.submit(_same, future, at=at)
+
     def wait_for(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> None:
         """Wait until all tasks are done; call `on_done` with the number of each, in their order.
 
@@ -164,36 +168,26 @@ class Tasks:
         own `scatter` does. And Dask moves data: what a task takes is copied to its worker, and of several copies the
         memory manager keeps any. Data that must stay where it is has a name that no task takes.
         """
-        return [copies[0] for copies in self._renamed(futures, most_copies=1)]
-
-    def detach_copies(self, futures: list[Any]) -> list[list[Any]]:
-        """`detach` on all workers that have the data: for each future those of its copies."""
-        return self._renamed(futures, most_copies=len(self.workers.addresses))
-
-    def _renamed(self, futures: list[Any], most_copies: int) -> list[list[Any]]:
         from distributed import Future
 
-        new_keys: dict[str, dict[str, str]] = {}  # by the worker that has the data, and its key
-        copies: dict[str, list[str]] = {}
+        new_keys = {future.key: f"data-{next(self._key_suffixes)}" for future in futures}
+        renamed: dict[str, dict[str, str]] = {}  # by the worker that has the data
         for key, holders in self._who_has(futures).items():
             if not holders:
                 raise DataLost(f"the workers lost the data of {key}")
-            for worker in holders[:most_copies]:
-                new_key = f"data-{next(self._key_suffixes)}"
-                new_keys.setdefault(worker, {})[key] = new_key
-                copies.setdefault(key, []).append(new_key)
-        sizes = self._connection.run(_rename, new_keys, workers=list(new_keys))
+            renamed.setdefault(holders[0], {})[key] = new_keys[key]
+        sizes = self._connection.run(_rename, renamed, workers=list(renamed))
         n_bytes = {key: size for of_worker in sizes.values() for key, size in of_worker.items()}
+        if n_bytes.keys() != set(new_keys.values()):
+            raise DataLost("a worker has dropped its data")
         who_has = {key: [worker] for worker, of_worker in sizes.items() for key in of_worker}
         update_data, client = self._client.scheduler.update_data, self._client.id
         self._connection.call(self._client.sync, update_data, who_has=who_has, nbytes=n_bytes, client=client)
-        renamed = [[Future(key, self._client) for key in copies[future.key] if key in who_has] for future in futures]
-        for key in who_has:
-            self._client.futures[key].finish()
-        self._futures.update(future for of_data in renamed for future in of_data)
-        if not all(renamed):
-            raise DataLost("a worker has dropped its data")
-        return renamed
+        detached = [Future(new_keys[future.key], self._client) for future in futures]
+        for future in detached:
+            self._client.futures[future.key].finish()
+        self._futures.update(detached)
+        return detached
 
 
 def pack(data: Any) -> bytes:
@@ -216,6 +210,10 @@ def _failure(future: Any) -> Exception:
 
 def _unpack(packed: bytes) -> Any:
     return pickle.loads(zlib.decompress(packed))
+
+
+def _same(data: Any) -> Any:
+    return data
 
 
 def _rename(new_keys: dict[str, dict[str, str]], dask_worker: Any) -> dict[str, int]:

@@ -177,12 +177,14 @@ class ClusterLoop:
             n_done += sum(map(len, beat))
         blocks = tasks.detach(self._newest.blocks)
         futures = submit_round(tasks.submit, self._job_there, blocks, workers, shares)
+        copies = [tasks.copy(block, at=worker) for block in blocks for worker in workers] if len(workers) > 1 else []
         usual_seconds = self._costs.seconds_of_beat(n_spans)
         reached, times = run.position, []
         for spans, statistics in zip(beats, futures.statistics, strict=True):
             tasks.wait_for_round(statistics, usual_seconds)
-            if reached is run.position:  # after the first beat, in which each worker was sent all blocks
-                self._keep_copies(blocks)
+            if copies:
+                self._keep_copies(copies)
+                copies = []
             replicas: list[BeatStatistics] = tasks.gather(statistics)
             total = np.sum([replica.total for replica in replicas], axis=0)
             run.check_finite(total)
@@ -217,11 +219,12 @@ class ClusterLoop:
         on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
         return np.float32(rate_of_replicas(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
 
-    def _keep_copies(self, blocks: list[Any]) -> None:
-        """Keep the newest model on all workers that have its blocks, under the names that tasks take.
+    def _keep_copies(self, copies: list[Any]) -> None:
+        """Keep copies of the newest blocks, each block's on all workers, which were sent all blocks for the first beat.
 
         From then on the run can go on from it as long as one of them lives, and the model before it is not needed.
         """
-        copies = self._tasks.detach_copies(blocks)
-        if len(self._workers.addresses) > 1 and all(len(of_block) > 1 for of_block in copies):
-            self._newest, self._before = self._newest._replace(copies=copies), None
+        self._tasks.wait_for_round(copies)
+        kept, n = self._tasks.detach(copies), len(copies) // self._job.n_blocks
+        self._newest = self._newest._replace(copies=[kept[i : i + n] for i in range(0, len(kept), n)])
+        self._before = None

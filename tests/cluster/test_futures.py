@@ -65,11 +65,11 @@ def test_data_goes_where_it_is_sent(tasks):
     first, other = tasks.workers.addresses
     sent = tasks.scatter([1, 2], at=other)
     assert tasks.holders([sent]) == [1]
-    assert tasks.result(tasks.submit(sum, sent, at=first)) == 3
-    [copies] = tasks.detach_copies([sent])
-    assert sorted(tasks.holders(copies)) == [0, 1], "a task leaves a copy of its argument"
-    assert tasks.gather(copies) == [[1, 2], [1, 2]]
-    assert len(tasks.detach([sent])) == 1
+    copied = tasks.copy(sent, at=first)
+    tasks.wait_for([copied])
+    assert tasks.gather([sent, copied]) == [[1, 2], [1, 2]]
+    assert tasks.holders([sent, copied]) == [0, 0], "the copy left a copy of its argument too"
+    assert tasks.holders(tasks.detach([copied])) == [0]
     assert tasks.holders([tasks.scatter(5, at=other)]) == [1]
     assert tasks.result(tasks.submit(sum, sent)) == 3
     with pytest.raises(DataLost, match="is gone, or its data"):
