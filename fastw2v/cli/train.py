@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
 from contextlib import ExitStack, closing, suppress
@@ -69,7 +70,7 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     signals.consequence = NOT_WRITTEN
     settings = {name: value for name, value in _take(TrainConfig, options).items() if value is not None}
     config = TrainConfig(**settings)  # refused here, before Numba is loaded
-    if config.threads:
+    if config.threads and "numba" not in sys.modules:
         os.environ["NUMBA_NUM_THREADS"] = str(config.threads)  # Numba's default, the cores, would be its limit
     if config.loss == "softmax":
         _limit_blas()
