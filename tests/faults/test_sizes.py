@@ -68,8 +68,9 @@ def test_ids_on_a_limited_disk(tmp_path):
     write(path, ("a b c d\n" for _ in range(2_000_000)))
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))\n"
     code += "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nfrom fastw2v.cli import main\nmain()"
-    command = [sys.executable, "-c", code, "train", path, "-o", tmp_path / "o", "--temp-dir", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, "train", "-", "-o", tmp_path / "o", "--temp-dir", tmp_path]
+    with open(path) as text:  # of which nobody knows the size before it is read
+        done = subprocess.run(command, stdin=text, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no room left in" in done.stderr
     left_behind = sorted(set(os.listdir(tmp_path)) - {"t"})
