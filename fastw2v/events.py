@@ -149,7 +149,7 @@ class CheckpointSaved:
 
 @dataclass(frozen=True)
 class CheckpointFailed:
-    """A checkpoint could not be written. The run continues without it, and the previous checkpoint is untouched.
+    """A checkpoint could not be written. The run continues without it, and the latest checkpoint is untouched.
 
     It is a RuntimeWarning too, at most one a minute. n_words: trained up to the checkpoint. write_to: of the last
     checkpoint of a run, a function that writes it to another path, for as long as the callback is called; else None.

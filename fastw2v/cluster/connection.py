@@ -19,7 +19,7 @@ WATCH_SECONDS = 1.0
 """The scheduler is asked this often which workers there are, and when it heard of each of them."""
 
 SILENT_SECONDS = 10.0
-"""A worker that has not been heard of for so long is told of; healthy ones send a heartbeat every second or two."""
+"""After so many seconds without a heartbeat a worker is reported; healthy ones send one every second or two."""
 
 
 class ClusterFailed(RunError):

@@ -21,7 +21,7 @@ ATTEMPTS = 3
 """The run ends when a task has raised an exception this often."""
 
 OVERDUE = 4
-"""A beat is overdue when it takes this many times as long as those before it."""
+"""A beat that takes this many times as long as earlier ones is overdue."""
 
 
 class Tasks:
@@ -48,12 +48,12 @@ class Tasks:
         return future
 
     def release(self) -> None:
-        """Let the workers forget all data of the run at once, whoever still refers to it here."""
+        """Let the workers free all data of the run at once, even while objects here still refer to it."""
         for future in list(self._futures):
             future.release()
 
     def submit_data(self, packed: bytes) -> Any:
-        """A future of what was packed, which lasts as long as any of the workers of now: the scheduler has it too."""
+        """A future of what was packed. The scheduler keeps it, too, so it is lost only if all present workers die."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             return self.submit(_unpack, packed)
@@ -84,8 +84,8 @@ class Tasks:
     def wait_for_round(self, futures: list[Any], usual_seconds: float = math.inf) -> None:
         """`wait_for` tasks that need all workers: raises DataLost as soon as one of them is gone.
 
-        usual_seconds: what such tasks took before. When they take far longer it is told, and after `worker_timeout`
-        more the workers that the others wait for are given up.
+        usual_seconds: how long such tasks took before. If these take `OVERDUE` times as long, a `ClusterChanged` says
+        so; `worker_timeout` seconds later the workers that the others wait for are given up.
         """
         start, is_told = time.monotonic(), False
         overdue = max(SILENT_SECONDS, OVERDUE * usual_seconds)

@@ -120,7 +120,7 @@ class Workers:
             time.sleep(POLL_SECONDS)
 
     def _vetted(self) -> dict[str, int]:
-        """The threads of those that are still there and of those that have come and may take part: at least of one."""
+        """The threads of the workers that may take part, known ones and new ones. Waits until there is one."""
         vetted: dict[str, int] = {}
         while not vetted:
             there = self.wait_for_any()

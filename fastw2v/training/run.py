@@ -86,7 +86,7 @@ class TrainingRun:
     origin: Origin = field(default_factory=Origin)
     checkpointer: Checkpointer | None = None
     position: Position = field(default_factory=Position)
-    is_stopping: bool = field(default=False, init=False)  # it was asked to end, and is putting itself in order
+    is_stopping: bool = field(default=False, init=False)  # it was asked to end, and saves what it has reached
     _untold: Position | None = field(default=None, init=False)  # the end of an epoch whose losses are not told yet
 
     def __enter__(self) -> Self:

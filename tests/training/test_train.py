@@ -31,7 +31,6 @@ class FakeBackend:
     """A `Backend` that reads two sentences and trains nothing; it notes what it is asked to do."""
 
     threads = 1
-
     gathers_rows = False
 
     def __init__(self, files=()):
