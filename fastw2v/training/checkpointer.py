@@ -112,7 +112,10 @@ class Checkpointer:
         except RunError as error:
             if not _make_room(path, previous, error):
                 raise
-            modelfile.write(path, content, previous)
+            try:
+                modelfile.write(path, content, previous)
+            except RunError as again:
+                raise RunError(f"{again}, but {previous} had been removed to make room") from again
         return CheckpointSaved(str(path), position.n_words, stall, time.monotonic() - start)
 
     def _content_at(self, position: Position, matrices: MatrixPair) -> ModelFile:

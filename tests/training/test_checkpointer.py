@@ -210,6 +210,21 @@ def test_the_older_one_stays_where_that_makes_no_room(tmp_path, checkpointer_of,
     assert (tmp_path / PREVIOUS_CHECKPOINT).exists()
 
 
+def test_a_write_that_fails_again_says_that_the_older_one_gave_way(tmp_path, checkpointer_of, monkeypatch):
+    checkpointer = checkpointer_of()
+    for n_words in (1, 2):
+        checkpointer.save(Position(n_words=n_words))
+
+    def no_room(path, content, previous):
+        raise RunError("cannot write: no room") from OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(modelfile, "write", no_room)
+    with pytest.warns(RuntimeWarning, match=f"no room, but .*{PREVIOUS_CHECKPOINT} had been removed to make room"):
+        checkpointer.save(Position(n_words=3))
+    assert modelfile.read(tmp_path / CHECKPOINT, verify=True).training["position"]["n_words"] == 2
+    assert not (tmp_path / PREVIOUS_CHECKPOINT).exists()
+
+
 def test_the_link_of_a_killed_run_is_removed_at_the_next_start(tmp_path, checkpointer_of, fail_to_rename, monkeypatch):
     checkpointer = checkpointer_of()
     for n_words in (1, 2):
