@@ -1,8 +1,7 @@
 """Corpus: a vocabulary, and the text as ids in a memory-mapped file."""
 
 import mmap
-import queue
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Self, TypedDict, Unpack
@@ -17,8 +16,11 @@ from .source import Block, read_blocks
 from .tokenizer import Tokenizer, count_words
 from .vocabulary import Reading, Vocabulary
 
-MAX_TOKENIZERS = 8
-"""The largest number of tokenizers. Each holds its own vocabulary while it reads; eight outrun any disk."""
+MOST_READERS = 8
+"""The largest number of threads that tokenize: eight outrun any disk."""
+
+PARTS_OF_A_READER = 4
+"""The parts of the dictionary for each thread that tokenizes, so that two rarely want the same one."""
 
 
 class ReadOptions(TypedDict, total=False):
@@ -70,20 +72,20 @@ class Corpus:
 
         Raises InputError for a text that `pruning` refuses.
         """
-        n_tokenizers = min(threads, MAX_TOKENIZERS)
-        tokenizers = [Tokenizer(first, n_tokenizers) for first in range(n_tokenizers)]
-        if pruning.fixed is not None:
-            for tokenizer in tokenizers:
-                tokenizer.learn(pruning.fixed.words)
-        with temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_tokenizers) as pool:
+        n_readers = min(threads, MOST_READERS)
+        tokenizer = Tokenizer(1 if n_readers == 1 else 1 << (PARTS_OF_A_READER * n_readers - 1).bit_length())
+        learnt = tokenizer.learn(pruning.fixed.words) if pruning.fixed else np.empty(0, np.int32)
+        with temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_readers) as pool:
             n_bytes = 0
-            for n_read, ids in _encode(blocks, tokenizers, pool):
+            encoded = map_in_order(pool, lambda block: (block[0], tokenizer.encode(block[1])), blocks, 2 * n_readers)
+            for n_read, ids in encoded:
                 write_ids(spool, ids)
                 n_bytes += n_read
                 on_bytes(n_bytes)
-            counts = count_words(tokenizers, invalid_utf8)
-            n_overlong, n_unknown = tokenizers[0].n_overlong, tokenizers[0].n_unknown
-            tokenizers.clear()  # to free their memory
+            n_overlong, n_unknown = tokenizer.n_overlong, tokenizer.n_unknown
+            counts = count_words(tokenizer.parts, invalid_utf8)
+            if pruning.fixed:
+                counts = counts.in_order(pruning.fixed.words, learnt)
             n_tokens = counts.n_tokens + n_unknown
             reading = Reading(n_bytes, n_tokens, len(counts.words), n_overlong, n_unknown, counts.n_invalid)
             return cls._pruned(counts, reading, spool, pool, pruning)
@@ -137,22 +139,3 @@ class Corpus:
         memory = getattr(self.ids.base, "obj", None)  # the mmap behind NumPy's view of it
         if isinstance(memory, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
             memory.madvise(mmap.MADV_DONTNEED)
-
-
-def _encode(
-    blocks: Iterable[Block], tokenizers: list[Tokenizer], pool: ThreadPoolExecutor
-) -> Iterator[tuple[int, NDArray[np.int32]]]:
-    """Yield, in order, the number of bytes read for each block and the provisional ids of its text."""
-    idle: queue.SimpleQueue[Tokenizer] = queue.SimpleQueue()
-    for tokenizer in tokenizers:
-        idle.put(tokenizer)
-
-    def encode(block: Block) -> tuple[int, NDArray[np.int32]]:
-        n_read, text = block
-        tokenizer = idle.get()
-        try:
-            return n_read, tokenizer.encode(text)
-        finally:
-            idle.put(tokenizer)
-
-    return map_in_order(pool, encode, blocks, 2 * len(tokenizers))

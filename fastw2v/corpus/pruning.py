@@ -38,6 +38,12 @@ class WordCounts:
         np.add.at(counts, ids[ids >= 0], self.counts[ids >= 0])
         return type(self)(vocabulary.words, counts, ids[self.word_of_id], self.n_invalid)
 
+    def in_order(self, words: Sequence[str], ids: NDArray[np.int32]) -> Self:
+        """Return the counts of given words, in their order. ids: the provisional id of each, (n,)."""
+        word_of_id = np.full(len(self.word_of_id), -1, np.int32)
+        word_of_id[ids] = np.arange(len(ids), dtype=np.int32)
+        return type(self)(words, self.counts[self.word_of_id[ids]], word_of_id, self.n_invalid)
+
 
 @dataclass(frozen=True)
 class Pruning:

@@ -22,6 +22,7 @@ from .remote import file_system, is_url
 from .source import Block, is_compressed, read_blocks, read_range
 from .tokenizer import Tokenizer, count_words
 from .vocabulary import Reading, Vocabulary
+from .words import WordCounter
 
 N_SHARDS = 128
 """Plain text has about this many shards: eight for each of 16 machines, so that they are distributed evenly."""
@@ -97,10 +98,11 @@ def check_seen(files: dict[str, int]) -> str:
 
 
 class ShardWords(NamedTuple):
-    """The words of some shards with their counts, the bytes of their text, and a checksum of each one's text."""
+    """The words of some shards with their counts; the bytes, dropped tokens and checksums of their text."""
 
-    dictionary: Tokenizer
+    dictionary: WordCounter
     n_bytes: int
+    n_overlong: int
     checksums: list[int]
 
 
@@ -125,8 +127,9 @@ def read_shard(shard: Shard) -> ReadShard:
             pieces.append(tokenizer.encode(text))
             n_bytes += n_read
     ids = np.concatenate(pieces)
-    checksum = zlib.crc32(tokenizer.arena, zlib.crc32(ids.data))
-    return ReadShard(shard, ids, ShardWords(tokenizer, n_bytes, [checksum]))
+    [words] = tokenizer.parts
+    checksum = zlib.crc32(words.text.data, zlib.crc32(ids.data))
+    return ReadShard(shard, ids, ShardWords(words, n_bytes, tokenizer.n_overlong, [checksum]))
 
 
 def _blocks(part: Part) -> Iterator[Block]:
@@ -140,13 +143,15 @@ def words_of(read: ReadShard) -> ShardWords:
 
 def merge_words(words_of_shards: Iterable[ShardWords]) -> ShardWords:
     """Add up the words and counts of several shards."""
-    merged = Tokenizer()
-    n_bytes, checksums = 0, []
+    merged = WordCounter()
+    n_bytes = n_overlong = 0
+    checksums = []
     for words in words_of_shards:
         merged.absorb(words.dictionary)
         n_bytes += words.n_bytes
+        n_overlong += words.n_overlong
         checksums += words.checksums
-    return ShardWords(merged, n_bytes, checksums)
+    return ShardWords(merged, n_bytes, n_overlong, checksums)
 
 
 class Numbering(NamedTuple):
@@ -155,7 +160,7 @@ class Numbering(NamedTuple):
     checksums: of the text of each shard, as its words were counted.
     """
 
-    dictionary: Tokenizer
+    dictionary: WordCounter
     ids: NDArray[np.int32]
     checksums: list[int]
 
@@ -163,18 +168,18 @@ class Numbering(NamedTuple):
 def choose_vocabulary(words: ShardWords, pruning: Pruning, invalid_utf8: str) -> tuple[Vocabulary, Reading, Numbering]:
     """Return the vocabulary that `Corpus.from_blocks` would choose, what was read, and the ids. Raises InputError."""
     dictionary = words.dictionary
-    merged = copy.deepcopy(dictionary)
     if pruning.fixed is None:
-        counts = count_words([merged], invalid_utf8)
+        counts = count_words([dictionary], invalid_utf8)
     else:  # words are compared as bytes, as in Corpus.from_blocks
-        dictionary = Tokenizer()
-        dictionary.learn(pruning.fixed.words)
+        tokenizer, merged = Tokenizer(), copy.deepcopy(dictionary)
+        tokenizer.learn(pruning.fixed.words)
+        [dictionary] = tokenizer.parts
         places = merged.absorb(dictionary)
         counts = WordCounts(pruning.fixed.words, merged.counts[places], np.arange(len(places), dtype=np.int32))
     vocabulary, id_of_word = pruning.choose(counts)
-    n_tokens, n_overlong = int(words.dictionary.counts.sum()), words.dictionary.n_overlong
+    n_tokens = int(words.dictionary.counts.sum())
     n_unknown = n_tokens - counts.n_tokens
-    reading = Reading(words.n_bytes, n_tokens, len(counts.words), n_overlong, n_unknown, counts.n_invalid)
+    reading = Reading(words.n_bytes, n_tokens, len(counts.words), words.n_overlong, n_unknown, counts.n_invalid)
     ids = id_of_word[counts.word_of_id]
     kept = np.flatnonzero(ids >= 0)
     return vocabulary, reading, Numbering(dictionary.subset(kept), ids[kept], words.checksums)

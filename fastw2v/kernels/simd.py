@@ -58,19 +58,19 @@ class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(manager, numba_type, _llvm_vector)
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, to: Any = _llvm_vector) -> Any:
+def pointer_of(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, to: Any = _llvm_vector) -> Any:
     data = make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [offset]), to.as_pointer())
 
 
 def _load(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
-    loaded = builder.load(_pointer(context, builder, array_type, array, offset))
+    loaded = builder.load(pointer_of(context, builder, array_type, array, offset))
     loaded.align = 4
     return loaded
 
 
 def _store(context: Any, builder: Any, array_type: Any, array: Any, offset: Any, value: Any) -> None:
-    builder.store(value, _pointer(context, builder, array_type, array, offset, value.type)).align = 4
+    builder.store(value, pointer_of(context, builder, array_type, array, offset, value.type)).align = 4
 
 
 def _call(builder: Any, name: str, *operands: Any) -> Any:
@@ -129,7 +129,7 @@ def load_slots(typing_context: Any, array: Any, offset: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         piece = ir.VectorType(ir.FloatType(), length).as_pointer()
-        loaded = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], piece.pointee))
+        loaded = builder.load(pointer_of(context, builder, signature.args[0], args[0], args[1], piece.pointee))
         loaded.align = 4
         return builder.shuffle_vector(loaded, loaded, repeated)
 
@@ -213,26 +213,11 @@ def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
         byte, i32 = ir.IntType(8), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), i32, i32, i32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        address = _pointer(context, builder, signature.args[0], args[0], args[1], byte)
+        address = pointer_of(context, builder, signature.args[0], args[0], args[1], byte)
         builder.call(function, [address, i32(1), i32(3), i32(1)])
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
-
-
-# Eight bytes in an integer
-
-
-@intrinsic
-def load_8_bytes(typing_context: Any, array: Any, offset: Any) -> Any:
-    """Return `array[offset : offset + 8]` of uint8 as a uint64, the first byte lowest (on little-endian machines)."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        loaded = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], ir.IntType(64)))
-        loaded.align = 1
-        return loaded
-
-    return types.uint64(array, types.intp), generate
 
 
 # A register tile at a time, with its offsets and vectors in tuples
@@ -358,7 +343,7 @@ def splat_slots(typing_context: Any, array: Any, offset: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         places = [builder.add(args[1], args[1].type(slot)) for slot in range(TILE_OUTPUTS)]
-        scalars = [builder.load(_pointer(context, builder, array, args[0], i, ir.FloatType())) for i in places]
+        scalars = [builder.load(pointer_of(context, builder, array, args[0], i, ir.FloatType())) for i in places]
         return context.make_tuple(builder, splatted, [_broadcast(builder, scalar) for scalar in scalars])
 
     return splatted(array, types.intp), generate

@@ -7,8 +7,9 @@ import numpy as np
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
-from ..corpus.tokenizer import Tokenizer
+from ..corpus.tokenizer import Tokenizer, count_words
 from ..corpus.vocabulary import Reading, Vocabulary
+from ..corpus.words import WordCounter
 from ..kernels.jit import MAX_THREADS
 from ..kernels.tokenize import end_of_last_separator, renumber
 from ..vectors.vectors import Vectors
@@ -26,11 +27,10 @@ def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = 
     threads = min(threads, MAX_THREADS)
     text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
     end_of_last_separator(text)
-    tokenizer, other = Tokenizer(n_words=1), Tokenizer()
+    tokenizer = Tokenizer(n_words=1)
     ids = tokenizer.encode(text)
-    other.encode(text)
-    tokenizer.absorb(other)
-    renumber(ids, np.arange(2, dtype=np.int32))
+    counts = count_words(tokenizer.parts, "replace")
+    renumber(ids, counts.word_of_id)
     ids.flags.writeable = False
     vocabulary = Vocabulary(["a", "b"], np.array([4, 2]))
     corpus = Corpus(vocabulary, ids, n_tokens=3, reading=Reading(6, 3, 2, 0, 0, 0))
@@ -40,6 +40,7 @@ def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = 
     vectors = Vectors(vocabulary.words, run.matrices.word_inputs)
     vectors.save(os.devnull)
     if include_readers:
+        WordCounter().absorb(WordCounter.of([b"a"]))
         with tempfile.TemporaryDirectory() as directory:
             for name in ("v.txt", "v.bin"):
                 vectors.save(os.path.join(directory, name))

@@ -1,7 +1,8 @@
 """The byte grammar against a few lines of Python, with texts cut into blocks at every place."""
 
 import io
-import pickle
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastw2v.corpus import source
+from fastw2v.corpus.pruning import Pruning
 from fastw2v.corpus.tokenizer import Tokenizer
+from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.errors import InputError
 
 SEPARATORS = [*" \t\n\x00\x1f\x7f\u0085\u00a0\u1680\u2003\u2028\u202f\u205f\u3000", "  ", "\r\n"]
@@ -28,13 +31,14 @@ def tokenized(text, **options):
 
 
 def as_sentences(ids, tokenizer):
-    words = tokenizer.arena.split(b"\n")[:-1]
+    n_parts = len(tokenizer.parts)
+    words = [part.text.tobytes().split(b"\n")[:-1] for part in tokenizer.parts]
     sentences = [[]]
     for word in ids:
         if word < 0:
             sentences.append([])
         else:
-            sentences[-1].append(words[(word - tokenizer.first) // tokenizer.step])
+            sentences[-1].append(words[word % n_parts][word // n_parts])
     return [sentence for sentence in sentences if sentence]
 
 
@@ -47,7 +51,7 @@ def test_grammar(text):
 @given(texts)
 @settings(max_examples=200, deadline=None)
 def test_a_small_dictionary_grows(text):
-    assert tokenized(text + b"\n", n_words=1, first=1, step=3) == reference.sentences_of(text)
+    assert tokenized(text + b"\n", n_words=1, n_parts=4) == reference.sentences_of(text)
 
 
 @given(st.binary(max_size=300))
@@ -71,39 +75,46 @@ def test_blocks_may_be_cut_anywhere(text, block_bytes):
 
 
 def test_too_many_words_for_ids(monkeypatch):
-    monkeypatch.setattr("fastw2v.corpus.tokenizer.MAX_ID", 16)
+    monkeypatch.setattr("fastw2v.corpus.words.MAX_ID", 16)
     text = b" ".join(b"%d" % i for i in range(17)) + b"\n"
     assert len(tokenized(text[: text.index(b"16")], n_words=4)[0]) == 16
     with pytest.raises(InputError, match="more than 16 distinct words: ids are 32 bits"):
         tokenized(text, n_words=4)
 
 
-def encoded(text, **options):
-    tokenizer = Tokenizer(**options)
-    tokenizer.encode(np.array(bytearray(text)))
-    return tokenizer
-
-
-def test_absorbing_adds_words_counts_and_dropped_tokens():
-    long = b"x" * 1001
-    tokenizer, other = encoded(b"a b a " + long + b"\n"), encoded(b"c b " + long + b" " + long + b"\n")
-    assert tokenizer.absorb(other).tolist() == [2, 1]
-    assert (tokenizer.arena, tokenizer.counts.tolist(), tokenizer.n_overlong) == (b"a\nb\nc\n", [2, 2, 1], 3)
-    sent = pickle.loads(pickle.dumps(tokenizer))
-    assert (sent.arena, sent.counts.tolist(), sent.n_overlong) == (b"a\nb\nc\n", [2, 2, 1], 3)
-
-
 def test_learnt_words_are_the_only_ones():
     tokenizer = Tokenizer()
     tokenizer.learn(["b", "a"])
-    assert tokenizer.encode(np.array(bytearray(b"a c b\nc a\n"))).tolist() == [1, 0, -1, 1, -1]
-    assert (tokenizer.counts.tolist(), tokenizer.n_unknown) == ([1, 2], 2)
+    assert tokenizer.encode(np.array(bytearray(b"a c b\nc a\nc\n"))).tolist() == [1, 0, -1, 1, -1]
+    assert (tokenizer.parts[0].counts.tolist(), tokenizer.n_unknown) == ([1, 2], 3)
     with pytest.raises(InputError, match="holds a separator or more than 1000 bytes"):
         Tokenizer().learn(["a b", "c"])
 
 
-def test_subset_keeps_the_order_that_is_asked_for():
-    assert encoded(b"a b c d\n").subset(np.array([3, 1])).arena == b"d\nb\n"
+def test_threads_share_a_dictionary(tmp_path):
+    """Each thread's ids name the same words, however they take turns."""
+    rng = np.random.default_rng(1)
+    texts = [b" ".join(b"%d" % n for n in rng.zipf(1.2, 20_000)) + b"\n" for _ in range(16)]
+    tokenizer = Tokenizer(n_parts=8, n_words=1)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(tokenizer.encode, (np.array(bytearray(text)) for text in texts)))
+    for text, ids in zip(texts, found, strict=True):
+        assert as_sentences(ids.tolist(), tokenizer) == [text.split()]
+    counts = {}
+    for part in tokenizer.parts:
+        words = part.text.tobytes().split(b"\n")[:-1]
+        counts |= dict(zip(words, part.counts.tolist(), strict=True))
+    assert counts == Counter(b" ".join(texts).split())
+
+
+def test_threads_drop_unknown_words(tmp_path):
+    path = tmp_path / "c.txt"
+    path.write_text("b c a\nc\nb é\n" * 100)
+    vocabulary = Vocabulary(["é", "a", "b", "x"], np.array([9, 5, 2, 1]))
+    for threads in (1, 3):
+        got = read(path, Pruning(vocabulary=vocabulary), threads=threads)
+        assert sentences_of(got) == [["b", "a"], ["b", "é"]] * 100
+        assert (got.reading.n_unknown, got.n_tokens) == (200, 400)
 
 
 def test_invalid_utf8(tmp_path):
@@ -116,5 +127,5 @@ def test_invalid_utf8(tmp_path):
     assert sentences_of(got)[0][0] == "caf\ufffd"
     got = read(path, invalid_utf8="keep")
     assert got.vocabulary.words == ["caf\\xe9", "caf\\xe8", "caf\ufffd", "good"]
-    with pytest.raises(InputError, match=r"3 words of the corpus are not UTF-8, the first is b'caf\\xe9'"):
+    with pytest.raises(InputError, match=r"3 tokens of the corpus are not UTF-8, such as b'caf\\xe8'"):
         read(path, invalid_utf8="refuse")

@@ -1,0 +1,133 @@
+"""Reading text beside gensim's build_vocab: clean English, and text of many scripts with millions of distinct words.
+
+    python benchmarks/reading.py wiki8.txt
+
+The texts of many scripts are made here, seeded. Every reader is a process of its own; they take turns for several
+rounds. A text counts as read when its vocabulary is chosen and its ids are ready to train on.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+WORDS_OF_A_LINE = 20
+ALPHABETS = {
+    "Latin": "etaoinshrdlucmfwypvbgk",
+    "Cyrillic": "оеаинтсрвлкмдпуяыьгзбч",
+    "Greek": "αοιετσνηυρπκμλωδγχθφβξ",
+    "Arabic": "الينمتربوعدسفهكقحجشصطخ",
+    "Devanagari": "करनसतमहयलपवदगबजशटचधणथभ",
+    "Han": "的一是不了人我在有他这为之大来以个中上们到说",
+    "Hangul": "이다는에의을하고가로한기지사도리인어대시자서",
+    "Kana": "のにはをたがでてとしれさるいもなこかスルラン",
+}
+"""22 letters of each script."""
+
+TEXTS = {"1 M distinct words": (20_000_000, 1_300_000), "10 M distinct words": (60_000_000, 26_000_000)}
+"""The number of tokens and of ranks of each text that is made."""
+
+
+def write_text(path: str, n_tokens: int, n_ranks: int, seed: int = 1) -> None:
+    """Write tokens whose rank is log-uniform on 1 to `n_ranks` (Zipf's law); some end in punctuation, one is no UTF-8.
+
+    Frequent words are short: the letters of a word are the digits of its rank, in one of 8 scripts.
+    """
+    rng = np.random.default_rng(seed)
+    letters = np.array([list(alphabet) for alphabet in ALPHABETS.values()]).view(np.uint32).reshape(len(ALPHABETS), -1)
+    n_letters = letters.shape[1]
+    marks = np.array([0] * 16 + [ord(mark) for mark in ",.:)"], np.uint32)
+    with open(path, "wb") as file:
+        file.write(b"caf\xe9 ")
+        for _ in range(n_tokens // 1_000_000):
+            ranks = np.exp(rng.random(1_000_000) * np.log(n_ranks)).astype(np.int64)
+            of_script = letters[ranks % len(letters)]
+            codes = np.zeros((len(ranks), 10), np.uint32)
+            rest, column = ranks // len(letters), 0
+            while rest.any() or column == 0:
+                is_letter = (rest > 0) | (column == 0)
+                letter = np.take_along_axis(of_script, (rest % n_letters)[:, None], axis=1)[:, 0]
+                codes[:, column] = np.where(is_letter, letter, 0)
+                rest, column = rest // n_letters, column + 1
+            n_used = (codes > 0).sum(axis=1)
+            codes[np.arange(len(ranks)), n_used] = marks[rng.integers(0, len(marks), len(ranks))]
+            words = codes.view("U10").reshape(-1, WORDS_OF_A_LINE).tolist()
+            file.write(("\n".join(map(" ".join, words)) + "\n").encode())
+
+
+def read_with(reader: str, corpus: str, threads: int) -> dict[str, float]:
+    """The seconds that a reader takes in this process, and the words and distinct words that it found."""
+    if reader == "gensim":
+        from gensim.models import Word2Vec
+
+        start = time.perf_counter()
+        model = Word2Vec(min_count=5)
+        model.build_vocab(corpus_file=corpus)
+        return {"seconds": time.perf_counter() - start, "n_tokens": model.corpus_total_words}
+    from fastw2v.corpus.corpus import Corpus
+    from fastw2v.training.warmup import compile_kernels
+
+    compile_kernels(threads)
+    start = time.perf_counter()
+    read = Corpus.from_text(corpus, threads=threads).reading
+    return {"seconds": time.perf_counter() - start, "n_tokens": read.n_tokens, "n_types": read.n_types}
+
+
+@click.command()
+@click.argument("corpus", type=click.Path(exists=True, path_type=Path))
+@click.option("--threads", default=2)
+@click.option("--rounds", default=3)
+@click.option("--as-reader", nargs=2, hidden=True)
+def main(corpus: Path, threads: int, rounds: int, as_reader: tuple[str, str] | None) -> None:
+    """Read CORPUS and texts of many scripts, and write results/reading.json."""
+    if as_reader:
+        click.echo(json.dumps(read_with(as_reader[0], str(corpus), int(as_reader[1]))))
+        return
+    rows: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as directory:
+        texts = {corpus.name: corpus}
+        for name, size in TEXTS.items():
+            texts[name] = Path(directory) / f"{len(texts)}.txt"
+            write_text(str(texts[name]), *size)
+        for _ in range(rounds):
+            for name, path in texts.items():
+                row = rows.setdefault(name, {"mb": path.stat().st_size / 1e6})
+                for reader in ("fastw2v", "gensim"):
+                    command = [sys.executable, __file__, str(path), "--as-reader", reader, str(threads)]
+                    output, _, _, peak_mb = measure(command)
+                    found = json.loads(output.splitlines()[-1])
+                    row.setdefault(reader, []).append({**found, "peak_mb": peak_mb})
+                    click.echo(f"{name}: {reader} {row['mb'] / found['seconds']:.0f} MB/s, {peak_mb:.0f} MB, {found}")
+    about = {"cpu": cpu_name(), "commit": commit(), "threads": threads, "rounds": rounds}
+    (HERE / "results" / "reading.json").write_text(json.dumps({**about, "texts": rows}, indent=1) + "\n")
+
+
+def table(result: dict[str, Any]) -> str:
+    """The table of benchmarks/README.md."""
+    lines = [
+        "| text | MB | distinct words | fastw2v | gensim | | peak MB | gensim's |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, row in result["texts"].items():
+        speed, peak = (
+            {
+                reader: statistics.median(scale / run[key] if key == "seconds" else run[key] for run in row[reader])
+                for reader in ("fastw2v", "gensim")
+            }
+            for key, scale in (("seconds", row["mb"]), ("peak_mb", 1))
+        )
+        lines.append(
+            f"| {name} | {row['mb']:.0f} | {row['fastw2v'][0]['n_types']:,} | {speed['fastw2v']:.0f} MB/s "
+            f"| {speed['gensim']:.1f} MB/s | {speed['fastw2v'] / speed['gensim']:.1f}x "
+            f"| {peak['fastw2v']:,.0f} | {peak['gensim']:,.0f} |"
+        )
+    about = f"{result['threads']} threads of an {result['cpu']}; commit {result['commit']}"
+    return "\n".join([*lines, "", f"{about}, medians of {result['rounds']} rounds."])
+
+
+if __name__ == "__main__":
+    main()
