@@ -8,11 +8,17 @@ rounds. A text counts as read when its vocabulary is chosen and its ids are read
 
 from __future__ import annotations
 
+import json
+import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
+from trainers import commit, cpu_name, measure
 
 HERE = Path(__file__).parent
 WORDS_OF_A_LINE = 20
