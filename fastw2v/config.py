@@ -72,16 +72,19 @@ class TrainConfig:
         "word2vec exact", "CBOW: give each context word the whole step of the mean, or its share."
     )
     vectors: str = _choice(
-        "input output average", "Which vectors to keep: of words as context (usual), as centre, or the mean."
+        "input output average",
+        "Which vectors to write: of words as context (input), as centre (output), or their mean (average).",
     )
-    threads: int | None = _field(None, "Threads; default: the cores this process may use.", 1, 4096)
+    threads: int | None = _field(None, "Threads (default: one for each core that this process may use).", 1, 4096)
     seed: int = _field(1, "Seed of all random numbers.", 0, 2**63 - 1)
     invalid_utf8: str = _choice(
         "replace keep refuse", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse."
     )
     force: bool = _field(False, "Train with the full softmax even where that takes days.")
-    worker_timeout: float = _field(60.0, "On a cluster: give up a worker that does not answer for so many seconds.", 1)
-    temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes a word (default: the system's).")
+    worker_timeout: float = _field(
+        60.0, "On a cluster: treat a worker as dead after this many seconds without a heartbeat.", 1
+    )
+    temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes a token (default: the system's).")
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -44,18 +44,23 @@ if TYPE_CHECKING:
 @config_options
 @option("--save-vocab FILE", "Write the vocabulary as 'word count' lines.")
 @option("--read-vocab FILE", "Use this vocabulary and its counts; drop other words.")
-@option("--init-vectors FILE", "Start from these vectors; other words start at random.")
+@option("--init-vectors FILE", "Initial vectors; words that are not in FILE start at random.")
 @option("--save-model FILE", "Write all that --continue-from needs: a .fw2v file.")
 @option("--continue-from FILE", "Add CORPUS to the run that wrote this model; keep its words.")
 @option("--checkpoint DIR", "Keep the state of the run there, to resume from.")
-@option("--checkpoint-every MINUTES", "Also after long epochs, at the end and at Ctrl-C.", float, default=10.0)
-@flag("--resume", "Go on from the checkpoint, with the same corpus and options.")
-@flag("--freeze", "Do not change the vectors that are started from.")
-@option("--held-out FILE", "Text that is not trained on: tell its loss after each epoch.")
+@option(
+    "--checkpoint-every MINUTES",
+    "Minutes between checkpoints; more are written at the end, on a signal, and after an epoch if that is cheap.",
+    float,
+    default=10.0,
+)
+@flag("--resume", "Resume from the checkpoint, with the same corpus and options.")
+@flag("--freeze", "Keep the vectors of --init-vectors or --continue-from unchanged.")
+@option("--held-out FILE", "Text that is not trained on: report its loss before training and after each epoch.")
 @option("--loss-plot FILE", "Draw the loss curve, while training too: .png, .svg or .pdf.")
 @option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
 @flag("--overwrite", "Replace files that exist.")
-@option("--log-json FILE", "Write one JSON record a line, one for each slice and each epoch.")
+@option("--log-json FILE", "Log progress, epochs, checkpoints and cluster events, one JSON record per line.")
 @flag("--quiet", "Print nothing but warnings and errors.")
 def train(corpus: tuple[str, ...], **options: Any) -> None:
     """Train vectors on CORPUS: text files, globs, directories, or - for stdin.

@@ -109,7 +109,7 @@ def analogy(vecs: str, kind: str | None, a: str, b: str, c: str, topn: int) -> N
 @_vectors_argument
 @option("--pairs FILE", "Lines of two words and their similarity, between tabs.", multiple=True)
 @option("--analogies FILE", "word2vec's questions-words.txt, or another file of its kind.")
-@option("--restrict-vocab", "Look only at the first so many words.", IntRange(1), default=300_000)
+@option("--restrict-vocab", "Use only this many of the first (most frequent) words.", IntRange(1), default=300_000)
 @flag("--case-sensitive", "Take words as they are written.")
 @flag("--json as_json", "Print one JSON object.")
 def evaluate(
@@ -117,7 +117,7 @@ def evaluate(
 ) -> None:
     """Judge VECS by human similarity (--pairs) and by analogies.
 
-    Pairs and questions with unknown words are left out, and their share is told.
+    Pairs and questions with unknown words are left out; for pairs, the share left out is shown.
 
     \b
     fastw2v evaluate vecs.txt --pairs wordsim353.tsv --analogies questions-words.txt
@@ -180,16 +180,17 @@ def _table(report: dict[str, Any]) -> list[str]:
 @click.argument("target", metavar="OUT")
 @option("--from source_kind", "Format of IN; default: by the end of its name.", FORMAT)
 @option("--to target_kind", "Format of OUT; default: by the end of its name.", FORMAT)
-@option("--limit", "Only the first so many words.", IntRange(1))
+@option("--limit", "Convert only this many words, the first ones.", IntRange(1))
 @flag("--overwrite", "Replace files that exist.")
 def convert(
     source: str, target: str, source_kind: str | None, target_kind: str | None, limit: int | None, overwrite: bool
 ) -> None:
     """Write the vectors of IN in another format.
 
-    .txt, .vec and all other names are word2vec's text (with .gz behind it compressed), or GloVe's, which has no first
-    line; .bin is word2vec's binary; .npz NumPy's; .fw2v our own, which opens at once; vectors.tsv and, beside it,
-    metadata.tsv are TensorBoard's projector's.
+    The format follows from the name: .bin is word2vec's binary format, .npz NumPy's, and .fw2v fastw2v's own, which
+    opens at once. A name that ends in .tsv means the two files of TensorBoard's projector, vectors.tsv and
+    metadata.tsv. Any other name is word2vec's text format, or GloVe's, which has no first line. Text and binary files
+    may end in .gz.
 
     \b
     fastw2v convert glove.6B.100d.txt glove.fw2v
