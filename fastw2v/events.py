@@ -10,6 +10,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .corpus.vocabulary import Reading, Vocabulary
 from .machine import format_bytes
@@ -53,17 +54,30 @@ class CorpusRead:
     n_started: int = 0
 
 
+class NewFile(NamedTuple):
+    """A file that a run will write, or several of one size. n_bytes: the size of one. n_more: what the disk will need.
+
+    `what` names it in messages.
+    """
+
+    what: str
+    path: str
+    n_bytes: float
+    n_more: float
+
+
 @dataclass(frozen=True)
 class Estimated:
     """What the training is going to need.
 
     memory: bytes that it will allocate besides what the process already has, by purpose. available: bytes that are
-    free, None if unknown. limit: what sets that limit.
+    free, None if unknown. limit: what sets that limit. files: the checkpoints and the model that it will write.
     """
 
     memory: dict[str, int]
     available: int | None
     limit: str
+    files: tuple[NewFile, ...] = ()
 
     @property
     def total(self) -> int:

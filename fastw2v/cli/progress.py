@@ -39,6 +39,10 @@ class Reporter:
         """Show a warning, which a quiet reporter shows too."""
         self._screen.line(f"warning: {message}", is_warning=True)
 
+    def note(self, text: str) -> None:
+        """Show a line, which a quiet reporter leaves out."""
+        self._screen.line(text)
+
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.PhaseStarted():

@@ -140,12 +140,15 @@ class TrainCommand:
         from ..api import train as train_vectors
         from ..corpus.vocabulary import Vocabulary
         from ..events import PhaseEnded
+        from ..modelfile import checkpoint_paths
         from ..training.model import last_vectors
         from .progress import Reporter
 
         vocabulary = Vocabulary.load(self.read_vocab) if self.read_vocab else None
         with ExitStack() as stack:
             reporter = stack.enter_context(closing(Reporter(self.quiet, self.log_json, append=options["resume"])))
+            if options["resume"] and not any(map(os.path.exists, checkpoint_paths(options["checkpoint"] or ""))):
+                reporter.note(f"there is no checkpoint in {options['checkpoint']} yet: starting from the beginning")
             if self.dask is not None:
                 from ..cluster.clients import connected
 
@@ -170,14 +173,25 @@ class TrainCommand:
 
     def _listener(self, reporter: Reporter, options: dict[str, Any]) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
-        from ..events import CheckpointFailed, CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress, Resumed
+        from ..events import (
+            CheckpointFailed,
+            CheckpointSaved,
+            CorpusRead,
+            Estimated,
+            Evaluating,
+            NewFile,
+            PhaseEnded,
+            Progress,
+            Resumed,
+        )
         from ..modelfile import checkpoint_paths
         from ..training.resources import check_disk, vector_file_bytes
 
         failed: CheckpointFailed | None = None  # the last save of the run
+        needed = 0.0  # bytes of the output
 
         def on_event(event: Event) -> bool:
-            nonlocal failed
+            nonlocal failed, needed
             reporter(event)
             match event:
                 case PhaseEnded("compile"):
@@ -186,7 +200,9 @@ class TrainCommand:
                     if self.save_vocab:
                         vocabulary.save(self.save_vocab)
                     needed = vector_file_bytes(self.kind, len(vocabulary), options["dim"])
-                    check_disk(self.output, needed, "the output", "choose another place")
+                case Estimated(files=files):
+                    output = NewFile("the output", self.output, needed, needed)
+                    check_disk([*files, output], "make room, or name another directory")
                 case Progress() | Evaluating():
                     signals.waits = True
                 case CheckpointSaved(n_words=n_words) | Resumed(n_words=n_words):

@@ -161,14 +161,13 @@ class Checkpoint:
         matrices.word_outputs[:] = self.content.output_vectors
 
 
-def room_of(directory: PathLike) -> int:
-    """The bytes of the checkpoints in a directory, which new ones will replace."""
-    sizes = {}
+def n_checkpoints(directory: PathLike) -> int:
+    """The number of checkpoints in a directory, which new ones will replace; two names of one file count once."""
+    files = set()
     for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         with contextlib.suppress(OSError):
-            status = os.stat(Path(directory) / name)
-            sizes[status.st_ino] = status.st_size
-    return sum(sizes.values())
+            files.add(os.stat(Path(directory) / name).st_ino)
+    return len(files)
 
 
 def load(directory: PathLike) -> Checkpoint | None:

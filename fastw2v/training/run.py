@@ -74,7 +74,8 @@ class TrainingRun:
     """A training run, and where it stands.
 
     matrices: changed by the training. threads: of this process. held_out: text in the same vocabulary, whose loss is
-    told before the first epoch and after each. origin: what it started from, before any checkpoint.
+    told before the first epoch and after each. origin: what it started from, before any checkpoint. resumed_from: the
+    position of the checkpoint on disk from which it was resumed, if it was.
     """
 
     config: TrainConfig
@@ -86,6 +87,7 @@ class TrainingRun:
     origin: Origin = field(default_factory=Origin)
     checkpointer: Checkpointer | None = None
     position: Position = field(default_factory=Position)
+    resumed_from: Position | None = None
     is_stopping: bool = field(default=False, init=False)  # it was asked to end, and saves what it has reached
     _untold: Position | None = field(default=None, init=False)  # the end of an epoch whose losses are not told yet
 
@@ -130,7 +132,7 @@ class TrainingRun:
                 self._tell_losses(self.position)
         if not self.matrices.is_finite():
             raise self._diverged()
-        if self.checkpointer:
+        if self.checkpointer and self.position != self.resumed_from:
             self.checkpointer.save(self.position)
 
     def _train_epochs(self, loop: Loop) -> None:

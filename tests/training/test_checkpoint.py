@@ -385,14 +385,14 @@ def test_a_header_from_before_an_option_existed(planted, tmp_path):
     np.testing.assert_array_equal(resume(planted, tmp_path / "c").vectors, expected.vectors)
 
 
-def test_the_room_of_checkpoints(planted, tmp_path):
-    assert checkpoint.room_of(tmp_path / "c") == 0
-    (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
+def test_the_number_of_checkpoints(tmp_path):
+    assert checkpoint.n_checkpoints(tmp_path / "c") == 0
+    (tmp_path / CHECKPOINT).write_bytes(b"x")
     os.link(tmp_path / CHECKPOINT, tmp_path / PREVIOUS_CHECKPOINT)
-    assert checkpoint.room_of(tmp_path) == 100, "one file with two names"
+    assert checkpoint.n_checkpoints(tmp_path) == 1, "one file with two names"
     (tmp_path / CHECKPOINT).unlink()
-    (tmp_path / CHECKPOINT).write_bytes(b"x" * 50)
-    assert checkpoint.room_of(tmp_path) == 150
+    (tmp_path / CHECKPOINT).write_bytes(b"x")
+    assert checkpoint.n_checkpoints(tmp_path) == 2
 
 
 def test_the_latest_checkpoint_stays_where_it_is(planted, tmp_path):

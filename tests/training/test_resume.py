@@ -117,7 +117,13 @@ def test_a_full_disk_does_not_refuse_to_resume(planted, tmp_path, monkeypatch, s
     monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
     monkeypatch.setattr("fastw2v.training.backend.check_room_for_ids", lambda files, temp_dir: None)
     go_on(planted, tmp_path / "c")
-    with pytest.raises(fastw2v.InputError, match="two checkpoints needs about"):
+    (tmp_path / "c" / PREVIOUS_CHECKPOINT).unlink()
+    (finished,) = (tmp_path / "c").iterdir()
+    saved_at = finished.stat().st_mtime_ns
+    go_on(planted, tmp_path / "c")
+    assert finished.stat().st_mtime_ns == saved_at, "a finished run is not saved again, so it needs no room"
+    message = "no room for two checkpoints: about .* are needed in .*; make room in the directory, or name another one"
+    with pytest.raises(fastw2v.InputError, match=message):
         fastw2v.train(planted, checkpoint=tmp_path / "d", **OPTIONS)
 
 
