@@ -1,5 +1,6 @@
 """The Python call: `train`, in this process or on a cluster."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -82,6 +83,8 @@ def train_model(corpus: Texts | None = None, **arguments: Any) -> TrainedModel:
     request_fields = {name: arguments.pop(name) for name in of_request & arguments.keys()}
     request = Request(source, TrainConfig.from_options(arguments), **request_fields)
     backend: Backend
+    for reason in request.without_effect(client is not None):
+        warnings.warn(reason, UserWarning, stacklevel=2)
     if client is None:
         backend = LocalBackend(request.config, source, request.callback)
     else:

@@ -116,6 +116,15 @@ class TrainConfig:
         if self.model == "cbow" and self.update == "pair":
             raise InputError("update is 'pair': with cbow a window is one prediction, it has no pairs; use window")
 
+    def without_effect(self) -> list[str]:
+        """Return what to say of each option that was changed but has no effect with the others."""
+        changed = {item.name for item in fields(self) if getattr(self, item.name) != item.default}
+        return [
+            f"{name} has no effect with {option} {getattr(self, option)}: it needs {option} {value}"
+            for name, (option, value) in _NEEDS.items()
+            if name in changed and getattr(self, option) != value
+        ]
+
     @property
     def first_lr(self) -> float:
         """The learning rate at the start: `lr`, or its default."""
@@ -134,6 +143,14 @@ class TrainConfig:
                 raise InputError(f"there is no option {name}: {advice}")
         return cls(**options)
 
+
+_NEEDS = {
+    "negative": ("loss", "ns"),
+    "ns_exponent": ("loss", "ns"),
+    "cbow_gradient": ("model", "cbow"),
+    "force": ("loss", "softmax"),
+}
+"""Options that have an effect only if another one has this value."""
 
 _GENSIM = {"vector_size": "dim", "workers": "threads", "alpha": "lr", "max_final_vocab": "max_vocab"}
 _WORD2VEC_C = {"size": "dim", "iter": "epochs"}

@@ -59,3 +59,12 @@ class Request:
             raise InputError(f"checkpoint_every is {self.checkpoint_every!r}: it must be a number of minutes")
         if not callable(self.callback):
             raise InputError(f"callback is {self.callback!r}: it must be a function that takes an event")
+
+    def without_effect(self, has_cluster: bool) -> list[str]:
+        """Return what to say of each argument and option that was changed but has no effect."""
+        reasons = self.config.without_effect()
+        if self.checkpoint is None and self.checkpoint_every != Request.checkpoint_every:
+            reasons.append("checkpoint_every has no effect without checkpoint")
+        if not has_cluster and self.config.worker_timeout != TrainConfig.worker_timeout:
+            reasons.append("worker_timeout has no effect: the training is not on a cluster")
+        return reasons

@@ -52,3 +52,25 @@ WRONG_TYPES = [
 def test_arguments_of_a_wrong_type_are_refused(planted, arguments, message):
     with pytest.raises(InputError, match=message):
         fastw2v.train(planted, **arguments)
+
+
+WITHOUT_EFFECT = [
+    ({"negative": 3, "loss": "hs"}, "negative has no effect with loss hs: it needs loss ns"),
+    ({"ns_exponent": 1, "loss": "hs"}, "ns_exponent has no effect with loss hs"),
+    ({"cbow_gradient": "exact"}, "cbow_gradient has no effect with model skipgram: it needs model cbow"),
+    ({"force": True}, "force has no effect with loss ns"),
+    ({"checkpoint_every": 1}, "checkpoint_every has no effect without checkpoint"),
+    ({"worker_timeout": 5}, "worker_timeout has no effect: the training is not on a cluster"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WITHOUT_EFFECT)
+def test_what_has_no_effect_is_told(planted, arguments, message):
+    with pytest.warns(UserWarning, match=message):
+        fastw2v.train(planted, dim=2, epochs=1, threads=1, **arguments)
+
+
+def test_what_has_an_effect_is_not_told(tmp_path):
+    config = TrainConfig(negative=3, ns_exponent=1, model="cbow", cbow_gradient="exact", worker_timeout=5)
+    request = Request(Source(corpus="a.txt"), config, checkpoint=tmp_path, checkpoint_every=1)
+    assert request.without_effect(has_cluster=True) == []
