@@ -122,14 +122,22 @@ def test_a_full_disk_does_not_refuse_to_resume(planted, tmp_path, monkeypatch, s
 
 
 def start(*arguments):
-    command = [sys.executable, "-m", "fastw2v", "train", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    """Start a run that cannot end before its log is read: the log is a pipe, which holds the records of 10 epochs.
+
+    Without that, the second that the run takes may be over before this process is next in turn.
+    """
+    command = [sys.executable, "-m", "fastw2v", "train", *map(str, arguments), "--log-json", "/dev/stdout"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pipesize=4096)
 
 
-def wait_for(path, process):
+def follow(process):
+    """Let a run write one more record of its log."""
+    assert process.stdout.readline(), process.stderr.read()
+
+
+def follow_until(path, process):
     while not path.exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
+        follow(process)
 
 
 COMMAND = ("--dim", 12, "--min-count", 1, "--sample", 0, "--threads", 1, "--epochs", 200)
@@ -148,10 +156,11 @@ def text_and_whole(tmp_path_factory):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
     text, whole = text_and_whole
-    out, log = tmp_path / "o.txt", tmp_path / "log"
-    command = (text, "-o", out, "--checkpoint", tmp_path / "c", "--log-json", log, *COMMAND)
+    out = tmp_path / "o.txt"
+    command = (text, "-o", out, "--checkpoint", tmp_path / "c", *COMMAND)
     process = start(*command)
-    wait_for(log, process)
+    for _ in range(2):  # after the first record the run may not expect signals yet
+        follow(process)
     sent_at = time.monotonic()
     process.send_signal(sent)
     _, err = process.communicate()
@@ -170,8 +179,8 @@ def test_a_stopped_run_whose_last_save_fails_is_kept_elsewhere(text_and_whole, t
     (tmp_path / "ids").mkdir()
     places = ("-o", tmp_path / "o.txt", "--checkpoint", tmp_path / "c", "--checkpoint-every", 1e-6)
     command = (text, *places, "--temp-dir", tmp_path / "ids", *COMMAND)
-    process = start(*command, "--log-json", tmp_path / "log")
-    wait_for(tmp_path / "c" / PREVIOUS_CHECKPOINT, process)
+    process = start(*command)
+    follow_until(tmp_path / "c" / PREVIOUS_CHECKPOINT, process)
     while (tmp_path / "c").exists():
         shutil.rmtree(tmp_path / "c", ignore_errors=True)
     process.send_signal(signal.SIGINT)
@@ -196,7 +205,7 @@ def test_a_killed_run_goes_on(text_and_whole, tmp_path, run):
     text, whole = text_and_whole
     command = (text, "-o", tmp_path / "o.txt", "--checkpoint", tmp_path / "c", "--checkpoint-every", 1e-6, *COMMAND)
     process = start(*command)
-    wait_for(tmp_path / "c" / PREVIOUS_CHECKPOINT, process)
+    follow_until(tmp_path / "c" / PREVIOUS_CHECKPOINT, process)
     process.kill()
     process.communicate()
     code, _, err = run("train", *command, "--resume")
