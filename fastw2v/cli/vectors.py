@@ -117,7 +117,7 @@ def evaluate(
 ) -> None:
     """Judge VECS by human similarity (--pairs) and by analogies.
 
-    Pairs and questions with unknown words are left out, and their share is told.
+    Pairs and questions with unknown words are left out; for pairs, the share left out is shown.
 
     \b
     fastw2v evaluate vecs.txt --pairs wordsim353.tsv --analogies questions-words.txt
@@ -280,11 +280,11 @@ def _describe_training(training: dict[str, Any]) -> str:
     from ..training.checkpoint import is_of_checkpoint
 
     if not is_of_checkpoint(training):
-        return f"model: {training.get('model')}, {training.get('loss')}; --continue-from goes on with it"
+        return f"model: {training.get('model')}, {training.get('loss')}; --continue-from trains it further"
     position, config, n_tokens = training["position"], training["config"], training["corpus"]["n_tokens"]
     share, n_epochs = position["n_words"] / (config["epochs"] * n_tokens), position["n_words"] // n_tokens
     options = ", ".join(f"{name} {value}" for name, value in config.items() if value is not None)
     return (
-        f"checkpoint: {n_epochs} of {config['epochs']} epochs done, {position['n_words']:,} words "
+        f"checkpoint: {n_epochs} of {config['epochs']} epochs done, {position['n_words']:,} tokens "
         f"({share:.1%}) in {position['seconds']:,.0f} s of training\noptions: {options}"
     )

@@ -59,7 +59,7 @@ def estimate_memory(
 def check_memory(estimated: Estimated) -> None:
     """Raise InputError if there is too little memory."""
     if estimated.available is not None and estimated.total > estimated.available:
-        raise InputError(f"not enough {estimated}. Lower --dim or --max-vocab, or raise --min-count")
+        raise InputError(f"too little memory: {estimated}. Lower --dim or --max-vocab, or raise --min-count")
 
 
 def check_disk(path: PathLike, needed: float, what: str, advice: str, largest: float | None = None) -> None:
@@ -73,15 +73,15 @@ def check_disk(path: PathLike, needed: float, what: str, advice: str, largest: f
     limit = largest_file()
     size = needed if largest is None else largest
     if limit is not None and size > limit:
-        sizes = f"a file of about {format_bytes(size)}, and ulimit -f allows {format_bytes(limit)}"
-        raise InputError(f"no room for {what}: that takes {sizes}. Raise that limit")
+        sizes = f"a file of about {format_bytes(size)} is needed, and ulimit -f allows {format_bytes(limit)}"
+        raise InputError(f"no room for {what}: {sizes}; raise that limit")
     try:
         free = shutil.disk_usage(directory).free
     except OSError:  # creating the file will say why
         return
     if needed > free:
-        room = f"{directory}, which has {format_bytes(free)} free"
-        raise InputError(f"{what} needs about {format_bytes(needed)} in {room}: {advice}")
+        sizes = f"about {format_bytes(needed)} is needed in {directory}, which has {format_bytes(free)} free"
+        raise InputError(f"no room for {what}: {sizes}; {advice}")
 
 
 def vector_file_bytes(kind: str, n_words: int, dim: int) -> float:

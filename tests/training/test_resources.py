@@ -116,15 +116,15 @@ def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypa
     command = ("train", planted, "--checkpoint", tmp_path / "c", "--min-count", 1, "--threads", 2)
     code, _, err = run(*command, "-o", tmp_path / "o")
     assert code == 2
-    assert "not enough memory for training 0.3 MB of 0.1 MB free (the cgroup's limit): 2 matrices 0.1 MB" in err
-    assert "a checkpoint 0.1 MB. Lower --dim or --max-vocab" in err
+    assert "too little memory: training needs 0.3 MB of memory (2 matrices 0.1 MB" in err
+    assert "a checkpoint 0.1 MB); 0.1 MB is free (the cgroup's limit). Lower --dim or --max-vocab" in err
     assert not (tmp_path / "o").exists()
 
 
 def test_memory_that_is_enough_or_unknown():
     check_memory(Estimated({"2 matrices": 100}, 100, "the machine"))
     check_memory(Estimated({"2 matrices": 100}, None, ""))
-    with pytest.raises(InputError, match="not enough memory for training"):
+    with pytest.raises(InputError, match="too little memory: training needs"):
         check_memory(Estimated({"2 matrices": 100}, 99, "the machine"))
 
 
@@ -134,7 +134,7 @@ def full_disk(monkeypatch):
 
 
 def test_a_disk_with_too_little_room(tmp_path, full_disk):
-    message = r"the model needs about 2.0 MB in .*, which has 0.0 MB free: go away"
+    message = r"no room for the model: about 2.0 MB is needed in .*, which has 0.0 MB free; go away"
     check_disk(tmp_path / "o", 1000, "the model", "go away")
     with pytest.raises(InputError, match=message):
         check_disk(tmp_path / "o", 2e6, "the model", "go away")
@@ -147,7 +147,7 @@ def test_a_limit_on_the_size_of_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr(resources, "largest_file", lambda: 1_000_000)
     check_disk(path, 1e6, "the model", "go away")
     check_disk(path, 2e6, "two checkpoints", "go away", 1e6)
-    message = r"no room for {}: that takes a file of about {} MB, and ulimit -f allows 1.0 MB. Raise that limit"
+    message = r"no room for {}: a file of about {} MB is needed, and ulimit -f allows 1.0 MB; raise that limit"
     for needed, largest, size in ((2e6, None, "2.0"), (2e6, 1.5e6, "1.5"), (-1, 1.5e6, "1.5")):
         with pytest.raises(InputError, match=message.format("the model", size)):
             check_disk(path, needed, "the model", "go away", largest)
@@ -174,7 +174,7 @@ def test_a_low_ulimit_is_refused_before_the_work(tmp_path, options, what):
     command = [sys.executable, "-c", code, "train", "t.txt", *options, "--dim", "2500", "--min-count", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
-    assert f"no room for {what}: that takes a file of about" in done.stderr
+    assert f"no room for {what}: a file of about" in done.stderr
     assert "ulimit -f allows 1.5 MB" in done.stderr
     assert not list(tmp_path.glob("v.*"))
 
@@ -186,7 +186,7 @@ def test_a_disk_that_cannot_be_asked(tmp_path):
 def test_room_for_the_ids(tmp_path, full_disk):
     path = tmp_path / "t.txt"
     path.write_text(planted_text(n_sentences=40_000))
-    message = r"the encoded corpus needs about 1.8 MB in .*, which has 0.0 MB free: name an"
+    message = r"no room for the encoded corpus: about 1.8 MB is needed in .*, which has 0.0 MB free; name an"
     with pytest.raises(InputError, match=message):
         fastw2v.train(path, temp_dir=str(tmp_path))
 

@@ -117,7 +117,7 @@ def test_a_full_disk_does_not_refuse_to_resume(planted, tmp_path, monkeypatch, s
     monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
     monkeypatch.setattr("fastw2v.training.backend.check_room_for_ids", lambda files, temp_dir: None)
     go_on(planted, tmp_path / "c")
-    with pytest.raises(fastw2v.InputError, match="two checkpoints needs about"):
+    with pytest.raises(fastw2v.InputError, match="no room for two checkpoints: about"):
         fastw2v.train(planted, checkpoint=tmp_path / "d", **OPTIONS)
 
 
@@ -166,11 +166,11 @@ def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
     _, err = process.communicate()
     assert time.monotonic() - sent_at < 10, "faults/test_ends measures it"
     assert process.returncode == 128 + sent
-    assert "the vectors were not written; --resume goes on after" in err.splitlines()[-1]
+    assert "the vectors were not written; --resume trains from token" in err.splitlines()[-1]
     assert not out.exists()
     code, _, err = run("train", *command, "--resume")
     assert code == 0
-    assert "going on from" in err
+    assert "resuming from" in err
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -187,9 +187,9 @@ def test_a_stopped_run_whose_last_save_fails_is_kept_elsewhere(text_and_whole, t
     _, err = process.communicate()
     assert process.returncode == 1
     last = err.splitlines()[-1]
-    assert last.startswith("fastw2v: interrupted: the vectors were not written; no checkpoint after ")
+    assert last.startswith("fastw2v: interrupted: the vectors were not written; no checkpoint was written after ")
     assert last.endswith(
-        f"copy it to {tmp_path}/c, and --resume goes on from it; there is no checkpoint in {tmp_path}/c"
+        f"copy that file to {tmp_path}/c, then run again with --resume; there is no checkpoint in {tmp_path}/c"
     )
     [path] = (tmp_path / "ids").glob(f"fastw2v-*/{CHECKPOINT}")
     assert f"the checkpoint went to {path} instead" in last
@@ -197,7 +197,7 @@ def test_a_stopped_run_whose_last_save_fails_is_kept_elsewhere(text_and_whole, t
     path.rename(tmp_path / "c" / CHECKPOINT)
     code, _, err = run("train", *command, "--resume")
     assert code == 0
-    assert "going on from" in err
+    assert "resuming from" in err
     assert (tmp_path / "o.txt").read_bytes() == whole.read_bytes()
 
 
@@ -210,7 +210,7 @@ def test_a_killed_run_goes_on(text_and_whole, tmp_path, run):
     process.communicate()
     code, _, err = run("train", *command, "--resume")
     assert code == 0
-    assert "going on from" in err
+    assert "resuming from" in err
     assert (tmp_path / "o.txt").read_bytes() == whole.read_bytes()
 
 
@@ -220,7 +220,7 @@ def test_a_failed_last_save_leaves_the_checkpoint(planted, tmp_path, run):
     assert code == 1
     assert "No space left on device" in err
     assert "It takes about 0.0 MB" in err
-    assert f"{tmp_path}/c/{CHECKPOINT} has the finished run: --resume writes the vectors again" in err
+    assert f"{tmp_path}/c/{CHECKPOINT} holds the finished run: run again with --resume to write the vectors" in err
     assert run(*command, "-o", tmp_path / "o.txt", "--resume")[0] == 0
     assert len(Vectors.load(tmp_path / "o.txt")) == 96
 
@@ -236,7 +236,7 @@ def test_failed_checkpoints_are_told(planted, tmp_path, run, monkeypatch, option
     code, _, err = run("train", planted, *places, "--epochs", 12, "--dim", 12, "--min-count", 1, *options)
     assert code == 0
     failed = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if "checkpoint_failed" in line]
-    message = "no checkpoint after 360,000 words: cannot write: No space left on device"
+    message = "no checkpoint was written after 360,000 tokens: cannot write: No space left on device"
     assert failed[-1] == {"checkpoint_failed": 360_000, "message": message}
     assert f"warning: {message}" in err.splitlines()
     assert f"warning: failed checkpoints: {len(failed)}" == err.splitlines()[-1]
