@@ -139,7 +139,7 @@ class TrainConfig:
         for name in options:
             if name not in known:
                 close = difflib.get_close_matches(_PEERS_NAMES.get(name, name), known, 1)
-                advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+                advice = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
                 raise InputError(f"there is no option {name}: {advice}")
         return cls(**options)
 

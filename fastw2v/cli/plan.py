@@ -30,7 +30,7 @@ def plan(nodes: int, gigabits: float, **sizes: Any) -> None:
     from ..cluster.plan import PlannedRun, plan_run
 
     run = PlannedRun(bandwidth=gigabits * 1e9 / 8, **sizes)
-    show("nodes  M words/s    hours  waiting  exchange    round  sent in it  memory    ids")
+    show("nodes  M words/s    hours  waiting  exchange    round  sent/round  memory  corpus")
     for n_nodes in sorted({1, *(2**i for i in range(14) if 2**i < nodes), nodes}):
         planned = plan_run(run, n_nodes)
         show(

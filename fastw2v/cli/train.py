@@ -206,7 +206,7 @@ class TrainCommand:
                 case Progress() | Evaluating():
                     signals.waits = True
                 case CheckpointSaved(n_words=n_words) | Resumed(n_words=n_words):
-                    signals.consequence = f"{NOT_WRITTEN}; --resume goes on after {n_words:,} words"
+                    signals.consequence = f"{NOT_WRITTEN}; --resume trains from token {n_words:,} on"
                 case CheckpointFailed(write_to=write_to):
                     failed = event if write_to else None
                     if not any(map(os.path.exists, checkpoint_paths(options["checkpoint"]))):

@@ -281,11 +281,11 @@ def _describe_training(training: dict[str, Any]) -> str:
     from ..training.checkpoint import is_of_checkpoint
 
     if not is_of_checkpoint(training):
-        return f"model: {training.get('model')}, {training.get('loss')}; --continue-from goes on with it"
+        return f"model: {training.get('model')}, {training.get('loss')}; --continue-from trains it further"
     position, config, n_tokens = training["position"], training["config"], training["corpus"]["n_tokens"]
     share, n_epochs = position["n_words"] / (config["epochs"] * n_tokens), position["n_words"] // n_tokens
     options = ", ".join(f"{name} {value}" for name, value in config.items() if value is not None)
     return (
-        f"checkpoint: {n_epochs} of {config['epochs']} epochs done, {position['n_words']:,} words "
+        f"checkpoint: {n_epochs} of {config['epochs']} epochs done, {position['n_words']:,} tokens "
         f"({share:.1%}) in {position['seconds']:,.0f} s of training\noptions: {options}"
     )

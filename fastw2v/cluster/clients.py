@@ -24,7 +24,7 @@ NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "dist
 def connected(address: str, threads: int | None = None) -> Iterator[Any]:
     """Connect a client to the cluster at an address, or for `local:N` to a cluster started on this machine.
 
-    threads: of each of its N workers. Raises InputError for an address that is wrong, or where there is no scheduler.
+    threads: of each of its N workers. Raises InputError for a malformed address, or where it cannot connect.
     """
     try:
         import distributed
@@ -33,11 +33,11 @@ def connected(address: str, threads: int | None = None) -> Iterator[Any]:
     for logger in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(logger).setLevel(logging.CRITICAL)  # events tell what matters
     if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):
-        raise InputError(f"dask is {address!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
+        raise InputError(f"dask is {address!r}: it must be a scheduler's address, such as tcp://host:8786, or local:N")
     host, _, number = address.partition(":")
     if host == "local":
         if not number.isdecimal() or int(number) < 1:
-            raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, as local:4")
+            raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, such as local:4")
         with _local_cluster(int(number), threads) as client:
             yield client
         return
@@ -47,7 +47,8 @@ def connected(address: str, threads: int | None = None) -> Iterator[Any]:
         client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:  # an OSError, or what some kinds of addresses raise: certificates, packages
         reason = f"{type(error).__name__}: {first_line(error)}"
-        raise InputError(f"there is no Dask scheduler at {address}: {reason}. Start one: dask scheduler") from error
+        advice = "check the address, or start one with: dask scheduler"
+        raise InputError(f"cannot connect to a Dask scheduler at {address}: {reason}; {advice}") from error
     with client:
         yield client
 

@@ -34,7 +34,7 @@ class Connection:
     """A Dask client whose failures are raised as our errors, and which never waits in silence.
 
     tell: receives the events of the cluster. It may be replaced by a function that ends the training by an exception.
-    worker_timeout: a worker that has not been heard of for this many seconds is given up as if it were dead.
+    worker_timeout: a worker that has not been heard from for this many seconds is given up as if it were dead.
     """
 
     def __init__(self, client: Any, tell: Callable[[Event], object], worker_timeout: float = math.inf) -> None:
@@ -99,11 +99,11 @@ class Connection:
                     self.tell(ClusterChanged(len(seen), f"worker {worker} answers again"))
             silence = now - self._heard[worker][1]
             if silence > self.worker_timeout:
-                self.give_up(worker, f"has not been heard of for {silence:.0f} s")
+                self.give_up(worker, f"has not been heard from for {silence:.0f} s")
             elif silence > min(SILENT_SECONDS, self.worker_timeout / 2) and worker not in self._silent:
                 self._silent.add(worker)
-                consequence = f"it is given up after {self.worker_timeout:.0f} s (--worker-timeout)"
-                message = f"worker {worker} has not been heard of for {silence:.0f} s: {consequence}"
+                consequence = f"it will be dropped after {self.worker_timeout:.0f} s (--worker-timeout)"
+                message = f"worker {worker} has not been heard from for {silence:.0f} s; {consequence}"
                 self.tell(ClusterChanged(len(seen), message))
 
     def give_up(self, worker: str, reason: str) -> None:
@@ -115,7 +115,7 @@ class Connection:
         unregister = self.client.scheduler.unregister
         stimulus = f"fastw2v-gave-up-{time.time()}"
         in_thread(self.client.sync, unregister, address=worker, stimulus_id=stimulus)
-        self.tell(ClusterChanged(len(self._seen), f"worker {worker} {reason}: it is given up"))
+        self.tell(ClusterChanged(len(self._seen), f"worker {worker} {reason}; it has been dropped"))
 
     def is_gone(self, worker: str) -> bool:
         """Whether a worker was given up, or the scheduler has lost it since it was first asked about it."""
@@ -133,7 +133,9 @@ class Connection:
             raise
         except (OSError, ValueError, KeyError, CancelledError) as error:
             self.check_scheduler()
-            raise DataLost(f"a worker of the cluster at {self.address} is gone, or its data: {error}") from error
+            raise DataLost(
+                f"a worker of the cluster at {self.address}, or data that it held, is gone: {error}"
+            ) from error
 
     def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The result of a function of Dask that waits for workers. Raises DataLost if one is given up meanwhile."""

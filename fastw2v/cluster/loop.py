@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..events import RoundEnded
 from ..training.run import Slice, TrainingRun
 from ..training.schedule import Position
-from .combine import rate_of_replicas
+from .combine import learning_rate_factor
 from .connection import ClusterFailed, DataLost
 from .corpus import ClusterCorpus
 from .futures import Tasks, pack
@@ -20,14 +20,14 @@ from .replica import BeatStatistics, Job, Work
 from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
 
 MOST_LOSSES = 3
-"""The run ends when a round loses its data more often than this."""
+"""How many losses of data in one round are recovered from. Before the training, this many losses end the run."""
 
 
 class _Model(NamedTuple):
     """The model on the workers, and the run's position with it.
 
-    copies: for each block the futures of its copies, each on another worker. No task takes them, only the same data
-    under other names: so Dask leaves them where they are.
+    copies: for each block, the futures of its copies, each on another worker. Tasks take the same data under other
+    keys, so Dask leaves the copies where they are.
     """
 
     copies: list[list[Any]]
@@ -109,7 +109,8 @@ class ClusterLoop:
                 self._job_there = self._tasks.submit_data(pack(self._job))
                 self._go_back()
                 break
-        self._workers.tell_change(f"data was lost with a worker: going on after {self._run.position.n_words:,} words")
+        n_words = self._run.position.n_words
+        self._workers.tell_change(f"data was lost with a worker: training again from token {n_words:,} on")
 
     def _go_back(self) -> None:
         for model in (self._newest_here(), self._before):
@@ -217,12 +218,12 @@ class ClusterLoop:
         n_spans, schedule = self._spans.n, self._run.schedule
         # Shards end with short spans, so there are more spans than on one machine.
         on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
-        return np.float32(rate_of_replicas(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
+        return np.float32(learning_rate_factor(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
 
     def _keep_copies(self, copies: list[Any]) -> None:
-        """Keep copies of the newest blocks, each block's on all workers, which were sent all blocks for the first beat.
+        """Keep a copy of each of the newest blocks on every worker: all workers received all blocks for the first beat.
 
-        From then on the run can go on from it as long as one of them lives, and the model before it is not needed.
+        From then on the newest model survives as long as one worker does, and the model before it is not needed.
         """
         self._tasks.wait_for_round(copies)
         kept, n = self._tasks.detach(copies), len(copies) // self._job.n_blocks

@@ -107,13 +107,13 @@ class Workers:
         self._without_any = None
         for worker in before:
             if worker not in self._threads_of_workers:
-                self.tell_change(f"worker {worker} is gone; its share goes to the others")
+                self.tell_change(f"worker {worker} is gone; the others take over its share")
         for worker in self.addresses:
             if worker not in before:
-                self.tell_change(f"worker {worker} takes part from now on")
+                self.tell_change(f"worker {worker} has joined the run")
 
     def wait_for_loss(self, seconds: float) -> None:
-        """Wait until a worker is gone. A call may fail because one is dead before the scheduler knows."""
+        """Wait at most `seconds` for the scheduler to notice that a worker is gone; calls may fail before it does."""
         end = time.monotonic() + seconds
         while set(self.addresses) <= self._connection.threads_of_workers().keys() and time.monotonic() < end:
             self._connection.poll()
@@ -128,7 +128,7 @@ class Workers:
             for worker in came:
                 for problem in self._problems_of_versions([worker]) or self._problems_of_sight([worker]):
                     self.refused.add(worker)
-                    self.tell_change(f"{problem}; it takes no part")
+                    self.tell_change(f"{problem}; the run does not use this worker")
             known = {w: there[w] for w in self._threads_of_workers if w in there}
             vetted = known | {w: there[w] for w in came if w not in self.refused}
         return vetted

@@ -157,7 +157,7 @@ def _as_text(tokenizer: Tokenizer, invalid_utf8: str) -> tuple[Sequence[str], ND
     n_invalid = int(tokenizer.counts[invalid].sum())
     if invalid_utf8 == "refuse":
         raise InputError(
-            f"{n_invalid} words of the corpus are not UTF-8, the first is {lines[invalid[0]]!r}: convert the text "
+            f"{n_invalid} tokens of the corpus are not UTF-8, the first is {lines[invalid[0]]!r}: convert the text "
             "(iconv -t UTF-8), or give --invalid-utf8 replace or keep"
         )
     errors = "replace" if invalid_utf8 == "replace" else "backslashreplace"

@@ -60,7 +60,7 @@ def estimate_memory(
 def check_memory(estimated: Estimated) -> None:
     """Raise InputError if there is too little memory."""
     if estimated.available is not None and estimated.total > estimated.available:
-        raise InputError(f"not enough {estimated}. Lower --dim or --max-vocab, or raise --min-count")
+        raise InputError(f"too little memory: {estimated}. Lower --dim or --max-vocab, or raise --min-count")
 
 
 def check_disk(files: Sequence[NewFile], advice: str) -> None:
@@ -71,8 +71,10 @@ def check_disk(files: Sequence[NewFile], advice: str) -> None:
         if file.path in STANDARD_STREAMS or is_device(file.path):
             continue
         if limit is not None and file.n_bytes > limit:
-            sizes = f"a file of about {format_bytes(file.n_bytes)}, and ulimit -f allows {format_bytes(limit)}"
-            raise InputError(f"no room for {file.what}: that takes {sizes}. Raise that limit")
+            sizes = (
+                f"a file of about {format_bytes(file.n_bytes)} is needed, and ulimit -f allows {format_bytes(limit)}"
+            )
+            raise InputError(f"no room for {file.what}: {sizes}; raise that limit")
         directory = os.path.dirname(os.path.realpath(file.path))
         with contextlib.suppress(OSError):  # creating the file will say why
             on_disk.setdefault(os.stat(directory).st_dev, []).append((directory, file))
@@ -81,7 +83,7 @@ def check_disk(files: Sequence[NewFile], advice: str) -> None:
         needed, free = sum(file.n_more for _, file in found), shutil.disk_usage(directory).free
         if needed > free:
             what = " and ".join(file.what for _, file in found if file.n_more)
-            sizes = f"about {format_bytes(needed)} are needed in {directory}, and {format_bytes(free)} are free"
+            sizes = f"about {format_bytes(needed)} is needed in {directory}, which has {format_bytes(free)} free"
             raise InputError(f"no room for {what}: {sizes}; {advice}")
 
 

@@ -46,13 +46,13 @@ class Vectors:
 
     @cached_property
     def key_to_index(self) -> dict[str, int]:
-        """The row of each word. Raises InputError where a word occurs twice, or is no str."""
+        """The row of each word. Raises InputError where a word occurs twice, or is not a str."""
         if not all(issubclass(kind, str) for kind in set(map(type, self.index_to_key))):
             bad = next(word for word in self.index_to_key if not isinstance(word, str))
             raise InputError(f"the word {bad!r} is a {type(bad).__name__}: words must be str")
         indices = {word: index for index, word in enumerate(self.index_to_key)}
         if len(indices) < len(self):
-            raise InputError(f"{len(self) - len(indices)} words stand there more than once")
+            raise InputError(f"{len(self) - len(indices)} words occur more than once: give each word once")
         return indices
 
     @cached_property

@@ -70,14 +70,14 @@ def test_a_worker_that_falls_silent(connection, client, clock, messages):
     client.silent = {"tcp://b:1"}
     clock.wait(25)
     [told] = messages
-    assert re.fullmatch(r"worker tcp://b:1 has not been heard of for 1\d s: it is given up after 30 s .*", told)
+    assert re.fullmatch(r"worker tcp://b:1 has not been heard from for 1\d s; it will be dropped after 30 s .*", told)
     assert not connection.is_gone("tcp://b:1")
     client.silent = set()
     clock.wait(3)
     assert messages[1:] == ["worker tcp://b:1 answers again"]
     client.silent = {"tcp://b:1"}
     clock.wait(35)
-    assert re.fullmatch(r"worker tcp://b:1 has not been heard of for 3\d s: it is given up", messages[-1])
+    assert re.fullmatch(r"worker tcp://b:1 has not been heard from for 3\d s; it has been dropped", messages[-1])
     assert len(messages) == 4
     assert connection.is_gone("tcp://b:1")
     assert connection.threads_of_workers() == {"tcp://a:1": 2}
@@ -122,7 +122,7 @@ def test_a_scheduler_that_hangs(connection, client, clock, monkeypatch):
 
 
 def test_data_that_is_lost(connection):
-    message = "a worker of the cluster at tcp://s:8786 is gone, or its data: .*by hand"
+    message = "a worker of the cluster at tcp://s:8786, or data that it held, is gone: .*by hand"
     for kind in (OSError, ValueError, KeyError, distributed.CancelledError):
         with pytest.raises(DataLost, match=message), connection.translated_errors():
             raise kind("by hand")

@@ -142,7 +142,7 @@ def test_rows_that_are_lost_after_a_round(shards):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 2, 1, 1], "a round an epoch"
     assert cluster.run.position.n_words == 3 * N_TOKENS
@@ -158,7 +158,7 @@ def test_a_worker_that_is_lost_in_a_round(shards):
     cluster = Cluster(shards, act=act)
     cluster.train()
     assert [event.epoch for event in cluster.of(Progress)[:6]] == [1, 1, 1, 1, 2, 2]
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 1, 1]
 
@@ -175,7 +175,7 @@ def test_dask_moves_copies(shards, dies):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
 
 
@@ -195,7 +195,7 @@ def test_two_of_three_workers_die_at_once(shards, left, event_of_death):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -209,7 +209,7 @@ def test_workers_die_one_after_the_other(shards):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"] * 2
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"] * 2
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -249,7 +249,7 @@ def test_all_rows_are_lost(shards, has_checkpoint):
     cluster.run.checkpointer = checkpoints if has_checkpoint else None
     cluster.train()
     n_words = N_TOKENS if has_checkpoint else 0
-    assert cluster.messages == [f"data was lost with a worker: going on after {n_words:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {n_words:,} on"]
     ended = [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)]
     assert ended == ([1, 2, 2, 3] if has_checkpoint else [1, 2, 1, 2, 3])
     if has_checkpoint:
@@ -371,5 +371,5 @@ def test_a_new_worker_takes_part_from_the_next_round_on(shards):
 def test_divergence(shards):
     cluster = Cluster(shards)
     cluster.run.matrices.word_inputs[3, 3] = np.nan
-    with pytest.raises(DivergedError, match="in epoch 1, after 0 words, at lr = 0.025"):
+    with pytest.raises(DivergedError, match="in epoch 1, after 0 tokens, with an initial lr of 0.025"):
         cluster.train()

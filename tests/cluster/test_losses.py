@@ -66,7 +66,7 @@ class LossesOfRun:
                     self.act()
             case ClusterChanged(message=message):
                 self.messages.append(message)
-                if "going on after" in message:
+                if "training again from token" in message:
                     left = int(re.sub(r"\D", "", message.partition("after")[2]))
                     self.most_lost = max(self.most_lost, self.n_words - left)
                     self.n_words = left
@@ -129,8 +129,8 @@ def test_a_worker_that_hangs(text, cluster, client, moment):
     fastw2v.train(text, client=client, callback=act, worker_timeout=6, **OPTIONS)
     assert time.monotonic() - start < 45
     times, texts = zip(*messages, strict=True)
-    assert re.search(r"has not been heard of for \d s: it is given up after 6 s \(--worker-timeout\)", texts[0])
-    assert re.search(r"has not been heard of for \d s: it is given up$", texts[1])
+    assert re.search(r"has not been heard from for \d s; it will be dropped after 6 s \(--worker-timeout\)", texts[0])
+    assert re.search(r"has not been heard from for \d s; it has been dropped$", texts[1])
     assert times[1] - times[0] < 6
     assert reached[-1] == 6 * N_TOKENS
     stop(signal.SIGCONT)
@@ -164,5 +164,5 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
     fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
     assert time.monotonic() - start < 40
     assert re.fullmatch(rf"a beat takes \d s, usually \d s: waiting for worker {first}", messages[0])
-    assert re.fullmatch(rf"worker {first} has kept the others waiting for \d s: it is given up", messages[1])
+    assert re.fullmatch(rf"worker {first} has kept the others waiting for \d s; it has been dropped", messages[1])
     assert n_rounds == 7, "the second one, whose model was not copied yet, was trained again"

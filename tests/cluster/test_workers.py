@@ -103,8 +103,8 @@ def test_one_goes_and_one_comes(started):
     assert started.workers.addresses == [B, C], "in the order of their coming"
     assert started.workers.threads_of(C) == 4
     assert started.messages == [
-        f"worker {A} is gone; its share goes to the others",
-        f"worker {C} takes part from now on",
+        f"worker {A} is gone; the others take over its share",
+        f"worker {C} has joined the run",
     ]
     assert [event.n_workers for event in started.events] == [2, 2]
 
@@ -124,7 +124,7 @@ def test_one_that_comes_later_is_refused(started, function, answer, problem):
     assert started.workers.addresses == [A, B]
     assert started.workers.refused == {C}
     [message] = started.messages
-    assert re.fullmatch(f"worker {C} {problem}; it takes no part", message)
+    assert re.fullmatch(f"worker {C} {problem}; the run does not use this worker", message)
 
 
 def test_only_a_refused_worker_is_left(started):

@@ -149,7 +149,7 @@ def zip_of(text):
 def test_tar_archives_are_refused(tmp_path, tar, kind, text):
     path = tmp_path / "my corpus.txt"
     path.write_bytes(COMPRESSORS[kind](tar_of(text, tar)))
-    message = f"{path} is a tar archive, whose headers are no text: unpack it first, or .*: tar -xOf '{path}' [|] fast"
+    message = f"{path} is a tar archive, whose headers are not text: unpack it first, or .*: tar -xOf '{path}' [|] fast"
     with pytest.raises(InputError, match=message):
         read(path)
 
@@ -210,7 +210,7 @@ NO_TEXT = {
 def test_files_that_are_no_text_are_refused_by_name(tmp_path, what, kind):
     path = tmp_path / "corpus.txt"
     path.write_bytes(COMPRESSORS[kind](NO_TEXT[what] + TEXT))
-    with pytest.raises(InputError, match=f"{path} is {what.split(',')[0]}, which is no text: take the text out"):
+    with pytest.raises(InputError, match=f"{path} is {what.split(',')[0]}, which is not text: take the text out"):
         read(path)
 
 

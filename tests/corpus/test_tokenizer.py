@@ -116,5 +116,5 @@ def test_invalid_utf8(tmp_path):
     assert sentences_of(got)[0][0] == "caf\ufffd"
     got = read(path, invalid_utf8="keep")
     assert got.vocabulary.words == ["caf\\xe9", "caf\\xe8", "caf\ufffd", "good"]
-    with pytest.raises(InputError, match=r"3 words of the corpus are not UTF-8, the first is b'caf\\xe9'"):
+    with pytest.raises(InputError, match=r"3 tokens of the corpus are not UTF-8, the first is b'caf\\xe9'"):
         read(path, invalid_utf8="refuse")

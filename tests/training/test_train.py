@@ -157,7 +157,7 @@ def test_room_is_checked_before_the_training(tmp_path, monkeypatch):
 def test_words_that_no_file_can_hold(tmp_path, planted):
     lines = {"sentences": [["a\ud800", "b"]] * 9, **SMALL}
     for arguments in ({"save_model": tmp_path / "m.fw2v"}, {"checkpoint": tmp_path / "c"}):
-        with pytest.raises(InputError, match="is no valid Unicode"):
+        with pytest.raises(InputError, match="is not valid Unicode"):
             fastw2v.train(**lines, **arguments)
     assert len(fastw2v.train(**lines)) == 2, "in memory they are fine"
 

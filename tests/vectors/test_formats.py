@@ -469,6 +469,6 @@ def test_nothing_is_written_before_a_refusal(tmp_path):
         vectors.save_word2vec_format(tmp_path / "v.txt", fvocab=tmp_path / "v.voc")
     assert (tmp_path / "v.voc").read_text() == "old"
     for name in ("v.txt", "v.fw2v", "v.npz"):
-        with pytest.raises(InputError, match="is no valid Unicode"):
+        with pytest.raises(InputError, match="is not valid Unicode"):
             Vectors(["\ud800", "c"], np.eye(2)).save(tmp_path / name)
         assert not (tmp_path / name).exists()

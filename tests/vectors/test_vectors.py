@@ -182,7 +182,7 @@ def test_basics():
     assert list(vectors)[:2] == ["king", "queen"]
     assert vectors.key_to_index["queen"] == 1
     assert repr(vectors) == "<Vectors: 200 words x 7>"
-    with pytest.raises(UnknownWord, match="the word 'quen' has no vector; close are queen"):
+    with pytest.raises(UnknownWord, match="the word 'quen' has no vector; similarly spelled words are queen"):
         vectors["quen"]
     with pytest.raises(KeyError):
         vectors.similarity("king", "quen")
@@ -193,7 +193,7 @@ def test_basics():
 def test_bad_arguments():
     with pytest.raises(InputError, match=r"2 words need vectors of shape \(2, dim\), found \(3, 4\)"):
         Vectors(["a", "b"], np.zeros((3, 4)))
-    with pytest.raises(InputError, match="1 words stand there more than once"):
+    with pytest.raises(InputError, match="1 words occur more than once: give each word once"):
         Vectors(["a", "a"], np.zeros((2, 4)))
 
 
@@ -248,7 +248,7 @@ def test_a_mapped_word_that_stands_there_twice(tmp_path, monkeypatch):
         lambda vectors: vectors.save(tmp_path / "w.fw2v"),
         lambda vectors: vectors.to_gensim(),
     ):
-        with pytest.raises(InputError, match="1 words stand there more than once"):
+        with pytest.raises(InputError, match="1 words occur more than once: give each word once"):
             use(Vectors.load(path))
     with pytest.raises(InputError, match="v.fw2v holds 1 words more than once"):
         Vectors.load(path, verify=True)
