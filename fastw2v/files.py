@@ -252,6 +252,16 @@ def locked(path: PathLike) -> Iterator[None]:
             os.close(descriptor)
 
 
+@contextlib.contextmanager
+def all_locked(paths: Iterable[PathLike | None]) -> Iterator[None]:
+    """Keep other runs from writing each path that is not None, as `locked` does."""
+    with contextlib.ExitStack() as locks:
+        for path in paths:
+            if path is not None:
+                locks.enter_context(locked(path))
+        yield
+
+
 def remove_locks() -> None:
     """Remove the files of all locks, for a process that is about to end at once, without leaving its blocks."""
     for lock in _locks:
