@@ -12,6 +12,13 @@ MOST_WORK = 10_000_000
 _LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 
 
+def check_flags(**flags: Any) -> None:
+    """Raise InputError for a flag that is neither True nor False: other values, as "no", would count as True."""
+    for name, value in flags.items():
+        if type(value) is not bool:
+            raise InputError(f"{name} is {value!r}: it must be of type bool")
+
+
 @dataclass(frozen=True)
 class Allowed:
     """The values an option takes: a range of numbers, or one of a few words."""

@@ -109,10 +109,12 @@ def is_device(path: PathLike) -> bool:
 
 
 def check_no_link(path: PathLike) -> None:
-    """Raise InputError for a symbolic link where a checkpoint or the one before is to be."""
+    """Raise InputError for a symbolic link, pipe or device where a checkpoint or the one before is to be."""
     if os.path.islink(path):
         advice = "put a copy of the file in its place, or remove it; the directory itself may be a link"
         raise InputError(f"{os.fspath(path)} is a symbolic link, and a checkpoint must be a file of its own: {advice}")
+    if is_device(path):
+        raise InputError(f"{os.fspath(path)} is a pipe or device, and a checkpoint must be a regular file: remove it")
 
 
 @contextlib.contextmanager
@@ -250,6 +252,16 @@ def locked(path: PathLike) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 os.unlink(lock)
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def all_locked(paths: Iterable[PathLike | None]) -> Iterator[None]:
+    """Keep other runs from writing each path that is not None, as `locked` does."""
+    with contextlib.ExitStack() as locks:
+        for path in paths:
+            if path is not None:
+                locks.enter_context(locked(path))
+        yield
 
 
 def remove_locks() -> None:

@@ -216,6 +216,10 @@ def test_no_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     with pytest.raises(InputError, match="link is a symbolic link"):
         check_no_link(tmp_path / "link")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is a pipe or device, and a checkpoint must be a regular file"):
+        check_no_link(tmp_path / "pipe")
+    check_no_link(tmp_path)  # a directory does no harm
 
 
 def test_a_directory_is_locked(tmp_path):

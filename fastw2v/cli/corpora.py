@@ -10,7 +10,7 @@ from click import Choice, IntRange
 
 from ..corpus.paths import find_files
 from ..errors import InputError
-from ..files import check_output, check_outputs
+from ..files import all_locked, check_output, check_outputs, locked
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
@@ -49,9 +49,10 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
 
     pruning = Pruning(options.pop("min_count"), options.pop("max_vocab"), least_words=1)
     options["threads"] = threads or available_threads()
-    text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
-    _say_changes(text.reading)
-    text.vocabulary.save(output)
+    with locked(output):
+        text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
+        _say_changes(text.reading)
+        text.vocabulary.save(output)
 
 
 @click.command()
@@ -87,13 +88,14 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     options["connector_words"] = _connector_words(connectors)
     if options["threshold"] is None:
         options["threshold"] = DEFAULT_THRESHOLDS[options["scoring"]]
-    compile_kernels()
-    learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
-    _say_changes(learned.reading)
-    if list_file:
-        with replacing(list_file) as file:
-            scores = sorted(learned.export_phrases().items(), key=lambda item: -item[1])
-            file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode())
+    with all_locked([output, list_file]):
+        compile_kernels()
+        learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
+        _say_changes(learned.reading)
+        if list_file:
+            with replacing(list_file) as file:
+                scores = sorted(learned.export_phrases().items(), key=lambda item: -item[1])
+                file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode())
     say(f"{len(learned):,} phrases")
 
 

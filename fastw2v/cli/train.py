@@ -16,7 +16,7 @@ import click
 from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError
-from ..files import STANDARD_STREAMS, check_distinct, check_no_link, check_outputs, is_device, locked
+from ..files import STANDARD_STREAMS, all_locked, check_distinct, check_no_link, check_outputs, is_device
 from ..machine import format_bytes
 from ..vectors.names import format_of, outputs_of
 from ..vectors.pictures import check_picture
@@ -87,9 +87,8 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     options["kind"] = options["kind"] or format_of(options["output"])
     command = TrainCommand(**_take(TrainCommand, options))
     command.check_files(files, visible, options)
-    with ExitStack() as locks:
-        for path in filter(None, (command.output, command.save_vocab, command.log_json, options["loss_plot"])):
-            locks.enter_context(locked(path))
+    outputs = outputs_of(command.output, command.kind)
+    with all_locked([*outputs, command.save_vocab, command.log_json, options["loss_plot"] or None]):
         command.run(files, options | settings)
 
 

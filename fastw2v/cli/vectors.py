@@ -14,7 +14,7 @@ import click
 from click import Choice, IntRange
 
 from ..errors import InputError, UnknownWord
-from ..files import check_output, check_outputs
+from ..files import all_locked, check_output, check_outputs, locked
 from ..vectors.names import check_input, format_of, outputs_of
 from ..vectors.pictures import MAP_METHODS, check_picture
 from .options import FORMAT, Command, flag, option
@@ -198,9 +198,11 @@ def convert(
     """
     signals.consequence = ": the vectors were not written"
     target_kind = target_kind or format_of(target)
-    check_outputs(outputs_of(target, target_kind), [source], overwrite)
+    outputs = outputs_of(target, target_kind)
+    check_outputs(outputs, [source], overwrite)
     source_kind = source_kind or format_of(source)
-    _load(source, source_kind, limit, verify=True).save(target, target_kind)
+    with all_locked(outputs):
+        _load(source, source_kind, limit, verify=True).save(target, target_kind)
 
     from .. import modelfile
 
@@ -231,12 +233,13 @@ def plot(
     signals.consequence = ": the map was not written"
     check_output(output, [vecs], overwrite)
     check_picture(output, "map")
-    vectors = _load(vecs, kind)
+    with locked(output):
+        vectors = _load(vecs, kind)
 
-    from ..vectors.wordmap import make_map, save_map
+        from ..vectors.wordmap import make_map, save_map
 
-    word_map = make_map(vectors, words, method=method, **options)
-    save_map(output, word_map, f"{os.path.basename(vecs)}: {method}")
+        word_map = make_map(vectors, words, method=method, **options)
+        save_map(output, word_map, f"{os.path.basename(vecs)}: {method}")
 
 
 @click.command()

@@ -70,11 +70,11 @@ def check_directory(directory: PathLike, resume: bool) -> None:
         path.mkdir(exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a zero byte
         raise InputError(f"cannot make the checkpoint directory {path}: {error}") from error
+    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
+        check_no_link(path / name)
     if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
         advice = "give --resume (resume=True) to resume it; to start anew, name another directory or remove it"
         raise InputError(f"{path} holds the checkpoint of a run: {advice}")
-    for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
-        check_no_link(path / name)
     # A directory in the place of the latest checkpoint does no harm: `load` takes the previous one.
     check_output(path / (PREVIOUS_CHECKPOINT if (path / CHECKPOINT).is_dir() else CHECKPOINT))
 

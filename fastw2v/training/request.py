@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from ..config import TrainConfig
+from ..config import TrainConfig, check_flags
 from ..corpus.paths import Texts
 from ..corpus.sequences import Walks
 from ..corpus.vocabulary import Vocabulary
@@ -51,6 +51,7 @@ class Request:
     callback: Callback = ignore
 
     def __post_init__(self) -> None:
+        check_flags(freeze=self.freeze, resume=self.resume)
         for name in ("save_model", "checkpoint", "loss_plot"):
             path = getattr(self, name)
             if not isinstance(path, str | os.PathLike | None):

@@ -13,7 +13,7 @@ from ..corpus.paths import about_held_out_text, find_held_out
 from ..corpus.pruning import Pruning
 from ..errors import InputError, RunError
 from ..events import Callback, CorpusRead, NewFile, Resumed
-from ..files import check_unicode, locked
+from ..files import all_locked, check_unicode
 from ..modelfile import CHECKPOINT
 from ..vectors.lossplot import LossPlot
 from . import checkpoint
@@ -71,11 +71,7 @@ class CheckedRequest:
     def locked_outputs(self) -> Iterator[None]:
         """Keep other runs from the checkpoint and the model meanwhile."""
         directory, model = self.request.checkpoint, self.request.save_model
-        with contextlib.ExitStack() as locks:
-            if directory is not None:
-                locks.enter_context(locked(os.path.join(directory, CHECKPOINT)))
-            if model is not None:
-                locks.enter_context(locked(model))
+        with all_locked([None if directory is None else os.path.join(directory, CHECKPOINT), model]):
             yield
 
 

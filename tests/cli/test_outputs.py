@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from planted import TRAIN, planted_text
 
@@ -98,3 +99,30 @@ def test_every_output_of_a_run_is_its_own(run, planted, tmp_path, option):
     assert code == 2
     assert err == f"fastw2v: output {tmp_path}/x.svg is being written by another run: wait for it, or name another\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["planted.txt"]
+
+
+COMMANDS = [
+    "train planted.txt -o",
+    "train planted.txt --format tensorboard -o",
+    "convert v.fw2v",
+    "vocab planted.txt -o",
+    "phrases planted.txt -o",
+    "phrases planted.txt -o p.txt --list",
+    "plot v.fw2v -o",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_waits_for_no_output_of_another_run(run, planted, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    Vectors(["a", "b", "c"], np.eye(3)).save("v.fw2v")
+    output, held = "x.svg", "x.metadata.svg" if "tensorboard" in command else "x.svg"
+    for name in (output, held):
+        (tmp_path / name).write_text("old")
+    files = sorted(tmp_path.iterdir())
+    with locked(held):
+        code, _, err = run(*command.split(), output, "--overwrite")
+    assert code == 2
+    assert err == f"fastw2v: output {held} is being written by another run: wait for it, or name another\n"
+    assert (tmp_path / held).read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == files

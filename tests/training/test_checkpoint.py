@@ -264,7 +264,7 @@ def test_refused(planted, tmp_path):
             fastw2v.train(planted, checkpoint=directory, **OPTIONS)
     with pytest.raises(InputError, match="has an empty name"):
         fastw2v.train(planted, checkpoint="", **OPTIONS)
-    os.mkfifo(tmp_path / CHECKPOINT)
+    (tmp_path / CHECKPOINT).mkdir()
     with pytest.raises(InputError, match="is not a regular file"):
         resume(planted, tmp_path)
 
@@ -410,3 +410,16 @@ def test_the_latest_checkpoint_stays_where_it_is(planted, tmp_path):
     (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
     replace(latest, path=str(tmp_path / "c" / PREVIOUS_CHECKPOINT)).make_current()
     assert CHECKPOINT in os.listdir(tmp_path / "c")
+
+
+@pytest.mark.parametrize("name", [CHECKPOINT, PREVIOUS_CHECKPOINT])
+@pytest.mark.parametrize("resumes", [False, True])
+def test_a_pipe_in_the_place_of_a_checkpoint(planted, tmp_path, name, resumes):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
+    (tmp_path / "c" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "c" / name)
+    before = sorted((tmp_path / "c").iterdir())
+    with pytest.raises(InputError, match=f"{name} is a pipe or device, and a checkpoint must be a regular file"):
+        fastw2v.train(planted, checkpoint=tmp_path / "c", resume=resumes, **OPTIONS)
+    assert sorted((tmp_path / "c").iterdir()) == before

@@ -43,6 +43,10 @@ WRONG_TYPES = [
     ({"loss_plot": 5}, "loss_plot is 5: it must be a path"),
     ({"checkpoint_every": "x"}, "checkpoint_every is 'x': it must be a number of minutes"),
     ({"checkpoint_every": None}, "checkpoint_every is None: it must be a number of minutes"),
+    ({"resume": "yes"}, "resume is 'yes': it must be of type bool"),
+    ({"resume": 1}, "resume is 1: it must be of type bool"),
+    ({"freeze": "no"}, "freeze is 'no': it must be of type bool"),
+    ({"freeze": None}, "freeze is None: it must be of type bool"),
     ({"callback": 5}, "callback is 5: it must be a function"),
     ({"continue_from": 5, "lr": 0.01}, "continue_from is a int: it must be a TrainedModel or a file's name"),
 ]
