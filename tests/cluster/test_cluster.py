@@ -271,7 +271,7 @@ def test_the_scheduler_is_lost_and_the_run_resumed(text, cluster, client, tmp_pa
     assert of_kind(events, Resumed)[0].n_words > 0
     assert of_kind(events, EpochEnded)[-1].n_words == 6 * N_TOKENS
     assert separation(vectors) > 0.2
-    with pytest.raises(InputError, match="cluster"):
+    with pytest.raises(InputError, match="only one of the two runs uses --dask"):
         fastw2v.train(text, checkpoint=directory, resume=True, **OPTIONS)
 
 

@@ -67,7 +67,7 @@ class LossesOfRun:
             case ClusterChanged(message=message):
                 self.messages.append(message)
                 if "training again from token" in message:
-                    left = int(re.sub(r"\D", "", message.partition("after")[2]))
+                    left = int(re.sub(r"\D", "", message.partition("token")[2]))
                     self.most_lost = max(self.most_lost, self.n_words - left)
                     self.n_words = left
 
@@ -163,6 +163,8 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
     start = time.monotonic()
     fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
     assert time.monotonic() - start < 40
-    assert re.fullmatch(rf"a beat takes \d s, usually \d s: waiting for worker {first}", messages[0])
+    assert re.fullmatch(
+        rf"part of a round is late \(\d s so far, usually \d s\): waiting for worker {first}", messages[0]
+    )
     assert re.fullmatch(rf"worker {first} has kept the others waiting for \d s; it has been dropped", messages[1])
     assert n_rounds == 7, "the second one, whose model was not copied yet, was trained again"
