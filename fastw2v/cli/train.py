@@ -151,7 +151,9 @@ class TrainCommand:
             if self.dask is not None:
                 from ..cluster.clients import connected
 
-                options["client"] = stack.enter_context(connected(self.dask, options.get("threads")))
+                worker_timeout = options.get("worker_timeout", TrainConfig.worker_timeout)
+                cluster = connected(self.dask, options.get("threads"), worker_timeout, reporter.warn)
+                options["client"] = stack.enter_context(cluster)
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("always", "no checkpoint", RuntimeWarning)  # whatever PYTHONWARNINGS says
             warnings.showwarning = lambda message, *where: reporter.warn(message)

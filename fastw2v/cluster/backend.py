@@ -4,6 +4,7 @@ This process plans, watches and keeps the account. The rows of the model go from
 process only for checkpoints, for held-out text and at the end.
 """
 
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -76,13 +77,17 @@ class ClusterBackend:
 
     def _trying_again(self, work: Callable[[], Result]) -> Result:
         """Do work that begins anew when workers are lost that it needs."""
-        for n_losses in range(1, MOST_LOSSES + 1):
+        began_with = self._connection.threads_of_workers().keys()
+        for n_losses in itertools.count(1):
             try:
                 return work()
             except DataLost as error:
                 reason = error
-                self._workers.wait_for_loss(seconds=n_losses)
-        raise ClusterFailed(f"workers were lost {MOST_LOSSES} times before training began; the last time: {reason}")
+            self._workers.wait_for_loss(seconds=n_losses)
+            n_dead = len(began_with - self._connection.threads_of_workers().keys())
+            if n_losses >= MOST_LOSSES + n_dead:
+                break
+        raise ClusterFailed(f"workers were lost {n_losses} times before training began; the last time: {reason}")
 
     def train(self, run: TrainingRun) -> None:
         """Train in rounds. From now on the callback may end the training while this process waits."""

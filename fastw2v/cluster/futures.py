@@ -52,6 +52,10 @@ class Tasks:
         for future in list(self._futures):
             future.release()
 
+    def hurry(self) -> None:
+        """From now on give up soon what is silent: the run was asked to stop."""
+        self._connection.hurry()
+
     def submit_data(self, packed: bytes) -> Any:
         """A future of what was packed. The scheduler keeps it, too, so it is lost only if all present workers die."""
         with warnings.catch_warnings():

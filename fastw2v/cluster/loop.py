@@ -20,7 +20,7 @@ from .replica import BeatStatistics, Job, Work
 from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
 
 MOST_LOSSES = 3
-"""How many losses of data in one round are recovered from. Before the training, this many losses end the run."""
+"""A round may lose its data this often, and once more for each worker that it began with; then the run ends."""
 
 
 class _Model(NamedTuple):
@@ -54,7 +54,8 @@ class ClusterLoop:
         self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
         self._job_there = tasks.submit_data(pack(self._job))
         self._costs = RoundCosts()
-        self._n_losses = 0
+        self._n_losses = 0  # in this round
+        self._began_with = self._workers.addresses  # this round, before its losses
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
         self._dealt_to: list[str] = []
         self._fetched = _Model([], run.position)  # the one in `run.matrices`
@@ -73,6 +74,8 @@ class ClusterLoop:
                     self._fetched = self._newest_here()
                     self._place()
                 self._workers.update()
+                if self._n_losses == 0:
+                    self._began_with = self._workers.addresses
                 self._train_round(self._deal_out(is_done))
                 self._n_losses = 0
                 self._run.offer_checkpoint(self)
@@ -101,7 +104,8 @@ class ClusterLoop:
         self._deal = None
         while True:
             self._n_losses += 1
-            if self._n_losses > MOST_LOSSES:
+            n_dead = len(set(self._began_with) - set(self._workers.addresses))
+            if self._n_losses > MOST_LOSSES + n_dead:  # what joins in the round may die in it for ever
                 raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
             with contextlib.suppress(DataLost):
                 self._workers.wait_for_loss(seconds=self._n_losses)
@@ -144,11 +148,14 @@ class ClusterLoop:
             self._job.block(rows, number).fill(block)
 
     def fetch_what_is_left(self) -> None:
-        """`fetch` for a run that was stopped: it waits for no other workers."""
-        for model in filter(None, (self._newest_here(), self._before)):
+        """`fetch` for a run that was stopped: it waits for no other workers, and not long for those that hang."""
+        self._tasks.hurry()
+        newest = self._newest_here()
+        # Each twice: the first time, a worker that hangs may be given up, and others have the same rows.
+        for model in filter(None, (newest, newest, self._before, self._before)):
             if model.copies is self._fetched.copies:
                 break
-            with contextlib.suppress(DataLost):
+            with contextlib.suppress(ClusterFailed):  # the scheduler may be gone, too
                 if left := self._left_of(model):
                     self._fill(left.blocks)
                     self._run.position = model.position

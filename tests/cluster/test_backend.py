@@ -99,6 +99,21 @@ def test_workers_that_die_while_they_read(monkeypatch):
         backend.read(Pruning())
 
 
+def test_workers_that_die_one_by_one_before_the_training(monkeypatch):
+    """They do not count against a run that others can go on with."""
+    monkeypatch.setattr(Workers, "wait_for_loss", lambda workers, seconds: None)
+    client = FakeClient(*(f"tcp://{number}:1" for number in range(8)))
+
+    def lose_data(*arguments):
+        if len(client.threads) == 1:
+            return "the corpus"
+        client.threads.popitem()
+        raise DataLost("a worker is gone")
+
+    monkeypatch.setattr(module, "read_corpus", lose_data)
+    assert backend_of(client).read(Pruning()) == "the corpus"
+
+
 @pytest.mark.cluster
 def test_phases_and_the_corpus(text, local):
     callback = Recorder()

@@ -325,6 +325,31 @@ def test_a_signal_saves_the_run(text, request, where, tmp_path):
     assert not (tmp_path / "v.txt").exists()
 
 
+@pytest.mark.parametrize("hangs", ["scheduler", "workers"])
+def test_a_signal_ends_a_run_whose_cluster_hangs(text, cluster, client, hangs, tmp_path):
+    """It keeps the last checkpoint, and does not wait for `worker_timeout`."""
+    command = [sys.executable, "-m", "fastw2v", "train", text, "-o", tmp_path / "v.txt", "--dask", cluster.address]
+    command += ["--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        while not (tmp_path / "c" / CHECKPOINT).exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.1)
+        for one in [cluster.scheduler] if hangs == "scheduler" else cluster.workers:
+            one.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        start = time.monotonic()
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert time.monotonic() - start < 12, "five seconds of silence, and Dask's own end"
+    assert process.returncode == 143, err
+    assert "--resume trains from token" in err
+    assert "Traceback" not in err
+    assert checkpoint.load(tmp_path / "c").position.n_words > 0
+
+
 def test_a_task_that_fails(text, local, monkeypatch):
     def broken(*arguments):
         raise ZeroDivisionError("by hand")

@@ -9,7 +9,7 @@ from fake_dask import FakeTasks
 from listeners import Recorder
 from planted import planted_text
 
-from fastw2v.cluster.connection import ClusterFailed
+from fastw2v.cluster.connection import ClusterFailed, DataLost
 from fastw2v.cluster.corpus import read_corpus
 from fastw2v.cluster.loop import MOST_LOSSES, ClusterLoop
 from fastw2v.cluster.protocol import bytes_of_round
@@ -263,9 +263,25 @@ def test_data_that_is_lost_again_and_again(shards):
             cluster.tasks.kill(cluster.tasks.workers.alive[0])
 
     cluster = Cluster(shards, 1, act)
-    with pytest.raises(ClusterFailed, match=f"the workers lost their data {MOST_LOSSES + 1} times in one round"):
+    n = MOST_LOSSES + 1  # and the worker that the round began with
+    with pytest.raises(ClusterFailed, match=f"the workers lost their data {n + 1} times in one round"):
         cluster.train()
-    assert len(cluster.messages) == MOST_LOSSES
+    assert len(cluster.messages) == n
+
+
+def test_workers_that_die_one_by_one_in_a_round(shards):
+    """However many they are, the run goes on as long as one lives; so it does when that happens again."""
+
+    def act(event, seen):
+        alive = cluster.tasks.workers.alive
+        if isinstance(event, Progress) and len(alive) > (10, 5, 1)[len(cluster.of(RoundEnded))]:
+            cluster.tasks.kill(alive[-1])
+
+    cluster = Cluster(shards, 10, act)
+    cluster.train()
+    assert len(cluster.tasks.workers.alive) == 1
+    assert len(cluster.messages) == 9
+    assert cluster.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
 
 
 @pytest.mark.parametrize("kind", [Waiting, Progress])
@@ -298,6 +314,27 @@ def test_a_stopped_run_whose_rows_are_lost(shards):
     assert 0 < first.n_words < cluster.of(Progress)[-1].n_words
     assert last == first == cluster.run.position
     np.testing.assert_array_equal(last_inputs, first_inputs)
+
+
+@pytest.mark.parametrize("n_failures", [1, 99])
+def test_a_stopped_run_whose_cluster_hangs(shards, monkeypatch, n_failures):
+    """The first failure is a worker that is given up: others have its rows. If all fail, what is here is kept."""
+    cluster = Cluster(shards, act=lambda event, seen: isinstance(event, Waiting) and len(cluster.of(RoundEnded)) == 2)
+    checkpoints = Checkpoints(cluster.run, lambda is_epochs_end: len(checkpoints.saved) == 0)
+    cluster.run.checkpointer, failures, gather = checkpoints, [], cluster.tasks.gather
+
+    def fail(futures):
+        if cluster.tasks.is_hurried and len(failures) < n_failures:
+            failures.append(futures)
+            raise DataLost("gave it up") if n_failures == 1 else ClusterFailed("the scheduler does not answer")
+        return gather(futures)
+
+    monkeypatch.setattr(cluster.tasks, "gather", fail)
+    cluster.train()
+    (first, _), (last, inputs) = checkpoints.saved
+    assert last == cluster.run.position
+    assert last.n_words == (cluster.of(EpochEnded)[-1] if n_failures == 1 else first).n_words
+    np.testing.assert_array_equal(inputs, cluster.run.matrices.word_inputs)
 
 
 def test_checkpoints_are_resumed(shards):

@@ -100,6 +100,29 @@ def test_two_of_three_workers_die_at_once(text, cluster, client, moment):
 
 
 @pytest.mark.cluster
+def test_four_of_five_workers_die_one_by_one_in_a_round(text, cluster, client):
+    """More often than a round may lose its data, but for workers that die: the last one goes on."""
+    for _ in range(3):
+        cluster.add_worker("--no-nanny")
+    client.wait_for_workers(5)
+    run, n_rounds = LossesOfRun(lambda: False, None), 0
+
+    def act(event):
+        nonlocal n_rounds
+        run(event)
+        n_rounds += isinstance(event, RoundEnded)
+        if isinstance(event, Progress) and n_rounds == 2 and len(cluster.workers) > 1:
+            dead = cluster.workers.pop()
+            dead.kill()
+            dead.wait()
+
+    fastw2v.train(text, client=client, callback=act, **OPTIONS)
+    assert run.most_lost <= N_TOKENS, run.messages
+    assert sum("training again from token" in message for message in run.messages) >= 4
+    assert run.n_words == 6 * N_TOKENS
+
+
+@pytest.mark.cluster
 @pytest.mark.parametrize("moment", ["before", "in a round", "between rounds", "while reading", "at the end"])
 def test_a_worker_that_hangs(text, cluster, client, moment):
     """It is told, and after `worker_timeout` the run goes on as if the worker were dead."""
