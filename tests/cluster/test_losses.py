@@ -148,9 +148,7 @@ def test_a_worker_that_hangs(text, cluster, client, moment):
             case ClusterChanged(message=message):
                 messages.append((time.monotonic(), message))
 
-    start = time.monotonic()
     fastw2v.train(text, client=client, callback=act, worker_timeout=6, **OPTIONS)
-    assert time.monotonic() - start < 45
     times, texts = zip(*messages, strict=True)
     assert re.search(r"has not been heard from for \d s; it will be dropped after 6 s \(--worker-timeout\)", texts[0])
     assert re.search(r"has not been heard from for \d s; it has been dropped$", texts[1])
@@ -183,9 +181,7 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
         if isinstance(event, ClusterChanged):
             messages.append(event.message)
 
-    start = time.monotonic()
     fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
-    assert time.monotonic() - start < 40
     assert re.fullmatch(
         rf"part of a round is late \(\d s so far, usually \d s\): waiting for worker {first}", messages[0]
     )

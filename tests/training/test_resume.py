@@ -167,10 +167,8 @@ def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
     process = start(*command)
     for _ in range(2):  # after the first record the run may not expect signals yet
         follow(process)
-    sent_at = time.monotonic()
     process.send_signal(sent)
     _, err = process.communicate()
-    assert time.monotonic() - sent_at < 10, "faults/test_ends measures it"
     assert process.returncode == 128 + sent
     assert "the vectors were not written; --resume trains from token" in err.splitlines()[-1]
     assert not out.exists()
