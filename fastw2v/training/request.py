@@ -68,4 +68,6 @@ class Request:
             reasons.append("checkpoint_every has no effect without checkpoint")
         if not has_cluster and self.config.worker_timeout != TrainConfig.worker_timeout:
             reasons.append("worker_timeout has no effect: the training is not on a cluster")
+        if has_cluster and self.config.temp_dir is not None:
+            reasons.append("temp_dir has no effect on a cluster: its workers keep the encoded corpus in memory")
         return reasons

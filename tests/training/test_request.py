@@ -78,3 +78,6 @@ def test_what_has_an_effect_is_not_told(tmp_path):
     config = TrainConfig(negative=3, ns_exponent=1, model="cbow", cbow_gradient="exact", worker_timeout=5)
     request = Request(Source(corpus="a.txt"), config, checkpoint=tmp_path, checkpoint_every=1)
     assert request.without_effect(has_cluster=True) == []
+    request = Request(Source(corpus="a.txt"), TrainConfig(temp_dir=str(tmp_path)))
+    assert request.without_effect(has_cluster=False) == []
+    assert request.without_effect(has_cluster=True)[0].startswith("temp_dir has no effect on a cluster")
