@@ -139,7 +139,7 @@ class FakeTasks:
                 future.holders = {keep} if keep in future.holders else set(list(future.holders)[:1])
 
     def submit_data(self, packed):
-        return self._future(_unpack(packed), "scheduler")
+        return self._future(_unpack(packed), *set(self.workers.addresses) & set(self.workers.alive))
 
     def scatter(self, data, at):
         if at not in self.workers.alive:

@@ -42,7 +42,7 @@ def connected(
     except ImportError:
         raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
     for logger in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-        logging.getLogger(logger).setLevel(logging.CRITICAL)  # events tell what matters
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)  # events tell what matters
     if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):
         raise InputError(f"dask is {address!r}: it must be a scheduler's address, such as tcp://host:8786, or local:N")
     host, _, number = address.partition(":")

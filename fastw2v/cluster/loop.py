@@ -52,7 +52,7 @@ class ClusterLoop:
         self._spans_done()  # raises InputError
         counts, n_blocks = corpus.vocabulary.counts, n_blocks_for(len(self._workers.addresses))
         self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
-        self._job_there = tasks.submit_data(pack(self._job))
+        self._job_there: Any = None  # a future of it, which the workers of `_dealt_to` can make
         self._costs = RoundCosts()
         self._n_losses = 0  # in this round
         self._began_with = self._workers.addresses  # this round, before its losses
@@ -110,7 +110,6 @@ class ClusterLoop:
             with contextlib.suppress(DataLost):
                 self._workers.wait_for_loss(seconds=self._n_losses)
                 self._workers.update()
-                self._job_there = self._tasks.submit_data(pack(self._job))
                 self._go_back()
                 break
         n_words = self._run.position.n_words
@@ -167,6 +166,8 @@ class ClusterLoop:
         workers, seed = self._workers.addresses, (self._run.config.seed, self._run.position.epoch)
         if self._deal is None or self._dealt_to != workers:
             self._corpus.restore(self._tasks)
+            # Only workers that take part now may make it: if all of them die, a task that needs it waits for ever.
+            self._job_there = self._tasks.submit_data(pack(self._job))
             holders = self._tasks.holders(self._corpus.shards)
             self._deal, self._dealt_to = Deal.of(self._spans, is_done, holders, len(workers), seed), workers
         return self._deal

@@ -316,6 +316,28 @@ def test_a_stopped_run_whose_rows_are_lost(shards):
     np.testing.assert_array_equal(last_inputs, first_inputs)
 
 
+def test_the_last_worker_is_replaced_while_the_rows_are_placed(shards, monkeypatch):
+    """What was sent for the tasks to those before is sent again: Dask would wait for ever for a worker to make it."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            cluster.tasks.workers.alive.append("w2")
+            cluster.tasks.kill("w0", "w1")
+
+    def place(data, at):
+        if at == "w2" and "w3" not in cluster.tasks.workers.alive:
+            cluster.tasks.workers.alive.append("w3")
+            cluster.tasks.kill("w2")
+        return scatter(data, at)
+
+    cluster = Cluster(shards, act=act)
+    scatter = cluster.tasks.scatter
+    monkeypatch.setattr(cluster.tasks, "scatter", place)
+    cluster.train()
+    assert cluster.messages == ["data was lost with a worker: going on after 0 words"], "once"
+    assert cluster.run.position.n_words == 3 * N_TOKENS
+
+
 @pytest.mark.parametrize("n_failures", [1, 99])
 def test_a_stopped_run_whose_cluster_hangs(shards, monkeypatch, n_failures):
     """The first failure is a worker that is given up: others have its rows. If all fail, what is here is kept."""
