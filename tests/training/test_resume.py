@@ -159,7 +159,7 @@ def text_and_whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run):
+def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run, sighup):
     text, whole = text_and_whole
     out = tmp_path / "o.txt"
     command = (text, "-o", out, "--checkpoint", tmp_path / "c", *COMMAND)
