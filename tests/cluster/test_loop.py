@@ -334,7 +334,7 @@ def test_the_last_worker_is_replaced_while_the_rows_are_placed(shards, monkeypat
     scatter = cluster.tasks.scatter
     monkeypatch.setattr(cluster.tasks, "scatter", place)
     cluster.train()
-    assert cluster.messages == ["data was lost with a worker: going on after 0 words"], "once"
+    assert cluster.messages == ["data was lost with a worker: training again from token 0 on"], "once"
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
