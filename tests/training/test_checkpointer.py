@@ -194,7 +194,9 @@ def test_on_a_disk_with_room_for_two_the_older_one_gives_way(tmp_path, checkpoin
         assert positions(tmp_path) == [3, 2]
 
 
-def test_the_older_one_stays_where_that_makes_no_room(tmp_path, checkpointer_of, monkeypatch):
+@pytest.fixture
+def full_disk_after_two(checkpointer_of, monkeypatch):
+    """A checkpointer whose disk has become full after two checkpoints."""
     checkpointer = checkpointer_of()
     for n_words in (1, 2):
         checkpointer.save(Position(n_words=n_words))
@@ -203,24 +205,20 @@ def test_the_older_one_stays_where_that_makes_no_room(tmp_path, checkpointer_of,
         raise RunError("cannot write: no room") from OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr(modelfile, "write", no_room)
+    return checkpointer
+
+
+def test_the_older_one_stays_where_that_makes_no_room(tmp_path, full_disk_after_two, monkeypatch):
     monkeypatch.setattr(checkpointer_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     (tmp_path / PREVIOUS_CHECKPOINT).write_bytes((tmp_path / PREVIOUS_CHECKPOINT).read_bytes()[:-1])
     with pytest.warns(RuntimeWarning, match="no room"):
-        checkpointer.save(Position(n_words=3))
+        full_disk_after_two.save(Position(n_words=3))
     assert (tmp_path / PREVIOUS_CHECKPOINT).exists()
 
 
-def test_a_write_that_fails_again_says_that_the_older_one_gave_way(tmp_path, checkpointer_of, monkeypatch):
-    checkpointer = checkpointer_of()
-    for n_words in (1, 2):
-        checkpointer.save(Position(n_words=n_words))
-
-    def no_room(path, content, previous):
-        raise RunError("cannot write: no room") from OSError(errno.ENOSPC, "no room")
-
-    monkeypatch.setattr(modelfile, "write", no_room)
+def test_a_write_that_fails_again_says_that_the_older_one_gave_way(tmp_path, full_disk_after_two):
     with pytest.warns(RuntimeWarning, match=f"no room; .*{PREVIOUS_CHECKPOINT} had been removed to make room"):
-        checkpointer.save(Position(n_words=3))
+        full_disk_after_two.save(Position(n_words=3))
     assert modelfile.read(tmp_path / CHECKPOINT, verify=True).training["position"]["n_words"] == 2
     assert not (tmp_path / PREVIOUS_CHECKPOINT).exists()
 
