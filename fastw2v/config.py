@@ -140,11 +140,11 @@ class TrainConfig:
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Self:
         """Make a configuration of keyword arguments. Raises InputError, with a close name, for an unknown one."""
-        import difflib
-
         known = [item.name for item in fields(cls)]
         for name in options:
             if name not in known:
+                import difflib
+
                 close = difflib.get_close_matches(_PEERS_NAMES.get(name, name), known, 1)
                 advice = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
                 raise InputError(f"there is no option {name}: {advice}")

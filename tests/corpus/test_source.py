@@ -80,8 +80,8 @@ def test_several_streams_are_one_text(tmp_path, kind):
 
 def test_a_bomb_takes_no_memory(tmp_path):
     path = tmp_path / "corpus"
-    path.write_bytes(bz2.compress(b"a b " * 25_000_000))
-    assert path.stat().st_size < 100_000
+    path.write_bytes(bz2.compress(b"a b " * 5_000_000))
+    assert path.stat().st_size < 20_000
     blocks = read_blocks([str(path)])
     assert max(len(block) for _, block in blocks) < 2_000_000
 
