@@ -52,11 +52,11 @@ def train(corpus: str, *options: str, epochs: int, output: str) -> dict[str, Any
     ]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(output).parent, env=environment)
-    words = next(line for line in done.stderr.splitlines() if " words trained at " in line)
+    speed = next(line for line in done.stderr.splitlines() if " tokens trained at " in line)
     rounds = [json.loads(line) for line in Path(log).read_text().splitlines() if "round_seconds" in line]
     seconds = sum(one["round_seconds"] for one in rounds)
     return {
-        "words_per_second": float(words.split(" trained at ")[1].split()[0].replace(",", "")),
+        "words_per_second": float(speed.split(" trained at ")[1].split()[0].replace(",", "")),
         "waited": sum(one["waited"] * one["round_seconds"] for one in rounds) / max(1e-9, seconds),
         "rounds": len(rounds),
         "beats": statistics.median(r["beats"] for r in rounds) if rounds else 0,

@@ -152,10 +152,11 @@ def text(result: dict[str, Any]) -> str:
     found = result["checkpoint"]
     lost = statistics.median(found["seconds_lost_for_each"])
     lines = [
-        f"A checkpoint of 1 M words x 300 (2.4 GB) stalls the training for {min(found['stalls']):.2f} to "
-        f"{max(found['stalls']):.2f} s, the copy (the first one of a run {found['first_stall']:.1f} s: new memory), "
-        f"is on disk after {min(found['seconds_to_disk']):.1f} to {max(found['seconds_to_disk']):.1f} s, and costs "
-        f"{lost:.1f} s of training: {lost / INTERVAL:.2%} at the default interval of 10 minutes.",
+        f"A checkpoint of 1 M words x 300 (2.4 GB) stops the training for {min(found['stalls']):.2f} to "
+        f"{max(found['stalls']):.2f} s while the matrices are copied ({found['first_stall']:.1f} s for the first one "
+        f"of a run, whose memory is new). It is on disk after {min(found['seconds_to_disk']):.1f} to "
+        f"{max(found['seconds_to_disk']):.1f} s and costs {lost:.1f} s of training: {lost / INTERVAL:.2%} at the "
+        "default interval of 10 minutes.",
         "",
         "| words | options | estimated / true peak of memory |",
         "|---:|---|---:|",

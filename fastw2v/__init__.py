@@ -10,6 +10,8 @@ Importing this is cheap: Numba is loaded by the first call that computes.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .kernels.forks import LOADING
+
 if TYPE_CHECKING:
     from .api import train, train_model
     from .config import TrainConfig
@@ -42,7 +44,8 @@ def __getattr__(name: str) -> Any:
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'fastw2v' has no attribute {name!r}")
-    value = getattr(import_module(f".{home}", __name__), name)
+    with LOADING:
+        value = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value
 

@@ -1,5 +1,6 @@
 """The Python call: `train`, in this process or on a cluster."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -52,15 +53,16 @@ def train(
     save_model: a file, of suffix .fw2v, for both matrices, the words and their counts; it is a file of vectors too.
     checkpoint: a directory for the state of the run. It is written every `checkpoint_every` minutes, after long epochs,
     at the end, and when the callback stops the run; the previous one is kept. One that fails is a RuntimeWarning.
-    resume: continue from the checkpoint, with the same corpus and options (but for threads, temp_dir, force, vectors),
-    or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several the same schedule.
+    resume: resume from the checkpoint, with the same corpus and options (except threads, temp_dir, worker_timeout,
+    force, vectors), or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several the
+    same schedule.
     held_out: text of the same kind that is not trained on. After each epoch, and before the first, the mean loss of its
     predictions is reported; they are drawn like those of the corpus (subsampling, windows), the same each time.
     loss_plot: a .png, .svg or .pdf file for the loss curve, which is updated while training.
     client: a `distributed.Client`. The workers of its Dask cluster read the corpus, which all must see under the same
     paths or URLs, and train replicas of the model, each with its own number of threads or with `threads`.
-    callback: called with each event of `fastw2v.events` (`Progress` after each slice, twice a second or more). If it
-    returns True at a `Progress`, the training ends there, and the vectors are those reached so far.
+    callback: called with each event of `fastw2v.events`; `Progress` comes after each slice, usually three times a
+    second. If it returns True at a `Progress`, `Evaluating` or `Waiting`, the training ends and returns its vectors.
     options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
 
     Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it; where
@@ -82,6 +84,8 @@ def train_model(corpus: Texts | None = None, **arguments: Any) -> TrainedModel:
     request_fields = {name: arguments.pop(name) for name in of_request & arguments.keys()}
     request = Request(source, TrainConfig.from_options(arguments), **request_fields)
     backend: Backend
+    for reason in request.without_effect(client is not None):
+        warnings.warn(reason, UserWarning, stacklevel=2)
     if client is None:
         backend = LocalBackend(request.config, source, request.callback)
     else:

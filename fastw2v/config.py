@@ -12,6 +12,13 @@ MOST_WORK = 10_000_000
 _LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 
 
+def check_flags(**flags: Any) -> None:
+    """Raise InputError for a flag that is neither True nor False: other values, as "no", would count as True."""
+    for name, value in flags.items():
+        if type(value) is not bool:
+            raise InputError(f"{name} is {value!r}: it must be of type bool")
+
+
 @dataclass(frozen=True)
 class Allowed:
     """The values an option takes: a range of numbers, or one of a few words."""
@@ -72,16 +79,19 @@ class TrainConfig:
         "word2vec exact", "CBOW: give each context word the whole step of the mean, or its share."
     )
     vectors: str = _choice(
-        "input output average", "Which vectors to keep: of words as context (usual), as centre, or the mean."
+        "input output average",
+        "Which vectors to write: of words as context (input), as centre (output), or their mean (average).",
     )
-    threads: int | None = _field(None, "Threads; default: the cores this process may use.", 1, 4096)
+    threads: int | None = _field(None, "Threads (default: one for each core that this process may use).", 1, 4096)
     seed: int = _field(1, "Seed of all random numbers.", 0, 2**63 - 1)
     invalid_utf8: str = _choice(
         "replace keep refuse", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse."
     )
     force: bool = _field(False, "Train with the full softmax even where that takes days.")
-    worker_timeout: float = _field(60.0, "On a cluster: give up a worker that does not answer for so many seconds.", 1)
-    temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes a word (default: the system's).")
+    worker_timeout: float = _field(
+        60.0, "On a cluster: treat a worker as dead after this many seconds without a heartbeat.", 1
+    )
+    temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes a token (default: the system's).")
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -113,6 +123,15 @@ class TrainConfig:
         if self.model == "cbow" and self.update == "pair":
             raise InputError("update is 'pair': with cbow a window is one prediction, it has no pairs; use window")
 
+    def without_effect(self) -> list[str]:
+        """Return what to say of each option that was changed but has no effect with the others."""
+        changed = {item.name for item in fields(self) if getattr(self, item.name) != item.default}
+        return [
+            f"{name} has no effect with {option} {getattr(self, option)}: it needs {option} {value}"
+            for name, (option, value) in _NEEDS.items()
+            if name in changed and getattr(self, option) != value
+        ]
+
     @property
     def first_lr(self) -> float:
         """The learning rate at the start: `lr`, or its default."""
@@ -121,16 +140,24 @@ class TrainConfig:
     @classmethod
     def from_options(cls, options: dict[str, Any]) -> Self:
         """Make a configuration of keyword arguments. Raises InputError, with a close name, for an unknown one."""
-        import difflib
-
         known = [item.name for item in fields(cls)]
         for name in options:
             if name not in known:
+                import difflib
+
                 close = difflib.get_close_matches(_PEERS_NAMES.get(name, name), known, 1)
-                advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+                advice = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
                 raise InputError(f"there is no option {name}: {advice}")
         return cls(**options)
 
+
+_NEEDS = {
+    "negative": ("loss", "ns"),
+    "ns_exponent": ("loss", "ns"),
+    "cbow_gradient": ("model", "cbow"),
+    "force": ("loss", "softmax"),
+}
+"""Options that have an effect only if another one has this value."""
 
 _GENSIM = {"vector_size": "dim", "workers": "threads", "alpha": "lr", "max_final_vocab": "max_vocab"}
 _WORD2VEC_C = {"size": "dim", "iter": "epochs"}

@@ -1,7 +1,7 @@
 """The exceptions that fastw2v raises on purpose.
 
 Fastw2vError
- ├── InputError          refused before the work: the message says what was found, what is allowed, what to do
+ ├── InputError          the request or its input cannot be used: what was found, what is allowed, what to do
  │    ├── MissingExtra   an optional package is not installed; the message holds the pip command
  │    └── UnknownWord    a word has no vector; also a KeyError
  └── RunError            the work itself failed
@@ -16,7 +16,7 @@ class Fastw2vError(Exception):
 
 
 class InputError(Fastw2vError, ValueError):
-    """What was asked for cannot be done. Nothing has been started or written."""
+    """The request or its input cannot be used. Most are raised before any work, some only after text was read."""
 
 
 class MissingExtra(InputError):
@@ -45,11 +45,13 @@ class UnknownWord(InputError, KeyError):
         import difflib
 
         close = difflib.get_close_matches(str(self.word), self._known[:50_000], 3)
-        return f"the word {self.word!r} has no vector" + (f"; close are {', '.join(close)}" if close else "")
+        return f"the word {self.word!r} has no vector" + (
+            f"; similarly spelled words are {', '.join(close)}" if close else ""
+        )
 
 
 class RunError(Fastw2vError, RuntimeError):
-    """The work failed after it had begun. Existing files are untouched."""
+    """The work failed after it had begun. No output file is left half-written."""
 
     model: Any = None  # the TrainedModel, where it had been trained when something else failed
 

@@ -2,14 +2,17 @@
 
 `train(callback=...)` calls the callback with every event, in the order of the work:
 
-    PhaseStarted, BytesRead..., PhaseEnded      for each of compile, connect (on a cluster) and read
-    CorpusRead, Estimated, Resumed              once, before training; Resumed only if the run continues
-    Progress, EpochEnded, Evaluating            while training; on a cluster Waiting, RoundEnded and ClusterChanged too
+    PhaseStarted, BytesRead..., PhaseEnded      for each of compile, connect (on a cluster), read and train
+    CorpusRead, Estimated                       once, after reading
+    Resumed                                     once, when the phase train begins, if the run resumes
+    Progress, EpochEnded, Evaluating            while training; on a cluster RoundEnded, too
+    Waiting, ClusterChanged                     on a cluster, from connect on
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .corpus.vocabulary import Reading, Vocabulary
 from .machine import format_bytes
@@ -53,17 +56,30 @@ class CorpusRead:
     n_started: int = 0
 
 
+class NewFile(NamedTuple):
+    """A file that a run will write, or several of one size. n_bytes: the size of one. n_more: what the disk will need.
+
+    `what` names it in messages.
+    """
+
+    what: str
+    path: str
+    n_bytes: float
+    n_more: float
+
+
 @dataclass(frozen=True)
 class Estimated:
-    """What the training is going to need.
+    """What the training will need.
 
     memory: bytes that it will allocate besides what the process already has, by purpose. available: bytes that are
-    free, None if unknown. limit: what sets that limit.
+    free, None if unknown. limit: what sets that limit. files: the checkpoints and the model that it will write.
     """
 
     memory: dict[str, int]
     available: int | None
     limit: str
+    files: tuple[NewFile, ...] = ()
 
     @property
     def total(self) -> int:
@@ -71,13 +87,16 @@ class Estimated:
 
     def __str__(self) -> str:
         items = ", ".join(f"{name} {format_bytes(n)}" for name, n in self.memory.items() if n > 0.005 * self.total)
-        free = "" if self.available is None else f" of {format_bytes(self.available)} free ({self.limit})"
-        return f"memory for training {format_bytes(self.total)}{free}: {items}"
+        free = "" if self.available is None else f"; {format_bytes(self.available)} is free ({self.limit})"
+        return f"training needs {format_bytes(self.total)} of memory ({items}){free}"
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """The run continues from a checkpoint. warning: why that is not the latest checkpoint, or an empty string."""
+    """The run resumes from a checkpoint.
+
+    path: its file. n_words: tokens trained up to it. warning: why it is not the latest checkpoint, or an empty string.
+    """
 
     path: str
     n_words: int
@@ -86,13 +105,13 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of the training after a slice, about three times a second."""
+    """The state of the training after a slice (on a cluster, a beat), usually about three times a second."""
 
     epoch: int  # from 1
     epochs: int
-    n_words: int  # trained so far, in all epochs
+    n_words: int  # tokens trained so far, in all epochs
     n_words_total: int
-    n_predictions: int  # of this slice: pairs of a context and a centre word, each with its negatives
+    n_predictions: int  # of this slice: pairs of a context and a centre word, or with CBOW windows
     loss: float  # mean over the slice's sampled predictions, natural log; NaN where none was sampled
     loss_error: float  # the standard error of `loss`
     learning_rate: float
@@ -109,16 +128,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch is over; with held-out text, epoch 0 is reported before the first. Losses are natural logarithms.
+    """An epoch is over; with held-out text, epoch 0 is reported before the first. Losses are in nats.
 
-    A run that is stopped while the held-out loss is taken tells this when it is resumed, or at once if it has no
-    checkpoint, without that loss.
+    If a run is stopped while the held-out loss is computed, this event comes when the run is resumed. Without a
+    checkpoint it comes at once, and the held-out loss is NaN.
 
-    On a cluster it is told again if the epoch's last round was lost with a worker, and had to be trained again.
+    On a cluster it comes again if the epoch's last round was lost with a worker and had to be trained again.
     """
 
     epoch: int
-    n_words: int  # trained so far, in all epochs
+    n_words: int  # tokens trained so far, in all epochs
     loss: float  # mean over the epoch's sampled predictions; NaN where none was sampled
     loss_error: float  # the standard error of `loss`, as if windows were independent
     held_out_loss: float  # mean over the predictions of the held-out text, with the present vectors; NaN without one
@@ -128,7 +147,7 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class Evaluating:
-    """While the loss of held-out text is taken, twice a second or more: how much of it is done, from 0 to 1."""
+    """While the loss of held-out text is computed, after each slice: the share of it that is done, from 0 to 1."""
 
     share: float
 
@@ -137,8 +156,8 @@ class Evaluating:
 class CheckpointSaved:
     """A checkpoint is on disk.
 
-    path: the file. n_words: trained up to the checkpoint. stall: seconds for which the training waited. seconds: from
-    the start of the checkpoint until it was on disk.
+    path: the file. n_words: tokens trained up to the checkpoint. stall: seconds for which the training waited. seconds:
+    from the start of the checkpoint until it was on disk.
     """
 
     path: str
@@ -151,8 +170,8 @@ class CheckpointSaved:
 class CheckpointFailed:
     """A checkpoint could not be written. The run continues without it, and the latest checkpoint is untouched.
 
-    It is a RuntimeWarning too, at most one a minute. n_words: trained up to the checkpoint. write_to: of the last
-    checkpoint of a run, a function that writes it to another path, for as long as the callback is called; else None.
+    It is a RuntimeWarning too, at most one a minute. n_words: tokens trained up to the checkpoint. write_to: for
+    the last checkpoint of a run, a function that writes it to another path while the callback is called; else None.
     """
 
     message: str
@@ -193,7 +212,8 @@ _Training = Progress | EpochEnded | Evaluating | Waiting | RoundEnded | ClusterC
 Event = _Preparing | _Training | CheckpointSaved | CheckpointFailed
 
 Callback = Callable[[Event], bool | None]
-"""Receives every event. Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training there."""
+"""Receives every event. Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training; a cluster keeps
+the model of its last whole round."""
 
 
 def ignore(event: Event) -> None:

@@ -36,7 +36,7 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
     name = os.fspath(path)
     if name in STANDARD_STREAMS:
         if (sys.stdout if STANDARD_STREAMS[name] == 1 else sys.stderr) is None:
-            raise InputError(f"the output is {name}, which is closed")
+            raise InputError(f"output {name} is closed: name a file, or leave the stream open")
         return
     if not name:
         raise InputError("an output has an empty name: name a file, or - for stdout")
@@ -86,7 +86,7 @@ def check_words(words: Sequence[str], whose: str) -> None:
     """Raise InputError for a word that cannot stand between blanks in a file of the kind that `whose` names."""
     if "\n".join(words).split() != list(words):
         bad = next(word for word in words if word.split() != [word])
-        raise InputError(f"the word {bad!r} is empty or holds white space: no {whose} file can hold it")
+        raise InputError(f"the word {bad!r} is empty or holds white space, so no {whose} file can hold it: rename it")
     check_unicode(words)
 
 
@@ -96,7 +96,7 @@ def check_unicode(words: Sequence[str]) -> None:
         "\n".join(words).encode()
     except UnicodeEncodeError as error:
         bad = next(word for word in words if any("\ud800" <= letter <= "\udfff" for letter in word))
-        raise InputError(f"the word {bad!r} is no valid Unicode: no file can hold it") from error
+        raise InputError(f"the word {bad!r} is not valid Unicode, so no file can hold it: rename it") from error
 
 
 def is_device(path: PathLike) -> bool:
@@ -109,10 +109,12 @@ def is_device(path: PathLike) -> bool:
 
 
 def check_no_link(path: PathLike) -> None:
-    """Raise InputError for a symbolic link where a checkpoint or the one before is to be."""
+    """Raise InputError for a symbolic link, pipe or device where a checkpoint or the one before is to be."""
     if os.path.islink(path):
         advice = "put a copy of the file in its place, or remove it; the directory itself may be a link"
         raise InputError(f"{os.fspath(path)} is a symbolic link, and a checkpoint must be a file of its own: {advice}")
+    if is_device(path):
+        raise InputError(f"{os.fspath(path)} is a pipe or device, and a checkpoint must be a regular file: remove it")
 
 
 @contextlib.contextmanager
@@ -250,6 +252,16 @@ def locked(path: PathLike) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 os.unlink(lock)
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def all_locked(paths: Iterable[PathLike | None]) -> Iterator[None]:
+    """Keep other runs from writing each path that is not None, as `locked` does."""
+    with contextlib.ExitStack() as locks:
+        for path in paths:
+            if path is not None:
+                locks.enter_context(locked(path))
+        yield
 
 
 def remove_locks() -> None:

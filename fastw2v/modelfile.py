@@ -100,7 +100,7 @@ def _end_lines(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> bool:
 
 
 def write(path: PathLike, content: ModelFile, previous: PathLike | None = None) -> None:
-    """Write a native file. Raises InputError for NaN and for words that are no Unicode, RunError for a full disk.
+    """Write a native file. Raises InputError for NaN and for words that are not Unicode, RunError for a full disk.
 
     previous: the name beside `path` that the old file takes, once it has been replaced.
 
@@ -153,7 +153,7 @@ def read(path: PathLike, limit: int | None = None, verify: bool = False) -> Mode
     except InputError:
         raise
     except Exception as error:  # the header may be any JSON, or none
-        raise InputError(f"{name} is damaged: its header and its sections do not fit ({error})") from error
+        raise InputError(f"{name} is damaged: its header does not match its sections ({error})") from error
     if limit is None:
         return content
     first: dict[str, Any] = {"words": MappedWords(sections["words"], sections["word_ends"][:limit])}
@@ -178,7 +178,7 @@ def _mapped(name: str) -> NDArray[np.uint8]:
 
 
 def _header_of(name: str, data: NDArray[np.uint8]) -> tuple[dict[str, Any], int]:
-    """Return the header and the place of the first section. JSON that is no header raises any exception."""
+    """Return the header and the place of the first section. JSON that is not a header may raise any exception."""
     if len(data) < _PREFIX.size or data[: len(MAGIC)].tobytes() != MAGIC:
         raise InputError(f"{name} is not a file of fastw2v's native format: it starts with {data[:8].tobytes()!r}")
     _, length, checksum = _PREFIX.unpack(data[: _PREFIX.size].tobytes())
@@ -208,7 +208,10 @@ def _sections_of(
 
 
 def _content_of(name: str, header: dict[str, Any], sections: dict[str, NDArray[Any]]) -> ModelFile:
-    """Return the sections in their shapes. Raises InputError where they contradict each other; a shape, anything."""
+    """Return the sections in their shapes.
+
+    Raises InputError where they contradict each other. A wrong shape may raise any exception, which `read` translates.
+    """
     n, dim = int(header["n"]), int(header["dim"])
     text, ends, norms = sections["words"], sections["word_ends"].reshape(n), sections["norms"].reshape(n)
     vectors = sections["vectors"].reshape(n, dim)

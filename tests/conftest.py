@@ -1,11 +1,20 @@
 """Shared fixtures: a text with planted structure, and the command line in this process."""
 
 import os
+import signal
 import sys
 import warnings
 
 import pytest
 from planted import planted_text
+
+
+@pytest.fixture
+def sighup():
+    """Processes that a test starts take SIGHUP as usual, also under `nohup pytest`, which ignores it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

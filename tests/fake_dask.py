@@ -16,7 +16,7 @@ class FakeClient:
 
     def __init__(self, *workers):
         self.status = "running"
-        self.scheduler = SimpleNamespace(address="tcp://s:8786", unregister=self._unregister)
+        self.scheduler = SimpleNamespace(address="tcp://s:8786", unregister=self._unregister, identity=self._identity)
         self.silent, self.n_questions = set(), 0
         self.threads = dict.fromkeys(workers, 2)
         self.answers = {}
@@ -25,6 +25,10 @@ class FakeClient:
         return self.threads
 
     def scheduler_info(self, n_workers=5):
+        """What this process asked for last: its timer asks for no workers."""
+        return {"workers": {}}
+
+    def _identity(self, n_workers):
         """Workers that are not silent send a heartbeat between any two questions."""
         self.n_questions += 1
         last_seen = {w: 0.0 if w in self.silent else float(self.n_questions) for w in self.threads}
@@ -85,7 +89,11 @@ class FakeTasks:
         self.tell = lambda event: None
         self.workers = FakeWorkers(self, n_workers)
         self.n_gathered = 0
+        self.is_hurried = False
         self._futures = []
+
+    def hurry(self):
+        self.is_hurried = True
 
     def kill(self, *workers):
         """Remove workers, with all that they hold."""
@@ -131,7 +139,7 @@ class FakeTasks:
                 future.holders = {keep} if keep in future.holders else set(list(future.holders)[:1])
 
     def submit_data(self, packed):
-        return self._future(_unpack(packed), "scheduler")
+        return self._future(_unpack(packed), *set(self.workers.addresses) & set(self.workers.alive))
 
     def scatter(self, data, at):
         if at not in self.workers.alive:

@@ -32,7 +32,7 @@ REFUSED = [
     ({"vector_size": 100}, "there is no option vector_size: did you mean dim"),
     ({"workers": 2}, "there is no option workers: did you mean threads"),
     ({"widow": 2}, "there is no option widow: did you mean window"),
-    ({"qqqq": 2}, "there is no option qqqq: known are model, loss"),
+    ({"qqqq": 2}, "there is no option qqqq: the options are model, loss"),
 ]
 
 

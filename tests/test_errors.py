@@ -23,7 +23,7 @@ def test_hierarchy():
     ("error", "expected"),
     [
         (MissingExtra("a plot", "matplotlib"), "a plot needs the package matplotlib: pip install 'matplotlib'"),
-        (UnknownWord("wrod", ["word", "x"]), "the word 'wrod' has no vector; close are word"),
+        (UnknownWord("wrod", ["word", "x"]), "the word 'wrod' has no vector; similarly spelled words are word"),
         (UnknownWord("zzz", ["word"]), "the word 'zzz' has no vector"),
         (InputError("as it is"), "as it is"),
     ],

@@ -13,8 +13,11 @@ def test_estimates_say_what_they_are():
     memory = {"2 matrices": 2_400_000_000, "tables": 40_000_000, "nothing": 0}
     estimated = Estimated(memory, 3_000_000_000, "ulimit -v")
     assert estimated.total == 2_440_000_000
-    assert str(estimated) == "memory for training 2.4 GB of 3.0 GB free (ulimit -v): 2 matrices 2.4 GB, tables 40 MB"
-    assert str(Estimated(memory, None, "")) == "memory for training 2.4 GB: 2 matrices 2.4 GB, tables 40 MB"
+    assert (
+        str(estimated)
+        == "training needs 2.4 GB of memory (2 matrices 2.4 GB, tables 40 MB); 3.0 GB is free (ulimit -v)"
+    )
+    assert str(Estimated(memory, None, "")) == "training needs 2.4 GB of memory (2 matrices 2.4 GB, tables 40 MB)"
 
 
 def progress(n_words, seconds):

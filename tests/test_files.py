@@ -128,7 +128,7 @@ def test_stdin_among_the_inputs(tmp_path):
 def test_a_stream_that_is_closed(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     check_output("/dev/stderr")
-    with pytest.raises(InputError, match="the output is -, which is closed"):
+    with pytest.raises(InputError, match="output - is closed: name a file, or leave the stream open"):
         check_output("-")
 
 
@@ -216,6 +216,10 @@ def test_no_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     with pytest.raises(InputError, match="link is a symbolic link"):
         check_no_link(tmp_path / "link")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is a pipe or device, and a checkpoint must be a regular file"):
+        check_no_link(tmp_path / "pipe")
+    check_no_link(tmp_path)  # a directory does no harm
 
 
 def test_a_directory_is_locked(tmp_path):
@@ -277,12 +281,12 @@ def test_locks_of_a_process_that_ends_at_once(tmp_path):
 @pytest.mark.parametrize("word", ["", "two words", "line\n", "nb\u00a0sp", "tab\t"])
 def test_words_that_no_text_can_hold(word):
     check_words(["a", "é"], "word2vec")
-    with pytest.raises(InputError, match="is empty or holds white space: no word2vec file can hold it"):
+    with pytest.raises(InputError, match="is empty or holds white space, so no word2vec file can hold it: rename"):
         check_words(["a", word], "word2vec")
 
 
 def test_words_that_are_no_unicode():
     check_unicode(["\U0001f600", "", "two words"])
     for check in (check_unicode, lambda words: check_words(words, "text")):
-        with pytest.raises(InputError, match="is no valid Unicode: no file can hold it"):
+        with pytest.raises(InputError, match="is not valid Unicode, so no file can hold it: rename it"):
             check(["a", "\udcff"])

@@ -213,7 +213,7 @@ def test_only_a_file_with_output_vectors_holds_a_model(tmp_path):
 
 def test_what_cannot_be_written(tmp_path):
     for words, vectors, message in [
-        (["\ud800"], np.ones((1, 2), np.float32), "is no valid Unicode"),
+        (["\ud800"], np.ones((1, 2), np.float32), "is not valid Unicode"),
         (["a"], np.full((1, 2), np.nan, np.float32), "hold NaN"),
     ]:
         with pytest.raises(InputError, match=message):

@@ -19,7 +19,7 @@ from .vectors import analogy, convert, evaluate, info, plot, similar
 
 
 def main() -> NoReturn:
-    """Run a command. Exit codes: 0 done, 1 failed in the work, 2 refused before it, 129, 130 or 143 by a signal."""
+    """Run a command. Exit codes: 0 success, 1 failure, 2 unusable input, 129, 130 or 143 ended by a signal."""
     signals.catch()
     warnings.showwarning = lambda message, *where: say(f"warning: {message}")
     try:

@@ -10,7 +10,7 @@ from click import Choice, IntRange
 
 from ..corpus.paths import find_files
 from ..errors import InputError
-from ..files import check_output, check_outputs
+from ..files import all_locked, check_output, check_outputs, locked
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
@@ -27,10 +27,10 @@ _SCORING = "gensim's default, word2phrase's, or normalised pointwise mutual info
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
 @option("-o --output FILE", "Where it goes; - is stdout.", default="-")
-@option("--min-count", "Leave out rarer words.", IntRange(0), default=5)
-@option("--max-vocab", "Keep only the most frequent words.", IntRange(2))
-@option("--threads", "Default: all available cores.", IntRange(1))
-@option("--temp-dir DIR", "Where token ids go, 4 bytes a token.")
+@option("--min-count", "Ignore words seen less often.", IntRange(0), default=5)
+@option("--max-vocab", "Keep only this many of the most frequent words.", IntRange(2))
+@option("--threads", "Threads (default: one for each core that this process may use).", IntRange(1))
+@config_option("temp_dir")
 @config_option("invalid_utf8")
 @flag("--overwrite", "Replace a file that exists.")
 def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | None, **options: Any) -> None:
@@ -49,23 +49,24 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
 
     pruning = Pruning(options.pop("min_count"), options.pop("max_vocab"), least_words=1)
     options["threads"] = threads or available_threads()
-    text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
-    _say_changes(text.reading)
-    text.vocabulary.save(output)
+    with locked(output):
+        text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
+        _say_changes(text.reading)
+        text.vocabulary.save(output)
 
 
 @click.command()
 @click.argument("corpus", nargs=-1, required=True)
 @option("-o --output FILE", "Where the text goes; - is stdout.", required=True)
-@option("--min-count", "A pair must come so often.", IntRange(1), default=5)
-@option("--threshold", "And score higher than this. Default: 10; word2phrase 100; npmi 0.5.", float)
+@option("--min-count", "Ignore pairs that occur less often.", IntRange(1), default=5)
+@option("--threshold", "Join pairs that score higher than this. Default: 10; word2phrase 100; npmi 0.5.", float)
 @option("--scoring", _SCORING, Choice(list(DEFAULT_THRESHOLDS)), default="default")
 @option("--passes", "Each finds longer phrases.", IntRange(1), default=1)
 @option("--connector-words FILE", "Words that may stand inside a phrase; 'english' for a built-in list.")
 @option("--delimiter", "Joins the words of a phrase.", default="_")
 @option("--list list_file FILE", "Also write the phrases, each with its score.")
-@option("--threads", "Default: all available cores.", IntRange(1))
-@option("--temp-dir DIR", "Where token ids go, 4 bytes a token.")
+@option("--threads", "Threads (default: one for each core that this process may use).", IntRange(1))
+@config_option("temp_dir")
 @config_option("invalid_utf8")
 @flag("--overwrite", "Replace files that exist.")
 def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwrite: bool, **options: Any) -> None:
@@ -87,13 +88,14 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     options["connector_words"] = _connector_words(connectors)
     if options["threshold"] is None:
         options["threshold"] = DEFAULT_THRESHOLDS[options["scoring"]]
-    compile_kernels()
-    learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
-    _say_changes(learned.reading)
-    if list_file:
-        with replacing(list_file) as file:
-            scores = sorted(learned.export_phrases().items(), key=lambda item: -item[1])
-            file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode())
+    with all_locked([output, list_file]):
+        compile_kernels()
+        learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
+        _say_changes(learned.reading)
+        if list_file:
+            with replacing(list_file) as file:
+                scores = sorted(learned.export_phrases().items(), key=lambda item: -item[1])
+                file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode())
     say(f"{len(learned):,} phrases")
 
 

@@ -12,14 +12,14 @@ POSITIVE = FloatRange(0, min_open=True)
 
 
 @click.command()
-@option("--nodes", "Machines, one worker each.", IntRange(1, 10_000), default=8)
-@option("--threads", "Of each.", IntRange(1, 4096), default=16)
-@option("--words n_tokens", "Of the corpus.", IntRange(1), default=10_000_000_000)
-@option("--vocab n_words", "Distinct ones.", IntRange(2), default=1_000_000)
-@option("--dim", kind=IntRange(1), default=300)
-@option("--epochs", kind=IntRange(1), default=5)
-@option("--gigabits", "A second, between machines.", POSITIVE, default=10.0)
-@option("--words-per-second", "Of one machine, as a short run there tells; else an estimate.", POSITIVE)
+@option("--nodes", "Machines, with one worker each.", IntRange(1, 10_000), default=8)
+@option("--threads", "Threads of each machine.", IntRange(1, 4096), default=16)
+@option("--words n_tokens", "Tokens in the corpus.", IntRange(1), default=10_000_000_000)
+@option("--vocab n_words", "Words in the vocabulary.", IntRange(2), default=1_000_000)
+@option("--dim", "Numbers in a vector.", IntRange(1), default=300)
+@option("--epochs", "Passes over the corpus.", IntRange(1), default=5)
+@option("--gigabits", "Bandwidth between the machines, in gigabits per second.", POSITIVE, default=10.0)
+@option("--words-per-second", "Speed of one machine, measured by a short run; estimated by default.", POSITIVE)
 def plan(nodes: int, gigabits: float, **sizes: Any) -> None:
     """Predict time, memory and traffic of skip-gram on a cluster, before there is one.
 
@@ -30,7 +30,7 @@ def plan(nodes: int, gigabits: float, **sizes: Any) -> None:
     from ..cluster.plan import PlannedRun, plan_run
 
     run = PlannedRun(bandwidth=gigabits * 1e9 / 8, **sizes)
-    show("nodes  M words/s    hours  waiting  exchange    round  sent in it  memory    ids")
+    show("nodes  M words/s    hours  waiting  exchange    round  sent/round  memory  corpus")
     for n_nodes in sorted({1, *(2**i for i in range(14) if 2**i < nodes), nodes}):
         planned = plan_run(run, n_nodes)
         show(

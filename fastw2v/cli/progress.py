@@ -39,6 +39,10 @@ class Reporter:
         """Show a warning, which a quiet reporter shows too."""
         self._screen.line(f"warning: {message}", is_warning=True)
 
+    def note(self, text: str) -> None:
+        """Show a line, which a quiet reporter leaves out."""
+        self._screen.line(text)
+
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.PhaseStarted():
@@ -65,7 +69,7 @@ class Reporter:
 
     def summary(self, output: str, n_words: int) -> None:
         """Show the last lines: how many words were written, and where the time went."""
-        progress = self._progress  # None if the run that was resumed had trained all of its words
+        progress = self._progress  # None if the run that was resumed had trained all of its tokens
         if progress:
             self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
         self._screen.line(f"wrote {output}: {n_words:,} words")
@@ -74,7 +78,7 @@ class Reporter:
         if progress:
             seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
             speed = progress.n_words / progress.seconds
-            self._screen.line(f"{progress.n_words:,} words trained at {speed:,.0f} words/s ({seconds})")
+            self._screen.line(f"{progress.n_words:,} tokens trained at {speed:,.0f} words/s ({seconds})")
         if self._n_failed_checkpoints:
             self.warn(f"failed checkpoints: {self._n_failed_checkpoints:,}")
 
@@ -141,7 +145,7 @@ class JsonLog:
             finite = {name: value if _is_in_json(value) else None for name, value in record.items()}
             print(json.dumps(finite), file=self._file, flush=True)
         except OSError as error:
-            self._warn(f"cannot write the log {self._path}: {error.strerror}; going on without it")
+            self._warn(f"cannot write the log {self._path}: {error.strerror}; continuing without it")
             self.close()
             self._path = None
 
@@ -190,7 +194,7 @@ def _lines_of(event: events.Event) -> list[str]:
         case events.Estimated():
             return [str(event)]
         case events.Resumed(path, n_words):
-            return [f"going on from {path}, after {n_words:,} words"]
+            return [f"resuming from {path}, written after {n_words:,} tokens"]
         case events.EpochEnded() if not math.isnan(event.held_out_loss):
             return [f"epoch {event.epoch}  {_losses(event)}"]
     return []
@@ -199,14 +203,14 @@ def _lines_of(event: events.Event) -> list[str]:
 def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
     reading, n_words = event.reading, len(event.vocabulary)
     text = (
-        f"read {reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} words; "
-        f"vocabulary {n_words:,} of {reading.n_types:,} distinct, covering {event.n_tokens:,} words"
+        f"read {reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} tokens; "
+        f"vocabulary of {n_words:,} of {reading.n_types:,} distinct words, covering {event.n_tokens:,} tokens"
     )
     lines = ["; ".join([text, *describe_changes(reading)])]
     if event.n_started:
         lines.append(f"{event.n_started:,} of {n_words:,} words start from the vectors given")
     if held_out := event.held_out:
-        lines.append(f"held-out text: {held_out.n_tokens:,} words, {held_out.n_unknown:,} not in the vocabulary")
+        lines.append(f"held-out text: {held_out.n_tokens:,} tokens, {held_out.n_unknown:,} not in the vocabulary")
     return lines
 
 
@@ -214,8 +218,8 @@ def describe_changes(reading: Reading) -> list[str]:
     """What of the text was dropped or changed, a line for each kind."""
     changes = {
         f"dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes": reading.n_overlong,
-        f"dropped {reading.n_unknown:,} words that are not in the given vocabulary": reading.n_unknown,
-        f"{reading.n_invalid:,} words were not valid UTF-8 (see --invalid-utf8)": reading.n_invalid,
+        f"dropped {reading.n_unknown:,} tokens that are not in the given vocabulary": reading.n_unknown,
+        f"{reading.n_invalid:,} tokens were not valid UTF-8 (see --invalid-utf8)": reading.n_invalid,
     }
     return [text for text, n_tokens in changes.items() if n_tokens]
 

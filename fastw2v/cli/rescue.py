@@ -1,4 +1,4 @@
-"""The result of a run that could not be written where it should: saved elsewhere, and what the checkpoint has of it."""
+"""The result of a run that could not be written where it should: saved elsewhere, and what its checkpoint has."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ Attempts = Mapping[str, Callable[[str], None]]
 
 
 def rescue(what: str, attempts: Attempts, checkpoint: str | None, temp_dir: str | None) -> str:
-    """Save a result somewhere else, unless the checkpoint has the finished run; say where it is, and how to go on.
+    """Save a result somewhere else, unless the checkpoint holds the finished run; say where it is, and what to do.
 
     what: "vectors", "model" or "checkpoint". checkpoint: the directory of the run's checkpoint, or None. temp_dir: a
     place to try before the usual temporary directory.
@@ -39,9 +39,9 @@ def _save_elsewhere(what: str, attempts: Attempts, home: str | None, temp_dir: s
                 reasons.append(str(error) or "out of memory")
                 continue
             if home is not None:
-                return f"the {what} went to {path} instead: copy it to {home}, and --resume goes on from it"
+                return f"the {what} went to {path} instead: copy that file to {home}, then run again with --resume"
             is_native = path.endswith(".fw2v")
-            advice = "copy it to where there is room" + (", or `fastw2v convert` it to another format" * is_native)
+            advice = "copy that file to a disk with room" + (", or convert it with `fastw2v convert`" * is_native)
             return f"the {what} went to {path} instead: {advice}"
     return f"the {what} could not be saved elsewhere either ({'; '.join(reasons) or 'no place was found'})"
 
@@ -68,7 +68,7 @@ def _save_below(place: str, name: str, write: Callable[[str], None]) -> str:
 
 
 def _state_of(directory: str, what: str) -> tuple[bool, str]:
-    """Whether a checkpoint has the finished run, and what there is, in words. It is read to its last byte."""
+    """Whether a checkpoint holds the finished run, and what there is, in words. It is read to its last byte."""
     from ..training.checkpoint import load
 
     try:
@@ -81,6 +81,6 @@ def _state_of(directory: str, what: str) -> tuple[bool, str]:
     n_words_total = checkpoint.about["config"]["epochs"] * checkpoint.about["corpus"]["n_tokens"]
     if n_words >= n_words_total:
         result = "vectors" if what == "checkpoint" else what
-        return True, f"{checkpoint.path} has the finished run: --resume writes the {result} again"
-    share = f"after {n_words:,} of {n_words_total:,} words"
-    return False, f"{checkpoint.path} is from before, {share}: --resume trains the rest again"
+        return True, f"{checkpoint.path} holds the finished run: run again with --resume to write the {result}"
+    share = f"after {n_words:,} of {n_words_total:,} tokens"
+    return False, f"{checkpoint.path} holds an earlier state, {share}: --resume trains the rest from there"

@@ -20,10 +20,10 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Ctrl-C, SIGTERM and SIGHUP: the first ends the work in good order, at the next safe point; a second one at once.
+    """Ctrl-C, SIGTERM and SIGHUP: the first ends the work cleanly, at the next safe point; a second one, at once.
 
-    Nobody is impatient who sends SIGHUP: the shell, the terminal and the service manager send one each, together with
-    SIGTERM. So it never is the second signal, nor the first of two.
+    SIGHUP is no sign of impatience: the shell, the terminal and the service manager each send one, together with
+    SIGTERM. So a SIGHUP after another signal is ignored, and the first signal after a SIGHUP does not end it at once.
 
     Until the kernels are compiled there is nothing to put in order, and an exception inside the compiler could be lost
     or crash it: during that time the first signal ends the process at once.

@@ -16,7 +16,7 @@ import click
 from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError
-from ..files import STANDARD_STREAMS, check_distinct, check_no_link, check_outputs, is_device, locked
+from ..files import STANDARD_STREAMS, all_locked, check_distinct, check_no_link, check_outputs, is_device
 from ..machine import format_bytes
 from ..vectors.names import format_of, outputs_of
 from ..vectors.pictures import check_picture
@@ -44,18 +44,23 @@ if TYPE_CHECKING:
 @config_options
 @option("--save-vocab FILE", "Write the vocabulary as 'word count' lines.")
 @option("--read-vocab FILE", "Use this vocabulary and its counts; drop other words.")
-@option("--init-vectors FILE", "Start from these vectors; other words start at random.")
+@option("--init-vectors FILE", "Initial vectors; words that are not in FILE start at random.")
 @option("--save-model FILE", "Write all that --continue-from needs: a .fw2v file.")
 @option("--continue-from FILE", "Add CORPUS to the run that wrote this model; keep its words.")
 @option("--checkpoint DIR", "Keep the state of the run there, to resume from.")
-@option("--checkpoint-every MINUTES", "Also after long epochs, at the end and at Ctrl-C.", float, default=10.0)
-@flag("--resume", "Go on from the checkpoint, with the same corpus and options.")
-@flag("--freeze", "Do not change the vectors that are started from.")
-@option("--held-out FILE", "Text that is not trained on: tell its loss after each epoch.")
+@option(
+    "--checkpoint-every MINUTES",
+    "Minutes between checkpoints; more are written at the end, on a signal, and after an epoch if that is cheap.",
+    float,
+    default=10.0,
+)
+@flag("--resume", "Resume from the checkpoint, with the same corpus and options.")
+@flag("--freeze", "Keep the vectors of --init-vectors or --continue-from unchanged.")
+@option("--held-out FILE", "Text that is not trained on: report its loss before training and after each epoch.")
 @option("--loss-plot FILE", "Draw the loss curve, while training too: .png, .svg or .pdf.")
 @option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
 @flag("--overwrite", "Replace files that exist.")
-@option("--log-json FILE", "Write one JSON record a line, one for each slice and each epoch.")
+@option("--log-json FILE", "Log progress, epochs, checkpoints and cluster events, one JSON record per line.")
 @flag("--quiet", "Print nothing but warnings and errors.")
 def train(corpus: tuple[str, ...], **options: Any) -> None:
     """Train vectors on CORPUS: text files, globs, directories, or - for stdin.
@@ -82,9 +87,8 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     options["kind"] = options["kind"] or format_of(options["output"])
     command = TrainCommand(**_take(TrainCommand, options))
     command.check_files(files, visible, options)
-    with ExitStack() as locks:
-        for path in filter(None, (command.output, command.save_vocab, command.log_json, options["loss_plot"])):
-            locks.enter_context(locked(path))
+    outputs = outputs_of(command.output, command.kind)
+    with all_locked([*outputs, command.save_vocab, command.log_json, options["loss_plot"] or None]):
         command.run(files, options | settings)
 
 
@@ -135,16 +139,21 @@ class TrainCommand:
         from ..api import train as train_vectors
         from ..corpus.vocabulary import Vocabulary
         from ..events import PhaseEnded
+        from ..modelfile import checkpoint_paths
         from ..training.model import last_vectors
         from .progress import Reporter
 
         vocabulary = Vocabulary.load(self.read_vocab) if self.read_vocab else None
         with ExitStack() as stack:
             reporter = stack.enter_context(closing(Reporter(self.quiet, self.log_json, append=options["resume"])))
+            if options["resume"] and not any(map(os.path.exists, checkpoint_paths(options["checkpoint"] or ""))):
+                reporter.note(f"there is no checkpoint in {options['checkpoint']} yet: starting from the beginning")
             if self.dask is not None:
                 from ..cluster.clients import connected
 
-                options["client"] = stack.enter_context(connected(self.dask, options.get("threads")))
+                worker_timeout = options.get("worker_timeout", TrainConfig.worker_timeout)
+                cluster = connected(self.dask, options.get("threads"), worker_timeout, reporter.warn)
+                options["client"] = stack.enter_context(cluster)
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("always", "no checkpoint", RuntimeWarning)  # whatever PYTHONWARNINGS says
             warnings.showwarning = lambda message, *where: reporter.warn(message)
@@ -165,14 +174,25 @@ class TrainCommand:
 
     def _listener(self, reporter: Reporter, options: dict[str, Any]) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
-        from ..events import CheckpointFailed, CheckpointSaved, CorpusRead, Evaluating, PhaseEnded, Progress, Resumed
+        from ..events import (
+            CheckpointFailed,
+            CheckpointSaved,
+            CorpusRead,
+            Estimated,
+            Evaluating,
+            NewFile,
+            PhaseEnded,
+            Progress,
+            Resumed,
+        )
         from ..modelfile import checkpoint_paths
         from ..training.resources import check_disk, vector_file_bytes
 
         failed: CheckpointFailed | None = None  # the last save of the run
+        needed = 0.0  # bytes of the output
 
         def on_event(event: Event) -> bool:
-            nonlocal failed
+            nonlocal failed, needed
             reporter(event)
             match event:
                 case PhaseEnded("compile"):
@@ -181,11 +201,13 @@ class TrainCommand:
                     if self.save_vocab:
                         vocabulary.save(self.save_vocab)
                     needed = vector_file_bytes(self.kind, len(vocabulary), options["dim"])
-                    check_disk(self.output, needed, "the output", "choose another place")
+                case Estimated(files=files):
+                    output = NewFile("the output", self.output, needed, needed)
+                    check_disk([*files, output], "make room, or name another directory")
                 case Progress() | Evaluating():
                     signals.waits = True
                 case CheckpointSaved(n_words=n_words) | Resumed(n_words=n_words):
-                    signals.consequence = f"{NOT_WRITTEN}; --resume goes on after {n_words:,} words"
+                    signals.consequence = f"{NOT_WRITTEN}; --resume trains from token {n_words:,} on"
                 case CheckpointFailed(write_to=write_to):
                     failed = event if write_to else None
                     if not any(map(os.path.exists, checkpoint_paths(options["checkpoint"]))):

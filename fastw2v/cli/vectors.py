@@ -14,7 +14,7 @@ import click
 from click import Choice, IntRange
 
 from ..errors import InputError, UnknownWord
-from ..files import check_output, check_outputs
+from ..files import all_locked, check_output, check_outputs, locked
 from ..vectors.names import check_input, format_of, outputs_of
 from ..vectors.pictures import MAP_METHODS, check_picture
 from .options import FORMAT, Command, flag, option
@@ -109,7 +109,7 @@ def analogy(vecs: str, kind: str | None, a: str, b: str, c: str, topn: int) -> N
 @_vectors_argument
 @option("--pairs FILE", "Lines of two words and their similarity, between tabs.", multiple=True)
 @option("--analogies FILE", "word2vec's questions-words.txt, or another file of its kind.")
-@option("--restrict-vocab", "Look only at the first so many words.", IntRange(1), default=300_000)
+@option("--restrict-vocab", "Use only this many of the first (most frequent) words.", IntRange(1), default=300_000)
 @flag("--case-sensitive", "Take words as they are written.")
 @flag("--json as_json", "Print one JSON object.")
 def evaluate(
@@ -117,7 +117,7 @@ def evaluate(
 ) -> None:
     """Judge VECS by human similarity (--pairs) and by analogies.
 
-    Pairs and questions with unknown words are left out, and their share is told.
+    Pairs and questions with unknown words are left out; for pairs, the share left out is shown.
 
     \b
     fastw2v evaluate vecs.txt --pairs wordsim353.tsv --analogies questions-words.txt
@@ -180,16 +180,17 @@ def _table(report: dict[str, Any]) -> list[str]:
 @click.argument("target", metavar="OUT")
 @option("--from source_kind", "Format of IN; default: by the end of its name.", FORMAT)
 @option("--to target_kind", "Format of OUT; default: by the end of its name.", FORMAT)
-@option("--limit", "Only the first so many words.", IntRange(1))
+@option("--limit", "Convert only this many words, the first ones.", IntRange(1))
 @flag("--overwrite", "Replace files that exist.")
 def convert(
     source: str, target: str, source_kind: str | None, target_kind: str | None, limit: int | None, overwrite: bool
 ) -> None:
     """Write the vectors of IN in another format.
 
-    .txt, .vec and all other names are word2vec's text (with .gz behind it compressed), or GloVe's, which has no first
-    line; .bin is word2vec's binary; .npz NumPy's; .fw2v our own, which opens at once; vectors.tsv and, beside it,
-    metadata.tsv are TensorBoard's projector's.
+    The format follows from the name: .bin is word2vec's binary format, .npz NumPy's, and .fw2v fastw2v's own, which
+    opens at once. A name that ends in .tsv means the two files of TensorBoard's projector, vectors.tsv and
+    metadata.tsv. Any other name is word2vec's text format, or GloVe's, which has no first line. Text and binary files
+    may end in .gz.
 
     \b
     fastw2v convert glove.6B.100d.txt glove.fw2v
@@ -197,9 +198,11 @@ def convert(
     """
     signals.consequence = ": the vectors were not written"
     target_kind = target_kind or format_of(target)
-    check_outputs(outputs_of(target, target_kind), [source], overwrite)
+    outputs = outputs_of(target, target_kind)
+    check_outputs(outputs, [source], overwrite)
     source_kind = source_kind or format_of(source)
-    _load(source, source_kind, limit, verify=True).save(target, target_kind)
+    with all_locked(outputs):
+        _load(source, source_kind, limit, verify=True).save(target, target_kind)
 
     from .. import modelfile
 
@@ -230,12 +233,13 @@ def plot(
     signals.consequence = ": the map was not written"
     check_output(output, [vecs], overwrite)
     check_picture(output, "map")
-    vectors = _load(vecs, kind)
+    with locked(output):
+        vectors = _load(vecs, kind)
 
-    from ..vectors.wordmap import make_map, save_map
+        from ..vectors.wordmap import make_map, save_map
 
-    word_map = make_map(vectors, words, method=method, **options)
-    save_map(output, word_map, f"{os.path.basename(vecs)}: {method}")
+        word_map = make_map(vectors, words, method=method, **options)
+        save_map(output, word_map, f"{os.path.basename(vecs)}: {method}")
 
 
 @click.command()
@@ -280,11 +284,11 @@ def _describe_training(training: dict[str, Any]) -> str:
     from ..training.checkpoint import is_of_checkpoint
 
     if not is_of_checkpoint(training):
-        return f"model: {training.get('model')}, {training.get('loss')}; --continue-from goes on with it"
+        return f"model: {training.get('model')}, {training.get('loss')}; --continue-from trains it further"
     position, config, n_tokens = training["position"], training["config"], training["corpus"]["n_tokens"]
     share, n_epochs = position["n_words"] / (config["epochs"] * n_tokens), position["n_words"] // n_tokens
     options = ", ".join(f"{name} {value}" for name, value in config.items() if value is not None)
     return (
-        f"checkpoint: {n_epochs} of {config['epochs']} epochs done, {position['n_words']:,} words "
+        f"checkpoint: {n_epochs} of {config['epochs']} epochs done, {position['n_words']:,} tokens "
         f"({share:.1%}) in {position['seconds']:,.0f} s of training\noptions: {options}"
     )

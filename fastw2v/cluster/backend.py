@@ -4,6 +4,7 @@ This process plans, watches and keeps the account. The rows of the model go from
 process only for checkpoints, for held-out text and at the end.
 """
 
+import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -38,7 +39,8 @@ class ClusterBackend:
         if not hasattr(client, "scheduler"):
             raise InputError(f"client is a {type(client).__name__}: it must be a distributed.Client")
         if source.corpus is None or config.loss == "softmax":
-            raise InputError("a cluster trains on files, with loss ns or hs")
+            found = "on sentences, lines or walks" if source.corpus is None else "with loss softmax"
+            raise InputError(f"a cluster cannot train {found}: give files, and loss ns or hs, or no client (--dask)")
         self._config, self._callback = config, callback
         self.files = names_for_workers(source.corpus)
         self.threads = min(config.threads or available_threads(), MAX_THREADS)  # of this process, not of the workers
@@ -75,13 +77,17 @@ class ClusterBackend:
 
     def _trying_again(self, work: Callable[[], Result]) -> Result:
         """Do work that begins anew when workers are lost that it needs."""
-        for n_losses in range(1, MOST_LOSSES + 1):
+        began_with = self._connection.threads_of_workers().keys()
+        for n_losses in itertools.count(1):
             try:
                 return work()
             except DataLost as error:
                 reason = error
-                self._workers.wait_for_loss(seconds=n_losses)
-        raise ClusterFailed(f"workers were lost {MOST_LOSSES} times before the training began, at last: {reason}")
+            self._workers.wait_for_loss(seconds=n_losses)
+            n_dead = len(began_with - self._connection.threads_of_workers().keys())
+            if n_losses >= MOST_LOSSES + n_dead:
+                break
+        raise ClusterFailed(f"workers were lost {n_losses} times before training began; the last time: {reason}")
 
     def train(self, run: TrainingRun) -> None:
         """Train in rounds. From now on the callback may end the training while this process waits."""
@@ -91,7 +97,7 @@ class ClusterBackend:
             run.train(ClusterLoop(run, run.corpus, self._tasks))
         except ClusterFailed as error:
             if run.checkpointer:
-                raise RunError(f"{error}. {run.checkpointer.last_good('--resume goes on from it')}") from error
+                raise RunError(f"{error}. {run.checkpointer.last_good('resume from it with --resume')}") from error
             raise
         finally:
             self._tasks.release()

@@ -6,50 +6,80 @@ import os
 import re
 import signal
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from typing import Any
 
 from ..errors import InputError, MissingExtra
 from ..machine import available_threads
-from .connection import first_line
+from .connection import POLL_SECONDS, SILENT_SECONDS, first_line, in_thread
 
 CONNECT_SECONDS = 10.0
 """How long to wait for a scheduler before its address counts as wrong."""
+
+CLOSE_SECONDS = 2.0
+"""How long to wait for a scheduler when a run has ended."""
 
 NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 """Dask's configuration of HTTP servers without pages: they would show the run to everybody, and some relay requests."""
 
 
 @contextlib.contextmanager
-def connected(address: str, threads: int | None = None) -> Iterator[Any]:
+def connected(
+    address: str,
+    threads: int | None = None,
+    worker_timeout: float = 60.0,
+    warn: Callable[[str], object] = lambda message: None,
+) -> Iterator[Any]:
     """Connect a client to the cluster at an address, or for `local:N` to a cluster started on this machine.
 
-    threads: of each of its N workers. Raises InputError for an address that is wrong, or where there is no scheduler.
+    threads: of each of its N workers. worker_timeout: the seconds after which a scheduler that does not answer is given
+    up. warn: is told of it before. Raises InputError for a malformed address, or where it cannot connect.
     """
     try:
         import distributed
     except ImportError:
         raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
     for logger in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-        logging.getLogger(logger).setLevel(logging.CRITICAL)  # events tell what matters
+        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)  # events tell what matters
     if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):
-        raise InputError(f"dask is {address!r}: it must be a scheduler's address, as tcp://host:8786, or local:N")
+        raise InputError(f"dask is {address!r}: it must be a scheduler's address, such as tcp://host:8786, or local:N")
     host, _, number = address.partition(":")
     if host == "local":
         if not number.isdecimal() or int(number) < 1:
-            raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, as local:4")
+            raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, such as local:4")
         with _local_cluster(int(number), threads) as client:
             yield client
         return
     if address.startswith("tls://"):
         _check_certificates()
+    attempt = in_thread(distributed.Client, address, timeout=CONNECT_SECONDS, set_as_default=False)
+    client = _client_of(attempt, address, worker_timeout, warn)
     try:
-        client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        yield client
+    finally:
+        with contextlib.suppress(TimeoutError):  # a scheduler that hangs
+            client.close(timeout=CLOSE_SECONDS)
+
+
+def _client_of(attempt: Future[Any], address: str, worker_timeout: float, warn: Callable[[str], object]) -> Any:
+    """The client that an attempt to connect makes. Dask itself may wait for ever for a scheduler that hangs."""
+    start, is_told = time.monotonic(), False
+    while not wait([attempt], POLL_SECONDS).done:
+        silence = time.monotonic() - start
+        message = f"the Dask scheduler at {address} has not answered for {silence:.0f} s"
+        if silence > worker_timeout:
+            raise InputError(f"{message}: it hangs, or something else is there")
+        if silence > min(SILENT_SECONDS, worker_timeout / 2) and not is_told:
+            is_told = True
+            warn(f"{message}: the run ends after {worker_timeout:.0f} s (--worker-timeout)")
+    try:
+        return attempt.result()
     except Exception as error:  # an OSError, or what some kinds of addresses raise: certificates, packages
         reason = f"{type(error).__name__}: {first_line(error)}"
-        raise InputError(f"there is no Dask scheduler at {address}: {reason}. Start one: dask scheduler") from error
-    with client:
-        yield client
+        advice = "check the address, or start one with: dask scheduler"
+        raise InputError(f"cannot connect to a Dask scheduler at {address}: {reason}; {advice}") from error
 
 
 def _check_certificates() -> None:

@@ -31,10 +31,10 @@ def combine(changes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return combined
 
 
-def rate_of_replicas(n_replicas: int) -> float:
+def learning_rate_factor(n_replicas: int) -> float:
     """The factor by which n replicas raise the learning rate: the root of n, at most 4.
 
-    Each of them takes 1 / n of the steps, and where they agree the mean of their steps is taken. So at the rate of one
-    process the model falls behind (benchmarks/clusters.py). For 8 replicas 4.8 was worse than their root, 2.8.
+    Each replica takes 1 / n of the steps, and where replicas agree their changes are averaged. So at the learning rate
+    of one process the model falls behind (benchmarks/clusters.py). For 8 replicas, 4.8 was worse than the root, 2.8.
     """
     return float(min(4.0, np.sqrt(n_replicas)))

@@ -22,6 +22,10 @@ SILENT_SECONDS = 10.0
 """After so many seconds without a heartbeat a worker is reported; healthy ones send one every second or two."""
 
 
+STOP_SECONDS = 5.0
+"""A run that was asked to stop waits at most this long for a worker or a scheduler that is silent."""
+
+
 class ClusterFailed(RunError):
     """The cluster cannot continue."""
 
@@ -34,7 +38,7 @@ class Connection:
     """A Dask client whose failures are raised as our errors, and which never waits in silence.
 
     tell: receives the events of the cluster. It may be replaced by a function that ends the training by an exception.
-    worker_timeout: a worker that has not been heard of for this many seconds is given up as if it were dead.
+    worker_timeout: a worker that has not been heard from for this many seconds is given up as if it were dead.
     """
 
     def __init__(self, client: Any, tell: Callable[[Event], object], worker_timeout: float = math.inf) -> None:
@@ -43,6 +47,8 @@ class Connection:
         self._scheduler_lost = f"the Dask scheduler at {self.address} is gone"
         self._question: Future[dict[str, float]] | None = None  # to the scheduler: when it saw each worker
         self._asked = -math.inf  # when
+        self._told = -math.inf  # when the question was asked whose answer was told to be late
+        self._is_hurried = False
         self._seen: dict[str, float] = {}  # the last answer: the time of each worker's last heartbeat
         self._lost: set[str] = set()  # the workers of earlier answers that are not in the last one
         self._heard: dict[str, tuple[float, float]] = {}  # the last heartbeat of each worker, and when it was new here
@@ -71,13 +77,32 @@ class Connection:
             answer, self._question = self._question, None
             if not answer.exception():  # a scheduler that is gone is found by its status
                 self._listen(answer.result())
-        elif now - self._asked > self.worker_timeout:
-            raise ClusterFailed(f"the Dask scheduler at {self.address} has not answered for {now - self._asked:.0f} s")
+        else:
+            self._check_answer(silence=now - self._asked)
+
+    def _check_answer(self, silence: float) -> None:
+        """Tell that the scheduler has fallen silent. Raises ClusterFailed if it stays so."""
+        message = f"the Dask scheduler at {self.address} has not answered for {silence:.0f} s"
+        if silence > self.worker_timeout:
+            raise ClusterFailed(message)
+        if self._is_late(silence) and self._told != self._asked:
+            self._told = self._asked
+            consequence = f"the run ends after {self.worker_timeout:.0f} s (--worker-timeout)"
+            self.tell(ClusterChanged(len(self._seen), f"{message}: {consequence}"))
+
+    def _is_late(self, silence: float) -> bool:
+        """Whether a silence is to be told. A run that is about to end has no time for that."""
+        return silence > min(SILENT_SECONDS, self.worker_timeout / 2) and not self._is_hurried
+
+    def hurry(self) -> None:
+        """From now on give up what has been silent for `STOP_SECONDS`: the run was asked to stop."""
+        self.worker_timeout, self._is_hurried = min(self.worker_timeout, STOP_SECONDS), True
 
     def _ask(self) -> dict[str, float]:
         # Some versions of Dask tell of 5 workers unless they are asked for all; others know no such argument.
         of_all = {"n_workers": -1} if "n_workers" in signature(self.client.scheduler_info).parameters else {}
-        workers = self.client.scheduler_info(**of_all)["workers"]
+        # Its own `scheduler_info` returns what was asked for last, perhaps by its timer, which asks for no workers.
+        workers = self.client.sync(self.client.scheduler.identity, **of_all)["workers"]
         return {worker: about["last_seen"] for worker, about in workers.items()}
 
     def _listen(self, seen: dict[str, float]) -> None:
@@ -99,11 +124,11 @@ class Connection:
                     self.tell(ClusterChanged(len(seen), f"worker {worker} answers again"))
             silence = now - self._heard[worker][1]
             if silence > self.worker_timeout:
-                self.give_up(worker, f"has not been heard of for {silence:.0f} s")
-            elif silence > min(SILENT_SECONDS, self.worker_timeout / 2) and worker not in self._silent:
+                self.give_up(worker, f"has not been heard from for {silence:.0f} s")
+            elif self._is_late(silence) and worker not in self._silent:
                 self._silent.add(worker)
-                consequence = f"it is given up after {self.worker_timeout:.0f} s (--worker-timeout)"
-                message = f"worker {worker} has not been heard of for {silence:.0f} s: {consequence}"
+                consequence = f"it will be dropped after {self.worker_timeout:.0f} s (--worker-timeout)"
+                message = f"worker {worker} has not been heard from for {silence:.0f} s; {consequence}"
                 self.tell(ClusterChanged(len(seen), message))
 
     def give_up(self, worker: str, reason: str) -> None:
@@ -115,7 +140,7 @@ class Connection:
         unregister = self.client.scheduler.unregister
         stimulus = f"fastw2v-gave-up-{time.time()}"
         in_thread(self.client.sync, unregister, address=worker, stimulus_id=stimulus)
-        self.tell(ClusterChanged(len(self._seen), f"worker {worker} {reason}: it is given up"))
+        self.tell(ClusterChanged(len(self._seen), f"worker {worker} {reason}; it has been dropped"))
 
     def is_gone(self, worker: str) -> bool:
         """Whether a worker was given up, or the scheduler has lost it since it was first asked about it."""
@@ -133,7 +158,9 @@ class Connection:
             raise
         except (OSError, ValueError, KeyError, CancelledError) as error:
             self.check_scheduler()
-            raise DataLost(f"a worker of the cluster at {self.address} is gone, or its data: {error}") from error
+            raise DataLost(
+                f"a worker of the cluster at {self.address}, or data that it held, is gone: {error}"
+            ) from error
 
     def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The result of a function of Dask that waits for workers. Raises DataLost if one is given up meanwhile."""

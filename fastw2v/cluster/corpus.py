@@ -83,7 +83,7 @@ def read_corpus(
 
 
 def _number(tasks: Tasks, numbers: Iterable[int], texts: list[Any], numbering: Any) -> list[Any]:
-    """Futures of EncodedShards, which Dask does not make again: this process reads those again that are lost."""
+    """Number the texts; futures of EncodedShards, which Dask cannot make again: `restore` submits lost ones anew."""
     places = zip(numbers, texts, strict=True)
     encoded = [tasks.submit(corpus_shards.number_shard, number, text, numbering) for number, text in places]
     tasks.wait_for(encoded)

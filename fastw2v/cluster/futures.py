@@ -52,6 +52,10 @@ class Tasks:
         for future in list(self._futures):
             future.release()
 
+    def hurry(self) -> None:
+        """From now on give up soon what is silent: the run was asked to stop."""
+        self._connection.hurry()
+
     def submit_data(self, packed: bytes) -> Any:
         """A future of what was packed. The scheduler keeps it, too, so it is lost only if all present workers die."""
         with warnings.catch_warnings():
@@ -98,8 +102,9 @@ class Tasks:
             seconds = time.monotonic() - start
             if seconds > overdue and not is_told:
                 is_told = True
-                usual = f"{seconds:.0f} s, usually {usual_seconds:.0f} s"
-                self.workers.tell_change(f"a beat takes {usual}: waiting for worker {', '.join(self._at_work())}")
+                usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
+                names = ", ".join(self._at_work())
+                self.workers.tell_change(f"part of a round is late ({usual}): waiting for worker {names}")
             late = self._at_work() if seconds > overdue + self._connection.worker_timeout else []
             if 0 < len(late) < len(self.workers.addresses):  # if all are late, they are slow
                 for worker in late:
@@ -161,12 +166,12 @@ class Tasks:
         return workers | dict(self._connection.call(self._client.who_has, known)) if known else workers
 
     def detach(self, futures: list[Any]) -> list[Any]:
-        """Futures of the same data, where it is, without the tasks that made it, and under new names. Raises DataLost.
+        """Futures of the same data, where it is, without the tasks that made it, and under new keys. Raises DataLost.
 
-        Dask remembers how to make again all that the data of a future came from: every round from the first one on, all
-        of which it would train again if one block were lost. So the workers enter their data under new keys, as Dask's
-        own `scatter` does. And Dask moves data: what a task takes is copied to its worker, and of several copies the
-        memory manager keeps any. Data that must stay where it is has a name that no task takes.
+        Dask keeps the whole graph behind a future: if one block were lost, it would train every round again from the
+        first one on. So the workers register their data under new keys, as Dask's own `scatter` does. Dask also moves
+        data: it copies a task's inputs to the task's worker, and its active memory manager may then drop any of the
+        copies. So data that must stay on its worker has a key that no task takes as an input.
         """
         from distributed import Future
 
@@ -202,7 +207,8 @@ def _failure(future: Any) -> Exception:
         return error
     reason = first_line(error)
     if type(error).__name__ == "KilledWorker":
-        return ClusterFailed(f"workers died again and again at the same task, out of memory perhaps: {reason}")
+        advice = "if they ran out of memory, give each worker more"
+        return ClusterFailed(f"workers died again and again while they ran the same task: {reason}; {advice}")
     frames = traceback.extract_tb(future.traceback())
     where = f", in {frames[-1].name}" if frames else ""
     return ClusterFailed(f"a task failed {ATTEMPTS} times on the cluster{where}: {type(error).__name__}: {reason}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..events import RoundEnded
 from ..training.run import Slice, TrainingRun
 from ..training.schedule import Position
-from .combine import rate_of_replicas
+from .combine import learning_rate_factor
 from .connection import ClusterFailed, DataLost
 from .corpus import ClusterCorpus
 from .futures import Tasks, pack
@@ -20,14 +20,14 @@ from .replica import BeatStatistics, Job, Work
 from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
 
 MOST_LOSSES = 3
-"""The run ends when a round loses its data more often than this."""
+"""A round may lose its data this often, and once more for each worker that it began with; then the run ends."""
 
 
 class _Model(NamedTuple):
     """The model on the workers, and the run's position with it.
 
-    copies: for each block the futures of its copies, each on another worker. No task takes them, only the same data
-    under other names: so Dask leaves them where they are.
+    copies: for each block, the futures of its copies, each on another worker. Tasks take the same data under other
+    keys, so Dask leaves the copies where they are.
     """
 
     copies: list[list[Any]]
@@ -52,9 +52,10 @@ class ClusterLoop:
         self._spans_done()  # raises InputError
         counts, n_blocks = corpus.vocabulary.counts, n_blocks_for(len(self._workers.addresses))
         self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
-        self._job_there = tasks.submit_data(pack(self._job))
+        self._job_there: Any = None  # a future of it, which the workers of `_dealt_to` can make
         self._costs = RoundCosts()
-        self._n_losses = 0
+        self._n_losses = 0  # in this round
+        self._began_with = self._workers.addresses  # this round, before its losses
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
         self._dealt_to: list[str] = []
         self._fetched = _Model([], run.position)  # the one in `run.matrices`
@@ -73,6 +74,8 @@ class ClusterLoop:
                     self._fetched = self._newest_here()
                     self._place()
                 self._workers.update()
+                if self._n_losses == 0:
+                    self._began_with = self._workers.addresses
                 self._train_round(self._deal_out(is_done))
                 self._n_losses = 0
                 self._run.offer_checkpoint(self)
@@ -101,15 +104,16 @@ class ClusterLoop:
         self._deal = None
         while True:
             self._n_losses += 1
-            if self._n_losses > MOST_LOSSES:
+            n_dead = len(set(self._began_with) - set(self._workers.addresses))
+            if self._n_losses > MOST_LOSSES + n_dead:  # what joins in the round may die in it for ever
                 raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
             with contextlib.suppress(DataLost):
                 self._workers.wait_for_loss(seconds=self._n_losses)
                 self._workers.update()
-                self._job_there = self._tasks.submit_data(pack(self._job))
                 self._go_back()
                 break
-        self._workers.tell_change(f"data was lost with a worker: going on after {self._run.position.n_words:,} words")
+        n_words = self._run.position.n_words
+        self._workers.tell_change(f"data was lost with a worker: training again from token {n_words:,} on")
 
     def _go_back(self) -> None:
         for model in (self._newest_here(), self._before):
@@ -143,11 +147,14 @@ class ClusterLoop:
             self._job.block(rows, number).fill(block)
 
     def fetch_what_is_left(self) -> None:
-        """`fetch` for a run that was stopped: it waits for no other workers."""
-        for model in filter(None, (self._newest_here(), self._before)):
+        """`fetch` for a run that was stopped: it waits for no other workers, and not long for those that hang."""
+        self._tasks.hurry()
+        newest = self._newest_here()
+        # Each twice: the first time, a worker that hangs may be given up, and others have the same rows.
+        for model in filter(None, (newest, newest, self._before, self._before)):
             if model.copies is self._fetched.copies:
                 break
-            with contextlib.suppress(DataLost):
+            with contextlib.suppress(ClusterFailed):  # the scheduler may be gone, too
                 if left := self._left_of(model):
                     self._fill(left.blocks)
                     self._run.position = model.position
@@ -159,6 +166,8 @@ class ClusterLoop:
         workers, seed = self._workers.addresses, (self._run.config.seed, self._run.position.epoch)
         if self._deal is None or self._dealt_to != workers:
             self._corpus.restore(self._tasks)
+            # Only workers that take part now may make it: if all of them die, a task that needs it waits for ever.
+            self._job_there = self._tasks.submit_data(pack(self._job))
             holders = self._tasks.holders(self._corpus.shards)
             self._deal, self._dealt_to = Deal.of(self._spans, is_done, holders, len(workers), seed), workers
         return self._deal
@@ -217,12 +226,12 @@ class ClusterLoop:
         n_spans, schedule = self._spans.n, self._run.schedule
         # Shards end with short spans, so there are more spans than on one machine.
         on_one_machine = (self._run.position.epoch * n_spans + n_done) * (schedule.n_spans / n_spans)
-        return np.float32(rate_of_replicas(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
+        return np.float32(learning_rate_factor(len(self._dealt_to))) * schedule.learning_rates(on_one_machine)
 
     def _keep_copies(self, copies: list[Any]) -> None:
-        """Keep copies of the newest blocks, each block's on all workers, which were sent all blocks for the first beat.
+        """Keep a copy of each of the newest blocks on every worker: all workers received all blocks for the first beat.
 
-        From then on the run can go on from it as long as one of them lives, and the model before it is not needed.
+        From then on the newest model survives as long as one worker does, and the model before it is not needed.
         """
         self._tasks.wait_for_round(copies)
         kept, n = self._tasks.detach(copies), len(copies) // self._job.n_blocks

@@ -75,7 +75,7 @@ def exchange_bytes(n_workers: int, n_rows: int, dim: int) -> int:
     """The bytes that each worker sends when `n_rows` rows of both matrices are exchanged.
 
     It sends its changes to those that combine them, and what it has combined to all: 2 (n - 1) / n of the rows' bytes,
-    almost the same for any number of workers.
+    as much as the rows for 2 workers, and less than twice as much for any number.
     """
     return round(2 * (n_workers - 1) / n_workers * 2 * 4 * n_rows * dim)
 

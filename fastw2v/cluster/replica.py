@@ -89,7 +89,7 @@ class Work(NamedTuple):
 
 
 class BeatStatistics(NamedTuple):
-    """What this process learns of a replica's beat. total: its summed statistics, (STATISTICS,)."""
+    """What a replica reports to the client after a beat. total: its summed statistics, (STATISTICS,)."""
 
     total: NDArray[np.float64]
     seconds: float  # in the kernels, and for the tables that they need

@@ -133,9 +133,9 @@ MOST_WAITING = 0.08
 MOST_BEATS = 16
 """The most beats that a round has."""
 
-LEAST_BEATS = 4
-"""The beats of a round that is a whole, short epoch. On wiki8 with 2 replicas one exchange in an epoch loses 2 % of the
-analogies; three more exchanges of the frequent rows bring them back."""
+SHORT_EPOCH_BEATS = 4
+"""The beats of an epoch that is too short for more than one round. On wiki8 with 2 replicas one exchange in an epoch
+loses 2 % of the analogies; three more exchanges of the frequent rows bring them back."""
 
 
 class Costs(NamedTuple):
@@ -149,13 +149,13 @@ class Costs(NamedTuple):
         """The beats of a round, and the spans that a replica trains in each: as few as `MOST_WAITING` allows.
 
         About half of that share goes to the exchanges of frequent rows. n_spans_of_epoch: of one replica. If they are
-        too few for such a round, the epoch is one round of `LEAST_BEATS` beats: a corpus that small needs no cluster.
+        too few for such a round, the epoch is one round of `SHORT_EPOCH_BEATS`: a corpus that small needs no cluster.
         """
         n_beats = int(np.clip(1 + self.full / self.frequent, 2, MOST_BEATS))
         exchanges = self.full + (n_beats - 1) * self.frequent
         n_spans = exchanges * (1 / MOST_WAITING - 1) / self.span
         if n_spans > n_spans_of_epoch:
-            n_spans, n_beats = n_spans_of_epoch, LEAST_BEATS
+            n_spans, n_beats = n_spans_of_epoch, SHORT_EPOCH_BEATS
         return n_beats, max(1, math.ceil(n_spans / n_beats))
 
 

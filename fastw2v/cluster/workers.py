@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from ..corpus.shards import Shard, check_seen, find_shards
+from ..corpus.shards import Shard, check_seen, find_shards, fingerprints
 from ..errors import InputError
 from ..events import ClusterChanged
 from .connection import POLL_SECONDS, ClusterFailed, Connection
@@ -20,6 +20,7 @@ class Workers:
         self.refused: set[str] = set()  # the addresses of those that take no part
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
         self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
+        self._checksums: dict[str, int] = {}  # of pieces of the corpus
         self._has_started = False
         self._without_any: float | None = None  # the time since when there is no worker that may take part
 
@@ -42,6 +43,7 @@ class Workers:
             raise InputError(problem)
         shards: list[Shard] = self._shards_of(names, workers[0])
         self._sizes = {part.file: part.size for shard in shards for part in shard}
+        self._checksums = self._connection.run(fingerprints, self._sizes, workers=workers[:1])[workers[0]]
         for problem in self._problems_of_sight(workers):
             advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
             raise InputError(f"{problem}: all workers must see the corpus under the same path; {advice}")
@@ -76,7 +78,7 @@ class Workers:
 
     def _problems_of_sight(self, workers: list[str]) -> list[str]:
         """One message for each worker that does not see the corpus as the first one did."""
-        problems = self._connection.run(check_seen, self._sizes, workers=workers)
+        problems = self._connection.run(check_seen, self._sizes, self._checksums, workers=workers)
         return [f"worker {worker} {problem}" for worker, problem in problems.items() if problem]
 
     def wait_for_any(self) -> dict[str, int]:
@@ -107,13 +109,13 @@ class Workers:
         self._without_any = None
         for worker in before:
             if worker not in self._threads_of_workers:
-                self.tell_change(f"worker {worker} is gone; its share goes to the others")
+                self.tell_change(f"worker {worker} is gone; the others take over its share")
         for worker in self.addresses:
             if worker not in before:
-                self.tell_change(f"worker {worker} takes part from now on")
+                self.tell_change(f"worker {worker} has joined the run")
 
     def wait_for_loss(self, seconds: float) -> None:
-        """Wait until a worker is gone. A call may fail because one is dead before the scheduler knows."""
+        """Wait at most `seconds` for the scheduler to notice that a worker is gone; calls may fail before it does."""
         end = time.monotonic() + seconds
         while set(self.addresses) <= self._connection.threads_of_workers().keys() and time.monotonic() < end:
             self._connection.poll()
@@ -128,7 +130,7 @@ class Workers:
             for worker in came:
                 for problem in self._problems_of_versions([worker]) or self._problems_of_sight([worker]):
                     self.refused.add(worker)
-                    self.tell_change(f"{problem}; it takes no part")
+                    self.tell_change(f"{problem}; the run does not use this worker")
             known = {w: there[w] for w in self._threads_of_workers if w in there}
             vetted = known | {w: there[w] for w in came if w not in self.refused}
         return vetted

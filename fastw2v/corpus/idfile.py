@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, RunError
+from ..kernels.forks import LOADING
 from ..kernels.tokenize import renumber
 from .source import fill
 
@@ -29,7 +30,8 @@ _Result = TypeVar("_Result")
 def temporary_file(directory: str | None) -> Iterator[BinaryIO]:
     """Open a nameless file for ids. A full disk becomes a RunError that says what to do."""
     try:
-        directory = directory or tempfile.gettempdir()
+        with LOADING:  # `gettempdir` holds a lock when it is first called
+            directory = directory or tempfile.gettempdir()
         spool = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
     except OSError as error:
         raise InputError(

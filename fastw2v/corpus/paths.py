@@ -41,7 +41,7 @@ def _files_of(name: str) -> list[str]:
         raise InputError(f"corpus directory {name} holds no files")
     if name == STDIN or os.path.exists(name):
         return [name]
-    if files := sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path)):
+    if files := _regular(glob.glob(name, recursive=True)):
         return files
     raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
 
@@ -96,4 +96,13 @@ def _files_below(directory: str) -> list[str]:
         visited.add((status.st_dev, status.st_ino))
         directories[:] = [name for name in directories if not name.startswith(".")]
         files += [os.path.join(place, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in files if os.path.isfile(path))
+    return _regular(files)
+
+
+def _regular(paths: list[str]) -> list[str]:
+    """Return the regular files among paths, sorted. Raises InputError for what cannot be reached."""
+    for path in paths:
+        if not os.path.exists(path):
+            what = f"is a symbolic link to {os.readlink(path)}, which" if os.path.islink(path) else "is listed, but"
+            raise InputError(f"corpus {path} {what} does not exist or cannot be reached: remove it, or name the others")
+    return sorted(filter(os.path.isfile, paths))

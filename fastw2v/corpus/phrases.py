@@ -68,11 +68,11 @@ class PhraseOptions:
         if not math.isfinite(self.threshold):
             raise InputError(f"threshold is {self.threshold}: it must be a finite number")
         if self.scoring not in SCORINGS:
-            raise InputError(f"scoring is {self.scoring!r}: allowed are {', '.join(SCORINGS)}")
+            raise InputError(f"scoring is {self.scoring!r}: it must be one of {', '.join(SCORINGS)}")
         if self.scoring == "npmi" and not -1 <= self.threshold <= 1:
-            raise InputError(f"threshold is {self.threshold}: with npmi allowed is -1 to 1")
+            raise InputError(f"threshold is {self.threshold}: with npmi it must be from -1 to 1")
         if self.min_count < 1 or self.passes < 1:
-            raise InputError(f"min_count is {self.min_count} and passes {self.passes}: allowed is 1 or more")
+            raise InputError(f"min_count is {self.min_count} and passes {self.passes}: both must be at least 1")
         if not isinstance(self.delimiter, str) or self.delimiter.split() != [self.delimiter]:
             raise InputError(f"delimiter is {self.delimiter!r}: it must be a str, not empty and without white space")
         check_unicode([self.delimiter])
@@ -108,7 +108,7 @@ class Phrases:
         """
         known = [item.name for item in fields(PhraseOptions)]
         if unknown := [name for name in options if name not in known]:
-            raise InputError(f"there is no option {unknown[0]}: known are {', '.join(known)}")
+            raise InputError(f"there is no option {unknown[0]}: the options are {', '.join(known)}")
         chosen = PhraseOptions(**options)  # type: ignore[arg-type]
         if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}: it must be at least 1")

@@ -106,8 +106,8 @@ class Pruning:
         if len(vocabulary) == 0:
             top = int(counts.counts.argmax())
             raise InputError(
-                f"no word of the corpus occurs min_count = {self.min_count} times: it has {counts.n_tokens} words, "
-                f"{n_words} distinct, the most frequent {counts.words[top]!r} {counts.counts[top]} times. "
+                f"no word of the corpus occurs min_count = {self.min_count} times: it has {counts.n_tokens} tokens, "
+                f"{n_words} distinct words, the most frequent {counts.words[top]!r} {counts.counts[top]} times. "
                 "Lower --min-count or give more text"
             )
         if len(vocabulary) < self.least_words:

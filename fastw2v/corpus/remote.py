@@ -28,13 +28,19 @@ def file_system(url: str) -> Iterator[tuple[Any, str]]:
         raise InputError(f"cannot read {url}: {type(error).__name__}: {error}") from error
 
 
+def _links_to_file(files: Any, name: str, info: dict[str, Any]) -> bool:
+    return bool(info.get("islink")) and not files.isdir(name)
+
+
 def find_urls(url: str) -> list[str]:
     """Return the files that a URL names, sorted: itself, those of a glob, or those below a directory."""
     if "::" in url:
         raise InputError(f"{url} is one URL in another, which is not supported: unpack it first")
     with file_system(url) as (files, path):
         if any(character in path for character in ("*[" if url.startswith("http") else "*?[")):
-            names = [name for name, info in files.glob(path, detail=True).items() if info["type"] == "file"]
+            found = files.glob(path, detail=True).items()
+            # A link may lead nowhere: that is an error when it is opened.
+            names = [name for name, info in found if info["type"] == "file" or _links_to_file(files, name, info)]
         elif files.isdir(path):
             names = [name for name in files.find(path) if "/." not in name.removeprefix(path.rstrip("/"))]
         else:

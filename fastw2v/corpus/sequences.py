@@ -84,8 +84,8 @@ def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str |
     """Read sequences of integers, such as nodes of a graph or items of a basket. The words are their decimals.
 
     walks: (n, length) integers; or (labels, offsets), where walk i is labels[offsets[i] : offsets[i + 1]]. Any negative
-    number is padding, -1 as well as -100: it is no word, and what stands before it and behind it are two walks. Raises
-    InputError.
+    number is padding, -1 as well as -100: it is not a word, and what stands before it and behind it are two walks.
+    Raises InputError.
     """
     labels, offsets = _checked(walks)
     largest = int(labels.max()) if labels.size else -1

@@ -8,6 +8,7 @@ import itertools
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,6 +30,10 @@ N_SHARDS = 128
 
 LEAST_BYTES, MOST_BYTES = 1 << 18, 1 << 26
 """The limits of a shard's size: a smaller one costs more to track than to read, a larger one fills a small worker."""
+
+
+MOST_SAMPLED, N_PIECES, PIECE_BYTES = 100, 300, 4096
+"""Copies of a corpus are compared in at most so many files, by so many pieces in all, of this size each."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,35 @@ def file_size(file: str) -> int:
         return int(files.info(path)["size"])
 
 
-def check_seen(files: dict[str, int]) -> str:
-    """Return in words which file this machine cannot read or sees in another size, or "". files: sizes in bytes."""
+def fingerprints(sizes: dict[str, int]) -> dict[str, int]:
+    """A CRC-32 of pieces of some of the files, evenly chosen, but for URLs: are two machines' copies the same text?
+
+    sizes: of the files in bytes. One that cannot be read is left out: `check_seen` says so.
+    """
+    files = [file for file in sizes if not is_url(file)]
+    chosen = files[:: -(-len(files) // MOST_SAMPLED) or 1]
+    found = {}
+    for file in chosen:
+        with suppress(OSError):
+            found[file] = _fingerprint(file, sizes[file], max(3, N_PIECES // len(chosen)))
+    return found
+
+
+def _fingerprint(file: str, size: int, n_pieces: int) -> int:
+    """A CRC-32 of pieces of a file, from its start to its end."""
+    checksum = 0
+    with open(file, "rb") as stream:
+        for number in range(n_pieces):
+            stream.seek(max(0, size - PIECE_BYTES) * number // (n_pieces - 1))
+            checksum = zlib.crc32(stream.read(PIECE_BYTES), checksum)
+    return checksum
+
+
+def check_seen(files: dict[str, int], checksums: dict[str, int] | None = None) -> str:
+    """Return in words which file this machine cannot read or sees in another size or with other text, or "".
+
+    files: sizes in bytes. checksums: what `fingerprints` found elsewhere.
+    """
     for file, size in files.items():
         try:
             size_here = file_size(file)
@@ -94,6 +126,11 @@ def check_seen(files: dict[str, int]) -> str:
             return f"sees {size_here:,} bytes in {file}, which has {size:,} elsewhere"
         if not is_readable:
             return f"cannot read {file}: permission denied"
+    if checksums:
+        here = fingerprints(files)
+        for file, checksum in checksums.items():
+            if here.get(file) != checksum:
+                return f"sees other text in {file} than the other workers, of the same size"
     return ""
 
 

@@ -313,12 +313,12 @@ def _refuse_archives(text: NDArray[np.uint8], file: str) -> None:
     if _is_tar_header(start):
         quoted = "FILE" if file == STDIN or is_url(file) else shlex.quote(file)
         raise InputError(
-            f"{_name(file)} is a tar archive, whose headers are no text: unpack it first, or pipe the text of its "
+            f"{_name(file)} is a tar archive, whose headers are not text: unpack it first, or pipe the text of its "
             f"files in, as in: tar -xOf {quoted} | fastw2v train - -o vecs.txt"
         )
     for magic, what in _NO_TEXT.items():
         if magic.match(start):
-            raise InputError(f"{_name(file)} is {what}, which is no text: take the text out of it first")
+            raise InputError(f"{_name(file)} is {what}, which is not text: take the text out of it first")
     if start.startswith((*_DECOMPRESSORS, *_UNREADABLE)):
         raise InputError(
             f"{_name(file)} is compressed twice, or holds a compressed archive: decompress it until plain text is left "

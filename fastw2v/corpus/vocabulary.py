@@ -144,7 +144,8 @@ class Vocabulary:
                 case [word, count] if count.isascii() and count.isdigit() and len(count) < 19 and word not in counts:
                     counts[word] = int(count)
                 case _:
-                    raise InputError(f"vocabulary {path}, line {number}: {line[:60]!r} is not 'word count', each once")
+                    claim = "is not 'word count', or repeats a word"
+                    raise InputError(f"vocabulary {path}, line {number}: {line[:60]!r} {claim}")
         return cls.from_counts(list(counts), np.array(list(counts.values()), np.int64), min_count=0)[0]
 
 
@@ -153,7 +154,7 @@ def _checked_counts(counts: Any) -> NDArray[np.int64]:
     try:
         given = np.asarray(counts)
     except ValueError as error:  # nested lists of several lengths
-        raise InputError(f"the counts of a vocabulary are no flat array of integers: {error}") from error
+        raise InputError(f"the counts of a vocabulary are not a flat array of integers: {error}") from error
     if given.ndim != 1 or given.dtype.kind not in "iuf":  # integers of more than 64 bits are objects to NumPy
         raise InputError(
             f"the counts of a vocabulary are {given.dtype} {given.shape}: they must be a flat array of integers from 0 "

@@ -1,8 +1,8 @@
-"""Compiled kernels on disk: what is damaged there is compiled again, and what cannot be written is one warning.
+"""Compiled kernels on disk. Damaged ones are compiled again; if they cannot be written, there is one warning.
 
-The digest of a file finds damage, but is no signature: what is read is run. So a file is read only if it belongs to
-the user, to root, or to the owner of the directory that NUMBA_CACHE_DIR names: whoever names a directory trusts its
-owner. That the user may write there is not needed: a container may run as another user than it was built by.
+The digest of a file detects damage but is no signature, and what is read is run. So a file is read only if it belongs
+to the user, to root, or to the owner of the directory that NUMBA_CACHE_DIR names: whoever names a directory trusts its
+owner. The user need not be able to write there: a container may run as another user than the one that built it.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ CACHE_DIRECTORY = _cache_directory()
 
 
 def _is_trusted(owner: int) -> bool:
-    """Return whether the code of this user may be run."""
+    """Return whether code in a file that the user with this number owns may be run."""
     if not hasattr(os, "geteuid") or owner in (os.geteuid(), 0):  # Windows has no numbers of users
         return True
     return bool(config.CACHE_DIR) and owner == os.stat(config.CACHE_DIR).st_uid
@@ -141,12 +141,12 @@ class ForgivingCache:
 
 
 class CheckedFiles:
-    """The files of one function in the place of Numba's index and data, which are neither checked nor synced.
+    """The cache files of one function. They replace Numba's index and data files, which Numba neither checks nor syncs.
 
-    Each key, that is signature and CPU, has a file of its own: a digest and pickled data. The digest is of the key and
-    `about`, too: data that is damaged, or from another version of the source or of Numba, is neither unpickled nor run.
-    A file is written beside, synced and renamed, so that it is whole or absent after a loss of power, and whoever
-    writes it at the same time.
+    Each key (signature and CPU) has its own file: a digest and pickled data. The digest covers the key and `about` too:
+    data that is damaged, or from another version of the source or of Numba, is neither unpickled nor run. A new file is
+    written under another name, synced and renamed: after a loss of power, or if several processes write it at once, it
+    is whole or absent.
     """
 
     def __init__(self, directory: Path, name: str, about: object, dumps: Callable[[object], bytes]) -> None:

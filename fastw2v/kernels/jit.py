@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 from numba.core import config
+from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
 from .cache import keep_on_disk
+from .forks import wait_before_fork
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -43,6 +45,7 @@ if config.THREADING_LAYER == "default":
     # It is as fast as OpenMP here, whose GNU library aborts every child that a process forks after its first use.
     config.THREADING_LAYER = "workqueue"
 
+wait_before_fork(global_compiler_lock)
 if hasattr(os, "register_at_fork"):  # a thread that the child does not have may hold the lock
     os.register_at_fork(after_in_child=lambda: globals().update(PARALLEL_LOCK=threading.Lock()))
 

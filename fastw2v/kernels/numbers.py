@@ -8,7 +8,7 @@ MAX_NUMBER_BYTES = 16
 """The most bytes that a number takes with its blank, as in `-0.000123456789 ` or `-1.23456789e+38 `."""
 
 MAX_WORD_BYTES = 10_000
-"""The most bytes of a word in a binary file: what is longer is damage. word2vec's words have up to 100."""
+"""The most bytes of a word in a text or binary file: what is longer is damage. word2vec's words have up to 100."""
 
 _DIGITS = 9  # from so many, every float32 can be read back (IEEE 754-2008, 5.12.2)
 _MAX_EXPONENT = 330
@@ -218,10 +218,15 @@ def parse_rows(text: Bytes, vectors: Float32s, word_starts: Int64s, word_stops: 
         if row == n:
             problem = TOO_MANY
             break
-        word_starts[row] = i
-        while i < stop and text[i] != SPACE and text[i] != TAB and text[i] != NEWLINE:
+        start = word_starts[row] = i
+        longest = min(stop, start + MAX_WORD_BYTES + 1)
+        while i < longest and text[i] != SPACE and text[i] != TAB and text[i] != NEWLINE:
             i += 1
         word_stops[row] = i
+        if i - start > MAX_WORD_BYTES:
+            problem = BAD_WORD
+            i = start
+            break
         for column in range(dim):
             while i < stop and _is_blank(text[i]):
                 i += 1
@@ -261,7 +266,8 @@ def parse_binary_rows(data: Bytes, vectors: Bytes, word_starts: Int64s, word_sto
     problem = FINE
     for row in range(first, n):
         start = word_starts[row] = i
-        while i < stop and data[i] != SPACE and data[i] != NEWLINE and data[i] != TAB and data[i] != RETURN:
+        longest = min(stop, start + MAX_WORD_BYTES + 1)
+        while i < longest and data[i] != SPACE and data[i] != NEWLINE and data[i] != TAB and data[i] != RETURN:
             i += 1
         word_stops[row] = i
         if i - start > MAX_WORD_BYTES or (i < stop and data[i] != SPACE):

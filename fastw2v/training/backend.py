@@ -60,7 +60,7 @@ def text_options(config: TrainConfig, threads: int) -> dict[str, Any]:
 def compile_here(config: TrainConfig, threads: int, callback: Callback) -> None:
     """Compile the kernels of a loss in this process, or load them from the cache, as the phase `compile`."""
     main_kernel = "take_exponentials" if config.loss == "softmax" else "train_spans"
-    note = "compiling for this CPU, once: it takes about 13 s" if is_cache_cold(main_kernel) else ""
+    note = "compiling the kernels for this CPU, once: this may take half a minute" if is_cache_cold(main_kernel) else ""
     with phase("compile", callback, note):
         compile_kernels(threads, config.loss)
 

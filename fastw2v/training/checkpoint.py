@@ -1,4 +1,4 @@
-"""Checkpoints, read again: checked against the run that wants to continue, and copied into its matrices.
+"""Checkpoints, read again: checked against the run that resumes from them, and copied into its matrices.
 
 A checkpoint is a file of vectors in the native format with the output vectors too, so it can be queried, converted and
 continued from like any other. Its header holds the options, the fingerprints of the corpus, of the held-out text and of
@@ -28,7 +28,7 @@ from .schedule import Position
 from .start import Origin
 
 UNUSABLE = "unusable.fw2v"
-"""The name to which a damaged latest checkpoint is moved when a run continues from the previous one."""
+"""The name to which a damaged latest checkpoint is moved when a run resumes from the previous one."""
 
 FREE_OPTIONS = {"threads", "temp_dir", "worker_timeout", "force", "vectors"}
 """Options that may differ when a run is resumed: but for the races of threads, they do not change the model."""
@@ -38,7 +38,7 @@ NO_HELD_OUT = {"n_tokens": 0, "checksum": 0}
 
 
 def describe_run(run: TrainingRun) -> dict[str, Any]:
-    """What a run must have in common with the run that it continues, for the header of its checkpoints."""
+    """What a run must have in common with the run that it resumes, for the header of its checkpoints."""
     corpus, held_out, is_frozen = run.corpus, run.held_out, run.matrices.is_frozen
     fingerprint = {
         "n_ids": corpus.n_ids,
@@ -70,12 +70,12 @@ def check_directory(directory: PathLike, resume: bool) -> None:
         path.mkdir(exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a zero byte
         raise InputError(f"cannot make the checkpoint directory {path}: {error}") from error
-    if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
-        advice = "--resume (resume=True) goes on with it; to start anew name another directory, or remove it"
-        raise InputError(f"{path} holds the checkpoint of a run: {advice}")
     for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         check_no_link(path / name)
-    # A directory in the place of the latest checkpoint is no hindrance: `load` takes the one before.
+    if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
+        advice = "give --resume (resume=True) to resume it; to start anew, name another directory or remove it"
+        raise InputError(f"{path} holds the checkpoint of a run: {advice}")
+    # A directory in the place of the latest checkpoint does no harm: `load` takes the previous one.
     check_output(path / (PREVIOUS_CHECKPOINT if (path / CHECKPOINT).is_dir() else CHECKPOINT))
 
 
@@ -90,14 +90,14 @@ class Checkpoint:
     warning: str
 
     def check_options(self, config: TrainConfig) -> None:
-        """Raise InputError, naming the option, if the checkpoint is of a run with other options."""
+        """Raise InputError, naming the option, if the checkpoint is from a run with other options."""
         before = self.about["config"]
         for name, value in asdict(config).items():
             had, has = before.get(name, value), value
             if name == "lr":  # None and the default, written out, are one rate
                 had, has = replace(config, lr=had).first_lr, config.first_lr
             if name not in FREE_OPTIONS and had != has:
-                raise self._is_of(f"a run with {name} {had!r}, this one has {has!r}", "give the same options")
+                raise self._is_from(f"a run with {name} {had!r}; this run has {has!r}", "give the same options")
 
     def check_run(self, run: TrainingRun) -> None:
         """Raise InputError if `run` has other texts, another vocabulary or other vectors to start from."""
@@ -106,37 +106,41 @@ class Checkpoint:
         before = Origin(**self.about["start"]) if "start" in self.about else now
         if before.kind != now.kind:  # told first: a model to continue from changes the vocabulary too
             advice = f"leave out {now.kind}" if before.kind == "random" else f"give the same {before.kind}"
-            raise self._is_of(f"a run that started from {before.name}, this one starts from {now.name}", advice)
+            raise self._is_from(f"a run that started from {before.name}; this run starts from {now.name}", advice)
         self._check_corpus(run, about)
         if before != now:
-            runs = f"a run that started from other {before.kind}: its are for {before.n_words:,} words"
-            raise self._is_of(f"{runs}, this one's for {now.n_words:,}", f"give the same {before.kind}")
+            runs = f"a run that started from other {before.kind}, for {before.n_words:,} words"
+            raise self._is_from(f"{runs}; this run's are for {now.n_words:,}", f"give the same {before.kind}")
         if self.about["frozen"] != about["frozen"]:
-            runs = f"a run with {self.about['n_frozen']:,} frozen words, this one has {about['n_frozen']:,}, or others"
-            advice = "give freeze and the same vectors to start from" if self.about["n_frozen"] else "leave out freeze"
-            raise self._is_of(runs, advice)
+            had, has = self.about["n_frozen"], about["n_frozen"]
+            runs = f"a run that froze {had:,} words; this run freezes {has:,}{' others' if had == has else ''}"
+            advice = "give freeze and the same vectors to start from" if had else "leave out freeze"
+            raise self._is_from(runs, advice)
         self._check_held_out(about["held_out"])
 
-    def _is_of(self, runs: str, advice: str) -> InputError:
-        """The error of a run that cannot go on from this checkpoint."""
-        return InputError(f"{self.path} is of {runs}: {advice} to resume, or another --checkpoint directory")
+    def _is_from(self, runs: str, advice: str) -> InputError:
+        """The error of a run that cannot resume from this checkpoint. runs: the run that wrote it, and this one."""
+        return InputError(f"{self.path} is from {runs}: {advice} to resume, or name another --checkpoint directory")
 
     def _check_held_out(self, now: dict[str, int]) -> None:
         """Otherwise one curve would mix the losses of two texts."""
         before = self.about.get("held_out", now)
         if before != now:
-            had, has = ("none" if text == NO_HELD_OUT else f"of {text['n_tokens']:,} words" for text in (before, now))
-            advice = "leave out held_out" if before == NO_HELD_OUT else "give the same held_out"
-            raise self._is_of(f"a run with another held-out text: its is {had}, this one's {has}", advice)
+            is_new, is_missing = before == NO_HELD_OUT, now == NO_HELD_OUT
+            had = "no held-out text" if is_new else f"another held-out text, of {before['n_tokens']:,} tokens"
+            has = "none" if is_missing else f"one of {now['n_tokens']:,} tokens"
+            advice = "leave out held_out" if is_new else "give the same held_out"
+            raise self._is_from(f"a run with {had}; this run has {has}", advice)
 
     def _check_corpus(self, run: TrainingRun, about: dict[str, Any]) -> None:
         words, before, now = run.corpus.vocabulary.words, self.about["corpus"], about["corpus"]
         if before != now or list(self.content.words) != words:
-            reason = ", in another order or with other counts; or one of the two runs is on a cluster (--dask)"
+            reason = "; the text, its order or the words' counts differ, or only one of the two runs uses --dask"
             reason = reason if before["n_tokens"] == now["n_tokens"] else ""
-            its = f"its had {before['n_tokens']:,} words in a vocabulary of {len(self.content.words):,}"
-            this = f"this one has {now['n_tokens']:,} in {len(words):,}"
-            raise InputError(f"{self.path} is of another corpus: {its}, {this}{reason}")
+            had = f"{before['n_tokens']:,} tokens and a vocabulary of {len(self.content.words):,} words"
+            has = f"{now['n_tokens']:,} tokens and {len(words):,} words"
+            runs = f"a run on another corpus, with {had}; this run has {has}{reason}"
+            raise self._is_from(runs, "give the same corpus, and --dask as before,")
 
     def make_current(self) -> None:
         """If this is the previous checkpoint, let it take the place of the latest one, which is renamed.
@@ -161,14 +165,13 @@ class Checkpoint:
         matrices.word_outputs[:] = self.content.output_vectors
 
 
-def room_of(directory: PathLike) -> int:
-    """The bytes of the checkpoints in a directory, which new ones will replace."""
-    sizes = {}
+def n_checkpoints(directory: PathLike) -> int:
+    """The number of checkpoints in a directory, which new ones will replace; two names of one file count once."""
+    files = set()
     for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         with contextlib.suppress(OSError):
-            status = os.stat(Path(directory) / name)
-            sizes[status.st_ino] = status.st_size
-    return sum(sizes.values())
+            files.add(os.stat(Path(directory) / name).st_ino)
+    return len(files)
 
 
 def load(directory: PathLike) -> Checkpoint | None:
@@ -190,12 +193,12 @@ def load(directory: PathLike) -> Checkpoint | None:
 
 def _read(path: str, warning: str) -> Checkpoint:
     if not os.path.isfile(path):
-        raise InputError(f"{path} is no regular file")
+        raise InputError(f"{path} is not a regular file")
     content = modelfile.read(path, verify=True)
     about = content.training if isinstance(content.training, dict) else {}
     position = _position_of(about)
     if position is None or content.output_vectors is None or content.counts is None:
-        raise InputError(f"{path} is no checkpoint, but a file of vectors or a model")
+        raise InputError(f"{path} is not a checkpoint but a file of vectors or a model")
     return Checkpoint(path, content, about, position, warning)
 
 

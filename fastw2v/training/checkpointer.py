@@ -87,8 +87,8 @@ class Checkpointer:
         path = self._directory / CHECKPOINT
         if not path.exists():
             return f"There is no checkpoint in {self._directory} yet"
-        words = f", after {self.last_saved.n_words:,} words" if self.last_saved else ""
-        return f"The last checkpoint, from before, is {path}{words}; {advice}"
+        written = f", written after {self.last_saved.n_words:,} tokens" if self.last_saved else ""
+        return f"The last good checkpoint is {path}{written}; {advice}"
 
     def _begin(self, position: Position) -> None:
         """Copy the matrices, and have the copies written in the background."""
@@ -115,12 +115,13 @@ class Checkpointer:
             try:
                 modelfile.write(path, content, previous)
             except RunError as again:
-                raise RunError(f"{again}, but {previous} had been removed to make room") from again
+                reason = getattr(again.__cause__, "strerror", again)
+                raise RunError(f"cannot write {path}: {reason}; {previous} had been removed to make room") from again
         return CheckpointSaved(str(path), position.n_words, stall, time.monotonic() - start)
 
     def _content_at(self, position: Position, matrices: MatrixPair) -> ModelFile:
         if not all(map(is_finite, matrices)):
-            raise RunError("the model holds NaN or infinite numbers: no checkpoint was written")
+            raise RunError("the model holds NaN or infinite numbers")
         about = {**(self._content.training or {}), "position": asdict(position)}
         inputs, outputs = matrices
         return self._content._replace(vectors=inputs, output_vectors=outputs, training=about)
@@ -139,7 +140,7 @@ class Checkpointer:
         except (Fastw2vError, OSError, MemoryError) as error:
             self._last_took = time.monotonic() - self._last
             reason = str(error) or "out of memory"
-            self._tell_failure(f"no checkpoint after {self._position.n_words:,} words: {reason}")
+            self._tell_failure(f"no checkpoint was written after {self._position.n_words:,} tokens: {reason}")
         else:
             self._last_took = self.last_saved.seconds
             self._tell(self.last_saved)

@@ -21,8 +21,10 @@ class LocalLoop:
         self._slice_length = SliceLength(run.config, run.threads)
         position, n_spans, epochs = run.position, run.schedule.n_spans, run.config.epochs
         if position.epoch > epochs or position.n_spans > n_spans:
-            place = f"span {position.n_spans} of epoch {position.epoch + 1}"
-            raise InputError(f"the checkpoint stands at {place}, but there are {n_spans} in {epochs}: it is damaged")
+            place = f"{position.n_spans:,} spans into epoch {position.epoch + 1}"
+            size = f"{epochs} epochs of {n_spans:,} spans"
+            advice = "start anew with another --checkpoint directory"
+            raise InputError(f"the checkpoint is damaged: it stands {place}, but this run has {size}; {advice}")
 
     def train_epoch(self) -> None:
         """Train what is left of the run's epoch, and tell the progress after each slice."""

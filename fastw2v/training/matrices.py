@@ -78,7 +78,7 @@ class Matrices:
         except MemoryError as error:
             size = 2 * matrix_bytes(layout.n_words, dim) / 1e9
             raise InputError(
-                f"not enough memory for 2 matrices of {layout.n_words} words x {dim}, {size:.1f} GB: lower --dim or "
+                f"too little memory for 2 matrices of {layout.n_words} words x {dim}, {size:.1f} GB: lower --dim or "
                 "--max-vocab, or raise --min-count"
             ) from error
         return cls(input_vectors, output_vectors, dim, layout)

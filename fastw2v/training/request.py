@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from ..config import TrainConfig
+from ..config import TrainConfig, check_flags
 from ..corpus.paths import Texts
 from ..corpus.sequences import Walks
 from ..corpus.vocabulary import Vocabulary
@@ -51,6 +51,7 @@ class Request:
     callback: Callback = ignore
 
     def __post_init__(self) -> None:
+        check_flags(freeze=self.freeze, resume=self.resume)
         for name in ("save_model", "checkpoint", "loss_plot"):
             path = getattr(self, name)
             if not isinstance(path, str | os.PathLike | None):
@@ -59,3 +60,14 @@ class Request:
             raise InputError(f"checkpoint_every is {self.checkpoint_every!r}: it must be a number of minutes")
         if not callable(self.callback):
             raise InputError(f"callback is {self.callback!r}: it must be a function that takes an event")
+
+    def without_effect(self, has_cluster: bool) -> list[str]:
+        """Return what to say of each argument and option that was changed but has no effect."""
+        reasons = self.config.without_effect()
+        if self.checkpoint is None and self.checkpoint_every != Request.checkpoint_every:
+            reasons.append("checkpoint_every has no effect without checkpoint")
+        if not has_cluster and self.config.worker_timeout != TrainConfig.worker_timeout:
+            reasons.append("worker_timeout has no effect: the training is not on a cluster")
+        if has_cluster and self.config.temp_dir is not None:
+            reasons.append("temp_dir has no effect on a cluster: its workers keep the encoded corpus in memory")
+        return reasons

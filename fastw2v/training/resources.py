@@ -1,5 +1,6 @@
 """What a run will need, itemised, before it begins: memory for the training, disk space for its files."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -11,8 +12,8 @@ from ..corpus.paths import STDIN
 from ..corpus.source import is_compressed, read_blocks
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..events import Estimated
-from ..files import STANDARD_STREAMS, PathLike, is_device
+from ..events import Estimated, NewFile
+from ..files import STANDARD_STREAMS, is_device
 from ..kernels.layout import RowLayout
 from ..machine import available_memory, format_bytes, largest_file
 from .matrices import matrix_bytes
@@ -59,29 +60,37 @@ def estimate_memory(
 def check_memory(estimated: Estimated) -> None:
     """Raise InputError if there is too little memory."""
     if estimated.available is not None and estimated.total > estimated.available:
-        raise InputError(f"not enough {estimated}. Lower --dim or --max-vocab, or raise --min-count")
+        raise InputError(f"too little memory: {estimated}. Lower --dim or --max-vocab, or raise --min-count")
 
 
-def check_disk(path: PathLike, needed: float, what: str, advice: str, largest: float | None = None) -> None:
-    """Raise InputError if the disk of a file to be written, or `ulimit -f`, leaves less room than `needed` bytes.
-
-    largest: the size of the largest file, where `needed` is not that of one file.
-    """
-    directory = os.path.dirname(os.path.realpath(path))
-    if os.fspath(path) in STANDARD_STREAMS or is_device(path):
-        return
+def check_disk(files: Sequence[NewFile], advice: str) -> None:
+    """Raise InputError if a disk, or `ulimit -f`, leaves less room than the files on it will need together."""
     limit = largest_file()
-    size = needed if largest is None else largest
-    if limit is not None and size > limit:
-        sizes = f"a file of about {format_bytes(size)}, and ulimit -f allows {format_bytes(limit)}"
-        raise InputError(f"no room for {what}: that takes {sizes}. Raise that limit")
-    try:
-        free = shutil.disk_usage(directory).free
-    except OSError:  # creating the file will say why
-        return
-    if needed > free:
-        room = f"{directory}, which has {format_bytes(free)} free"
-        raise InputError(f"{what} needs about {format_bytes(needed)} in {room}: {advice}")
+    on_disk: dict[int, list[tuple[str, NewFile]]] = {}
+    for file in files:
+        if file.path in STANDARD_STREAMS or is_device(file.path):
+            continue
+        if limit is not None and file.n_bytes > limit:
+            sizes = (
+                f"a file of about {format_bytes(file.n_bytes)} is needed, and ulimit -f allows {format_bytes(limit)}"
+            )
+            raise InputError(f"no room for {file.what}: {sizes}; raise that limit")
+        directory = os.path.dirname(os.path.realpath(file.path))
+        with contextlib.suppress(OSError):  # creating the file will say why
+            on_disk.setdefault(os.stat(directory).st_dev, []).append((directory, file))
+    for found in on_disk.values():
+        directory = found[0][0]
+        needed, free = sum(file.n_more for _, file in found), shutil.disk_usage(directory).free
+        if needed > free:
+            what = " and ".join(file.what for _, file in found if file.n_more)
+            sizes = f"about {format_bytes(needed)} is needed in {directory}, which has {format_bytes(free)} free"
+            raise InputError(f"no room for {what}: {sizes}; {advice}")
+
+
+def model_file_bytes(n_words: int, dim: int) -> float:
+    """The approximate size of a file with both matrices: a checkpoint, or a model."""
+    norm, end_of_word, count = 4, 8, 8
+    return n_words * (2 * 4 * dim + norm + end_of_word + count + BYTES_OF_A_NAME)
 
 
 def vector_file_bytes(kind: str, n_words: int, dim: int) -> float:
@@ -115,5 +124,6 @@ def check_room_for_ids(files: Sequence[str], temp_dir: str | None) -> int | None
         directory = temp_dir or tempfile.gettempdir()
     except FileNotFoundError:  # creating the file of ids will say so
         return None
-    check_disk(os.path.join(directory, "ids"), needed, "the encoded corpus", "name another one with --temp-dir")
+    ids = NewFile("the encoded corpus", os.path.join(directory, "ids"), needed, needed)
+    check_disk([ids], "name another directory with --temp-dir")
     return needed

@@ -74,7 +74,8 @@ class TrainingRun:
     """A training run, and where it stands.
 
     matrices: changed by the training. threads: of this process. held_out: text in the same vocabulary, whose loss is
-    told before the first epoch and after each. origin: what it started from, before any checkpoint.
+    told before the first epoch and after each. origin: what it started from, before any checkpoint. resumed_from: the
+    position of the checkpoint on disk from which it was resumed, if it was.
     """
 
     config: TrainConfig
@@ -86,6 +87,7 @@ class TrainingRun:
     origin: Origin = field(default_factory=Origin)
     checkpointer: Checkpointer | None = None
     position: Position = field(default_factory=Position)
+    resumed_from: Position | None = None
     is_stopping: bool = field(default=False, init=False)  # it was asked to end, and saves what it has reached
     _untold: Position | None = field(default=None, init=False)  # the end of an epoch whose losses are not told yet
 
@@ -121,8 +123,9 @@ class TrainingRun:
             self._train_epochs(loop)
             if self.position.n_predictions == 0:
                 reason = "no line (sentence) of the corpus holds two words of the vocabulary"
-                subsampling = ", or too few to survive subsampling (--sample 0 keeps all)" if self.config.sample else ""
-                raise InputError(f"nothing was learnt: {reason}{subsampling}")
+                if self.config.sample:
+                    reason += ", or subsampling left no line with two (--sample 0 keeps all words)"
+                raise InputError(f"nothing was learnt: {reason}")
         except StopRequested:
             self.is_stopping = True
             loop.fetch_what_is_left()
@@ -130,7 +133,7 @@ class TrainingRun:
                 self._tell_losses(self.position)
         if not self.matrices.is_finite():
             raise self._diverged()
-        if self.checkpointer:
+        if self.checkpointer and self.position != self.resumed_from:
             self.checkpointer.save(self.position)
 
     def _train_epochs(self, loop: Loop) -> None:
@@ -182,10 +185,12 @@ class TrainingRun:
 
     def _diverged(self) -> DivergedError:
         epoch, n_words = min(self.position.epoch + 1, self.config.epochs), self.position.n_words
-        place = f"in epoch {epoch}, after {n_words} words, at lr = {self.config.first_lr:g}"
+        place = f"in epoch {epoch}, after {n_words:,} tokens, with an initial lr of {self.config.first_lr:g}"
         message = f"training diverged to NaN or infinity {place}: use a lower --lr. No vectors were written"
         if self.checkpointer:
-            message = f"{message}. {self.checkpointer.last_good('--continue-from takes it with another --lr')}"
+            # A model with hierarchical softmax cannot be continued from: a new vocabulary has a new tree.
+            option = "--init-vectors" if self.config.loss == "hs" else "--continue-from"
+            message = f"{message}. {self.checkpointer.last_good(f'{option} starts from it with a lower --lr')}"
         return DivergedError(message)
 
     def tell_progress(self, position: Position, last: Slice, n_workers: int = 0, waited: float = 0.0) -> None:

@@ -62,8 +62,8 @@ class Schedule:
     def learning_rates(self, n_done: NDArray[np.int64] | NDArray[np.floating]) -> NDArray[np.float32]:
         """lr * max(1e-4, 1 - position / (epochs * n_ids + 1)), position = n_done * span_length in ids.
 
-        n_done: the number of spans trained since the start of training. A rate holds for a whole span, which is at most
-        1/64 of a small corpus and 0.02 % of wiki8.
+        n_done: the number of spans trained since the start of training. A rate holds for a whole span: at most 1/64 of
+        a corpus of 64,000 ids or more, 1,000 ids of a smaller one, and 0.1 % of wiki8.
         """
         position = n_done * self.span_length
         fraction_left = 1.0 - position / (self.epochs * self.n_ids + 1)
@@ -75,7 +75,7 @@ class Position:
     """Where a run stands: `n_spans` spans of epoch `epoch`, counted from 0, are done.
 
     At the end of an epoch all of its spans are done until its losses have been told; then the next epoch begins.
-    n_words, n_predictions, seconds: of all training so far. epoch_total: the sums of the epoch's statistics so far.
+    n_words (tokens), n_predictions, seconds: of all training so far. epoch_total: the sums of the epoch's statistics.
     spans_done: on a cluster, which spans of the epoch are done; on one machine they are the first ones of its order.
     """
 

@@ -49,7 +49,7 @@ class SoftmaxTrainer:
         self._matrices, self._windows, self._seed, self._threads = matrices, windows, np.uint64(config.seed), threads
         if not _can_limit_blas():
             if config.threads is not None:
-                raise MissingExtra("threads with loss softmax, from Python,", "threadpoolctl")
+                raise MissingExtra("setting threads for loss softmax from Python", "threadpoolctl")
             self._threads = 1
         self._batch_size = BATCH_OF_WHOLE_STEPS if windows.by_mean and not windows.exact_mean else BATCH
 

@@ -58,10 +58,10 @@ class Start:
                 raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
             return None
         if config.lr is None:
-            advice = "that of a new run, moves them as far as random ones; a tenth of it refines them"
+            advice = "the default of a new run, moves them as far as random vectors; a tenth of that refines them"
             raise InputError(f"starting from trained vectors needs an explicit lr: {config.first_lr:g}, {advice}")
         if config.vectors != "input":
-            advice = "what is started from are input vectors, which must be kept"
+            advice = "a run that starts from given vectors must return the input vectors; use input"
             raise InputError(f"vectors is {config.vectors!r}: {advice}")
         start = cls._of_model(request) if init_vectors is None else cls(_loaded(init_vectors), is_frozen=request.freeze)
         dim = start.vectors.vector_size
@@ -88,8 +88,9 @@ class Start:
             model = TrainedModel.load(name)
         before, now = training_kind(model.config), training_kind(config)
         if before != now:
-            advice = "its output vectors mean something else; give the same, or init_vectors"
-            raise InputError(f"{name} was trained with {before}, this run has {now}: {advice}")
+            had, has = (f"{kind['model']} and loss {kind['loss']}" for kind in (before, now))
+            advice = "its output vectors do not fit; give the same model and loss, or use init_vectors"
+            raise InputError(f"{name} was trained with {had}, this run has {has}: {advice}")
         return cls(model.vectors("input"), model.output_vectors, model.vocabulary, request.freeze)
 
     def rows(self, vocabulary: Vocabulary) -> NDArray[np.int64]:

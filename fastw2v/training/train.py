@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +12,19 @@ from ..corpus.corpus import Corpus
 from ..corpus.paths import about_held_out_text, find_held_out
 from ..corpus.pruning import Pruning
 from ..errors import InputError, RunError
-from ..events import Callback, CorpusRead, Resumed
-from ..files import check_unicode, locked
+from ..events import Callback, CorpusRead, NewFile, Resumed
+from ..files import all_locked, check_unicode
 from ..modelfile import CHECKPOINT
 from ..vectors.lossplot import LossPlot
 from . import checkpoint
 from .backend import Backend, phase, text_options
 from .checkpoint import Checkpoint
 from .checkpointer import Checkpointer
-from .matrices import matrix_bytes, new_matrices, row_layout
+from .matrices import new_matrices, row_layout
 from .model import TrainedModel, check_model_output
 from .objective import windows_of
 from .request import Request
-from .resources import check_disk, check_memory, estimate_memory
+from .resources import check_disk, check_memory, estimate_memory, model_file_bytes
 from .run import TrainingCorpus, TrainingRun
 from .softmax import refuse_absurd
 from .start import Start
@@ -71,11 +71,7 @@ class CheckedRequest:
     def locked_outputs(self) -> Iterator[None]:
         """Keep other runs from the checkpoint and the model meanwhile."""
         directory, model = self.request.checkpoint, self.request.save_model
-        with contextlib.ExitStack() as locks:
-            if directory is not None:
-                locks.enter_context(locked(os.path.join(directory, CHECKPOINT)))
-            if model is not None:
-                locks.enter_context(locked(model))
+        with all_locked([None if directory is None else os.path.join(directory, CHECKPOINT), model]):
             yield
 
 
@@ -99,7 +95,7 @@ def _checkpoint_of(request: Request) -> Checkpoint | None:
         raise InputError(f"checkpoint_every is {request.checkpoint_every} minutes: it must be above 0")
     if request.checkpoint is None:
         if request.resume:
-            raise InputError("resume needs the directory of the checkpoint to go on from")
+            raise InputError("resume needs the directory of the checkpoint to resume from")
         return None
     checkpoint.check_directory(request.checkpoint, request.resume)
     earlier = checkpoint.load(request.checkpoint) if request.resume else None
@@ -152,16 +148,27 @@ def _check_resources(checked: CheckedRequest, texts: TextsRead, backend: Backend
     layout = row_layout(len(vocabulary), config, backend.threads, has_frozen)
     has_checkpoints = request.checkpoint is not None
     estimated = estimate_memory(layout, config, vocabulary, has_checkpoints, backend.gathers_rows)
+    estimated = replace(estimated, files=_new_files(checked, model_file_bytes(len(vocabulary), config.dim)))
     checked.callback(estimated)
     check_memory(estimated)
-    model_bytes, advice = 2 * matrix_bytes(len(vocabulary), config.dim), "name another directory"
-    if request.checkpoint is not None:
-        needed = 2 * model_bytes - checkpoint.room_of(request.checkpoint)
-        check_disk(os.path.join(request.checkpoint, CHECKPOINT), needed, "two checkpoints", advice, model_bytes)
-    if request.save_model is not None:
-        check_disk(request.save_model, model_bytes, "the model", advice)
+    another = "copy it to another disk and name the copy" if checked.checkpoint else "name another one"
+    check_disk(estimated.files, f"make room in the directory, or {another}")
     if request.checkpoint is not None or request.save_model is not None:
         check_unicode(vocabulary.words)
+
+
+def _new_files(checked: CheckedRequest, n_bytes: float) -> tuple[NewFile, ...]:
+    """The checkpoints and the model that the run will write, of `n_bytes` each."""
+    files, request, earlier = [], checked.request, checked.checkpoint
+    if request.checkpoint is not None:
+        n_more = 2 - checkpoint.n_checkpoints(request.checkpoint)
+        if earlier and earlier.position.epoch == request.config.epochs:  # it will not be saved again
+            n_more = 0
+        path = os.path.join(request.checkpoint, CHECKPOINT)
+        files.append(NewFile("two checkpoints", path, n_bytes, n_more * n_bytes))
+    if request.save_model is not None:
+        files.append(NewFile("the model", os.fspath(request.save_model), n_bytes, n_bytes))
+    return tuple(files)
 
 
 def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRun:
@@ -183,7 +190,7 @@ def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRu
         earlier.check_run(run)
         earlier.fill(matrices)
         earlier.make_current()
-        run.position = earlier.position
+        run.position = run.resumed_from = earlier.position
         run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
     checked.checkpoint = checked.start = None
     if directory is not None:

@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
@@ -35,6 +36,13 @@ _BLOCK_NUMBERS = 1 << 18
 """How many numbers are written at a time: some megabytes of text."""
 
 _MAX_HEADER = 64
+
+_MOST_NUMBERS, _MOST_NUMBER_BYTES = 100_000, 32
+"""The most numbers of a row where no header tells how many they are, and the most bytes that each takes there."""
+
+_MOST_INFLATION, _SMALL = 100, 1 << 22
+"""How many times larger a compressed file may be when it is unpacked, unless that is a small number of bytes."""
+
 _GZIP = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -60,8 +68,9 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
         _save_tensorboard(path, words, vectors)
     else:
         check_words(words, "word2vec")
-        if kind == "binary":
-            _check_lengths(words)
+        _check_lengths(words)
+        if kind == "glove" and dim > _MOST_NUMBERS:
+            raise InputError(f"a row has {dim:,} numbers: a file without a header has up to {_MOST_NUMBERS:,}")
         with replacing(path) as file, _compressed(path, file) as out:
             if kind != "glove":
                 out.write(f"{n} {dim}\n".encode())
@@ -70,11 +79,11 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
 
 
 def _check_lengths(words: Sequence[str]) -> None:
-    """Raise InputError for a word that would be taken for damage when a binary file is read."""
+    """Raise InputError for a word that would be taken for damage when the file is read."""
     from ..kernels.numbers import MAX_WORD_BYTES
 
     if (longest := max(len(word.encode()) for word in words)) > MAX_WORD_BYTES:
-        raise InputError(f"a word has {longest:,} bytes: a binary file holds words of up to {MAX_WORD_BYTES:,}")
+        raise InputError(f"a word has {longest:,} bytes: text and binary files hold words of up to {MAX_WORD_BYTES:,}")
 
 
 def _compressed(path: PathLike, file: BinaryIO) -> contextlib.AbstractContextManager[Any]:
@@ -120,7 +129,7 @@ def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = Fal
     Raises InputError for a damaged file: a wrong header, short or long rows, numbers that are not finite, repeated
     words. Bytes of a word that are not UTF-8 are read as \\xNN. A native file is mapped, and checked as far as
     `modelfile.read` does with `verify` or without; all others are always checked, as far as they can be. Memory is
-    bounded by the size of the file, whatever its header claims.
+    bounded by the size of the file, whatever its header claims, and however far a compressed one would grow.
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}: it must be at least 1")
@@ -188,14 +197,40 @@ def _mapped(name: str) -> NDArray[np.uint8]:
             if file.seekable() and not is_compressed:
                 return _map(name, file)
             with tempfile.TemporaryFile() as text:
-                source = gzip.GzipFile(fileobj=file) if is_compressed else file
-                shutil.copyfileobj(source, text, 1 << 20)  # type: ignore[misc]
+                if is_compressed:
+                    _unpack(name, file, text)
+                else:
+                    shutil.copyfileobj(file, text)
                 text.flush()
                 return _map(name, text)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{name} is damaged or cut off: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read vectors {name}: {error.strerror}") from error
+
+
+class _Counted:
+    """A stream that counts the bytes that are read from it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self.n_read = stream, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self.n_read += len(data)
+        return data
+
+
+def _unpack(name: str, file: IO[bytes], text: IO[bytes]) -> None:
+    """Decompress a file. Raises InputError as soon as it grows as no vectors do."""
+    source = _Counted(file)
+    n_bytes = 0
+    stream = gzip.GzipFile(fileobj=source)  # type: ignore[call-overload]
+    for block in iter(partial(stream.read, 1 << 20), b""):
+        n_bytes += text.write(block)
+        if n_bytes > max(_SMALL, _MOST_INFLATION * source.n_read):
+            growth = f"{name} grows to more than {_MOST_INFLATION} times its size when it is unpacked"
+            raise InputError(f"{growth}, which vectors hardly do: if these are some, unpack it first")
 
 
 def _map(name: str, file: IO[bytes]) -> NDArray[np.uint8]:
@@ -217,14 +252,34 @@ def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:
             claim = f"{name} claims {n} words x {dim}, which its {len(data)} bytes cannot hold"
             raise InputError(f"{claim}: it is cut off, or not {kind}")
         return _Shape(n, dim, start)
-    ends = np.flatnonzero(data == ord("\n"))
-    try:
-        dim = len([float(text) for text in data[: ends[0] if len(ends) else len(data)].tobytes().split()[1:]])
-    except ValueError:
-        dim = 0
-    if kind == "binary" or dim == 0:
+    dim = 0 if kind == "binary" else _length_of_row(data)
+    if dim == 0:
         raise InputError(f"{name} does not start with a line 'words dim', but with {line[:40]!r}")
-    return _Shape(min(len(ends) + 1, (len(data) + 1) // (2 * dim + 2)), dim)
+    if dim > _MOST_NUMBERS:
+        raise InputError(
+            f"{name} starts with a row of more than {_MOST_NUMBERS:,} numbers: it needs a line 'words dim'"
+        )
+    return _Shape(min(_count_lines(data), (len(data) + 1) // (2 * dim + 2)), dim)
+
+
+def _length_of_row(data: NDArray[np.uint8]) -> int:
+    """How many numbers stand in the first row, `_MOST_NUMBERS` + 1 for more than that; 0 where it is none."""
+    from ..kernels.numbers import MAX_WORD_BYTES
+
+    most_bytes = MAX_WORD_BYTES + _MOST_NUMBERS * _MOST_NUMBER_BYTES
+    line = data[: most_bytes + 1].tobytes().split(b"\n")[0]
+    texts = line.split(None, _MOST_NUMBERS + 1)[1:]
+    try:
+        dim = len([float(text) for text in texts[:_MOST_NUMBERS]])
+    except ValueError:
+        return 0
+    is_longer = len(texts) > _MOST_NUMBERS or len(line) > most_bytes
+    return _MOST_NUMBERS + 1 if dim and is_longer else dim
+
+
+def _count_lines(data: NDArray[np.uint8]) -> int:
+    starts = range(0, len(data), 1 << 20)
+    return 1 + sum(int(np.count_nonzero(data[start : start + (1 << 20)] == ord("\n"))) for start in starts)
 
 
 def _problem_of(problem: int, row: int, rest: NDArray[np.uint8], shape: _Shape, kind: str) -> str:
@@ -239,7 +294,8 @@ def _problem_of(problem: int, row: int, rest: NDArray[np.uint8], shape: _Shape, 
             return f" holds more rows than the {shape.n} its first line claims"
         return f" has rows that are not {shape.dim} long, as its first one is"  # the file is too small for that
     if problem == numbers.BAD_WORD:
-        return f" is damaged: row {row} should begin with a word and a blank, not with {rest[:40].tobytes()!r}"
+        word = f"a word of up to {numbers.MAX_WORD_BYTES:,} bytes and a blank"
+        return f" is damaged: row {row} should begin with {word}, not with {rest[:40].tobytes()!r}"
     if problem == numbers.BAD_END:
         what = "a newline" if rest[:1].tobytes() == b"\n" else "no newline"
         return f" is damaged, cut off or not {shape.dim} wide: {what} follows row {row}, unlike row 1"

@@ -27,7 +27,7 @@ def write(path: PathLike, content: ModelFile) -> None:
     longest = max(lengths)
     if longest > _LONGEST_WORD and longest > _MOST_PADDING * sum(lengths) / len(lengths):
         waste = f"the longest word has {longest} letters, and npz would give so many to each word"
-        raise InputError(f"{waste}: use another format, as .fw2v")
+        raise InputError(f"{waste}: use another format, such as .fw2v")
     arrays: dict[str, Any] = {"words": np.array(content.words), "vectors": content.vectors}
     if content.counts is not None:
         arrays["counts"] = content.counts
@@ -59,7 +59,7 @@ def _content_of(name: str, limit: int | None) -> ModelFile:
     with zipfile.ZipFile(name) as archive:
         unpacked = sum(item.file_size for item in archive.infolist())
     if unpacked > _MOST_INFLATION * size:
-        raise InputError(f"{name} would grow from {size} to {unpacked} bytes: these are no vectors")
+        raise InputError(f"{name} would grow from {size} to {unpacked} bytes: these are not vectors")
     with np.load(name, allow_pickle=False) as arrays:
         words, vectors, counts = arrays["words"], arrays["vectors"], arrays.get("counts")
     n = len(words) if words.ndim == 1 else -1

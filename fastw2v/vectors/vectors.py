@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..config import check_flags
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
 from ..files import PathLike
@@ -46,13 +47,13 @@ class Vectors:
 
     @cached_property
     def key_to_index(self) -> dict[str, int]:
-        """The row of each word. Raises InputError where a word occurs twice, or is no str."""
+        """The row of each word. Raises InputError where a word occurs twice, or is not a str."""
         if not all(issubclass(kind, str) for kind in set(map(type, self.index_to_key))):
             bad = next(word for word in self.index_to_key if not isinstance(word, str))
             raise InputError(f"the word {bad!r} is a {type(bad).__name__}: words must be str")
         indices = {word: index for index, word in enumerate(self.index_to_key)}
         if len(indices) < len(self):
-            raise InputError(f"{len(self) - len(indices)} words stand there more than once")
+            raise InputError(f"{len(self) - len(indices)} words occur more than once: give each word once")
         return indices
 
     @cached_property
@@ -100,6 +101,7 @@ class Vectors:
 
     def get_vector(self, key: Key, norm: bool = False) -> NDArray[np.float32]:
         """The vector of a word, (dim,) float32; at length 1 with `norm`."""
+        check_flags(norm=norm)
         index = self.get_index(key)
         vector: NDArray[np.float32] = self.vectors[index]
         return vector / self.norms[index] if norm else vector
@@ -127,6 +129,7 @@ class Vectors:
         pre_normalize: take the vectors of words at length 1; arrays among the keys stay as they are. post_normalize:
         return the mean at length 1. ignore_missing: leave out unknown words.
         """
+        check_flags(pre_normalize=pre_normalize, post_normalize=post_normalize, ignore_missing=ignore_missing)
         if len(keys) == 0:
             raise InputError("a mean needs at least one word")
         weights = [1.0] * len(listed(keys)) if weights is None else weights
@@ -190,6 +193,7 @@ class Vectors:
 
     def rank_by_centrality(self, words: Sequence[str], use_norm: bool = True) -> list[tuple[float, str]]:
         """(cosine to the mean, word) of the known words, the most central first."""
+        check_flags(use_norm=use_norm)
         known = [word for word in listed(words) if word in self]
         if not known:
             raise InputError("none of the words has a vector")
@@ -337,6 +341,7 @@ class Vectors:
         return self._evaluation(restrict_vocab, case_insensitive, dummy4unknown).word_analogies(analogies)
 
     def _evaluation(self, n: int, case_insensitive: bool, dummy4unknown: bool) -> Evaluation:
+        check_flags(case_insensitive=case_insensitive, dummy4unknown=dummy4unknown)
         return Evaluation(self.index_to_key[:n], self._rows(0, n), case_insensitive, dummy4unknown)
 
     def to_gensim(self) -> Any:
@@ -356,6 +361,7 @@ class Vectors:
         self, fname: PathLike, fvocab: PathLike | None = None, binary: bool = False, *, write_header: bool = True
     ) -> None:
         """Write word2vec's format, or GloVe's without a header; to fvocab lines `word count`. Raises as `save` does."""
+        check_flags(binary=binary, write_header=write_header)
         if binary and not write_header:
             raise InputError("word2vec's binary format always has a header")
         if fvocab is not None and self.counts is None:
@@ -367,6 +373,7 @@ class Vectors:
     @classmethod
     def load_word2vec_format(cls, fname: PathLike, *, binary: bool = False, limit: int | None = None) -> Self:
         """Read a file of word2vec, gensim or GloVe, gzipped or not; at most `limit` words. Raises InputError."""
+        check_flags(binary=binary)
         return cls.load(fname, "binary" if binary else "text", limit)
 
     def save(self, fname: PathLike, kind: str | None = None) -> None:
@@ -383,6 +390,7 @@ class Vectors:
         and looking up a word find words that occur twice, and a search of all words finds NaN and numbers that are too
         large. Other formats are always checked.
         """
+        check_flags(verify=verify)
         return cls.of(formats.load(fname, kind or format_of(fname), limit, verify))
 
     @classmethod

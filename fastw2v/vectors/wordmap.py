@@ -55,7 +55,7 @@ def make_map(
     """
     chosen = list(dict.fromkeys(words)) or vectors.index_to_key[:n_words]
     if not 3 <= len(chosen) <= MOST_WORDS:
-        raise InputError(f"a map of {len(chosen)} words: allowed are 3 to {MOST_WORDS:,}")
+        raise InputError(f"a map of {len(chosen)} words: it must have 3 to {MOST_WORDS:,}")
     mapped = vectors.subset(chosen)
     if not is_finite(mapped.vectors):
         raise InputError("the vectors of the words of the map hold NaN or infinite numbers")
@@ -95,7 +95,7 @@ def _placed(unit: NDArray[np.float64], method: str, seed: int) -> NDArray[np.flo
                 raise MissingExtra("a map by UMAP", "umap-learn") from error
             umap = UMAP(n_neighbors=min(15, len(unit) - 1), metric="cosine", random_state=seed, n_jobs=1)
             return np.asarray(umap.fit_transform(unit), np.float64)
-    raise InputError(f"method is {method!r}: allowed are {', '.join(MAP_METHODS)}")
+    raise InputError(f"method is {method!r}: it must be one of {', '.join(MAP_METHODS)}")
 
 
 def clusters_of(points: NDArray[np.float64], n_clusters: int, seed: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ def test_phrases_and_vocab_say_what_they_change(run, tmp_path):
         code, _, err = run(*command)
         assert code == 0
         assert "dropped 1 tokens of more than" in err
-        assert "1 words were not valid UTF-8" in err
+        assert "1 tokens were not valid UTF-8" in err
     text.write_text("one one\n")
     assert run("vocab", text, "--min-count", 1)[:2] == (0, "one 2\n")
     assert run("phrases", text, "-o", "-")[:2] == (0, "one one\n")

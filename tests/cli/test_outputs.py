@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from planted import TRAIN, planted_text
 
@@ -41,7 +42,7 @@ def test_a_short_write_is_an_error(small):
     assert "cannot write -: File too large" in got.stderr
     got = shell("ulimit -f 8; train -o out2", small)
     assert got.returncode == 2
-    assert "no room for the output: that takes a file of about" in got.stderr
+    assert "no room for the output: a file of about" in got.stderr
     assert not (small / "out2").exists()
 
 
@@ -49,7 +50,7 @@ def test_closed_standard_streams(small):
     got = shell("train - -o v <&-", small)
     assert (got.returncode, got.stderr) == (2, "fastw2v: the corpus is stdin (-), which is closed\n")
     got = shell("train -o - >&-", small)
-    assert (got.returncode, got.stderr) == (2, "fastw2v: the output is -, which is closed\n")
+    assert (got.returncode, got.stderr) == (2, "fastw2v: output - is closed: name a file, or leave the stream open\n")
     assert shell("train -o v 2>&-", small).returncode == 0
     assert len(Vectors.load(small / "v")) == 96
 
@@ -98,3 +99,30 @@ def test_every_output_of_a_run_is_its_own(run, planted, tmp_path, option):
     assert code == 2
     assert err == f"fastw2v: output {tmp_path}/x.svg is being written by another run: wait for it, or name another\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["planted.txt"]
+
+
+COMMANDS = [
+    "train planted.txt -o",
+    "train planted.txt --format tensorboard -o",
+    "convert v.fw2v",
+    "vocab planted.txt -o",
+    "phrases planted.txt -o",
+    "phrases planted.txt -o p.txt --list",
+    "plot v.fw2v -o",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_waits_for_no_output_of_another_run(run, planted, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    Vectors(["a", "b", "c"], np.eye(3)).save("v.fw2v")
+    output, held = "x.svg", "x.metadata.svg" if "tensorboard" in command else "x.svg"
+    for name in (output, held):
+        (tmp_path / name).write_text("old")
+    files = sorted(tmp_path.iterdir())
+    with locked(held):
+        code, _, err = run(*command.split(), output, "--overwrite")
+    assert code == 2
+    assert err == f"fastw2v: output {held} is being written by another run: wait for it, or name another\n"
+    assert (tmp_path / held).read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == files

@@ -59,20 +59,20 @@ SHOWN = [
     (events.PhaseEnded("compile", 1.0), []),
     (
         events.CorpusRead(VOCABULARY, 11, READING, None),
-        ["read 2.0 MB, 12 words; vocabulary 2 of 3 distinct, covering 11 words"],
+        ["read 2.0 MB, 12 tokens; vocabulary of 2 of 3 distinct words, covering 11 tokens"],
     ),
     (
         events.CorpusRead(VOCABULARY, 11, replace(READING, n_invalid=1), replace(READING, n_unknown=5), 1),
         [
-            "read 2.0 MB, 12 words; vocabulary 2 of 3 distinct, covering 11 words; "
-            "1 words were not valid UTF-8 (see --invalid-utf8)",
+            "read 2.0 MB, 12 tokens; vocabulary of 2 of 3 distinct words, covering 11 tokens; "
+            "1 tokens were not valid UTF-8 (see --invalid-utf8)",
             "1 of 2 words start from the vectors given",
-            "held-out text: 12 words, 5 not in the vocabulary",
+            "held-out text: 12 tokens, 5 not in the vocabulary",
         ],
     ),
-    (events.Estimated({"2 matrices": 10**9}, None, ""), ["memory for training 1.0 GB: 2 matrices 1.0 GB"]),
-    (events.Resumed("c.fw2v", 1000, ""), ["going on from c.fw2v, after 1,000 words"]),
-    (events.Resumed("c", 0, ""), ["going on from c, after 0 words"]),
+    (events.Estimated({"2 matrices": 10**9}, None, ""), ["training needs 1.0 GB of memory (2 matrices 1.0 GB)"]),
+    (events.Resumed("c.fw2v", 1000, ""), ["resuming from c.fw2v, written after 1,000 tokens"]),
+    (events.Resumed("c", 0, ""), ["resuming from c, written after 0 tokens"]),
     (events.CheckpointSaved("c", 1000, 0.1, 0.2), []),
     (events.CheckpointFailed("no room", 1000), []),
     (events.ClusterChanged(3, "a worker came"), ["a worker came (3 workers)"]),
@@ -111,7 +111,7 @@ def test_warnings_are_shown_by_a_quiet_reporter_too(capsys, tmp_path, quiet):
     reporter(events.CheckpointFailed("no room", 1000))
     reporter.summary("v.txt", 2)
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
-    log = f"cannot write the log {tmp_path}/none/log: No such file or directory; going on without it"
+    log = f"cannot write the log {tmp_path}/none/log: No such file or directory; continuing without it"
     assert warnings == ["warning: damaged", f"warning: {log}", "warning: failed checkpoints: 1"]
 
 
@@ -172,7 +172,7 @@ def test_the_summary(capsys):
         BAR,
         "wrote v.txt: 1,234 words",
         "last epoch: loss 2.5000 ± 0.1250",
-        "30 words trained at 10 words/s (read 1.0 s, train 3.0 s)",
+        "30 tokens trained at 10 words/s (read 1.0 s, train 3.0 s)",
     ]
 
 
@@ -248,15 +248,15 @@ def test_a_log_that_fails_warns_once(tmp_path):
     log.add({"a": 1})
     log.add({"a": 2})
     log.close()
-    assert warnings == [f"cannot write the log {tmp_path}/none/log: No such file or directory; going on without it"]
+    assert warnings == [f"cannot write the log {tmp_path}/none/log: No such file or directory; continuing without it"]
 
 
 def test_changes_of_the_text():
     assert describe_changes(READING) == []
     assert describe_changes(replace(READING, n_overlong=1000, n_unknown=2, n_invalid=3)) == [
         "dropped 1,000 tokens of more than 1,000 bytes",
-        "dropped 2 words that are not in the given vocabulary",
-        "3 words were not valid UTF-8 (see --invalid-utf8)",
+        "dropped 2 tokens that are not in the given vocabulary",
+        "3 tokens were not valid UTF-8 (see --invalid-utf8)",
     ]
 
 
@@ -328,4 +328,4 @@ def test_lines_where_there_is_no_terminal(run, planted, tmp_path, monkeypatch):
 def test_a_log_that_cannot_be_written_does_not_stop_the_run(run, planted, tmp_path):
     code, _, err = run("train", planted, "-o", tmp_path / "v", "--log-json", "/dev/full", *TRAIN)
     assert code == 0
-    assert err.count("warning: cannot write the log /dev/full: No space left on device; going on without it") == 1
+    assert err.count("warning: cannot write the log /dev/full: No space left on device; continuing without it") == 1

@@ -59,14 +59,14 @@ def test_the_first_place_with_room(tmp_path, places):
     temporary, current = places
     told = rescue("vectors", {"v.txt": write_text}, None, None)
     [path] = temporary.glob("fastw2v-*/v.txt")
-    assert told == f"the vectors went to {path} instead: copy it to where there is room"
+    assert told == f"the vectors went to {path} instead: copy that file to a disk with room"
     told = rescue("vectors", {"v.txt": write_text}, None, str(tmp_path / "none"))
     assert len(list(temporary.glob("fastw2v-*/v.txt"))) == 2, "each in a directory of its own"
     tempfile.tempdir = str(tmp_path / "none")
     told = rescue("model", {"v.txt": fail, "v.fw2v": write_text}, None, None)
     [path] = current.glob("fastw2v-*/v.fw2v")
     assert told == (
-        f"the model went to {path} instead: copy it to where there is room, or `fastw2v convert` it to another format"
+        f"the model went to {path} instead: copy that file to a disk with room, or convert it with `fastw2v convert`"
     )
 
 
@@ -88,9 +88,12 @@ def test_what_the_checkpoint_has(planted, tmp_path, places):
     assert told() == f"there is no checkpoint in {directory}"
     fastw2v.train(planted, checkpoint=directory, callback=Recorder(1), **SMALL)
     n_words = load(directory).position.n_words
-    assert told() == f"{path} is from before, after {n_words:,} of 150,000 words: --resume trains the rest again"
+    assert (
+        told() == f"{path} holds an earlier state, after {n_words:,} of 150,000 tokens: "
+        "--resume trains the rest from there"
+    )
     fastw2v.train(planted, checkpoint=directory, resume=True, **SMALL)
-    assert told() == f"{path} has the finished run: --resume writes the vectors again"
+    assert told() == f"{path} holds the finished run: run again with --resume to write the vectors"
     assert rescue("vectors", {"v.txt": write_text}, str(directory), None) == told()
     assert os.listdir(places[0]) == [], "nothing needs to be saved"
     for file in directory.iterdir():
@@ -107,7 +110,7 @@ def test_output_and_checkpoint_on_the_same_full_disk(planted, tmp_path, places, 
     [path] = places[0].glob("fastw2v-*/o.txt")
     last = err.splitlines()[-1]
     assert last.startswith(f"fastw2v: cannot write {disk}/o.txt: No space left on device")
-    assert f"It takes about 0.0 MB; the vectors went to {path} instead: copy it to where there is room" in last
+    assert f"It takes about 0.0 MB; the vectors went to {path} instead: copy that file to a disk with room" in last
     assert last.endswith(f"there is no checkpoint in {disk}/c")
     np.testing.assert_array_equal(Vectors.load(path).vectors, fastw2v.train(planted, **SMALL).vectors)
     assert not list(disk.glob("*.txt"))
@@ -123,10 +126,8 @@ def test_a_run_that_was_resumed_on_a_full_disk(planted, tmp_path, run, fill):
     code, _, err = run(*command, "--resume")
     assert code == 1
     assert "the vectors could not be saved elsewhere either" in err.splitlines()[-1]
-    state = (
-        f"{tmp_path}/c/{CHECKPOINT} is from before, after {n_words:,} of 150,000 words: --resume trains the rest again"
-    )
-    assert err.splitlines()[-1].endswith(state)
+    state = f"holds an earlier state, after {n_words:,} of 150,000 tokens: --resume trains the rest from there"
+    assert err.splitlines()[-1].endswith(f"{tmp_path}/c/{CHECKPOINT} {state}")
 
 
 @pytest.mark.parametrize(("kind", "name"), [("text", "vectors.txt"), ("npz", "vectors.npz")])

@@ -79,7 +79,7 @@ def test_interrupt_at_any_moment(tmp_path, cache):
         code, err, seconds = send_and_wait(process, signal.SIGINT)
         assert "Traceback" not in err, (moment, err)
         assert seconds < 2, moment
-        is_done = "words trained" in err
+        is_done = "tokens trained" in err
         assert code in ((0, -signal.SIGINT) if is_done else (130,)), (moment, err)
         assert (tmp_path / "v").exists() == is_done
         assert {name for name in os.listdir(tmp_path) if not name.startswith("cold")} <= {"c.txt", "v"}
@@ -102,7 +102,7 @@ def test_a_run_under_nohup_goes_on(planted, tmp_path):
     while not (tmp_path / "log").exists():
         time.sleep(0.01)
     code, err, _ = send_and_wait(process, signal.SIGHUP)
-    assert (code, "900,000 words trained" in err) == (0, True)
+    assert (code, "900,000 tokens trained" in err) == (0, True)
 
 
 def test_a_hangup_is_neither_the_second_signal_nor_the_first_of_two(monkeypatch):

@@ -15,12 +15,12 @@ def test_trains_and_tells(run, planted, tmp_path):
     code, out, err = run("train", planted, "-o", tmp_path / "v.txt", *TRAIN)
     assert (code, out) == (0, "")
     assert share_of_planted_neighbours(Vectors.load(tmp_path / "v.txt")) > 0.95
-    assert "30,000 words; vocabulary 96 of 96 distinct, covering 30,000 words" in err
+    assert "30,000 tokens; vocabulary of 96 of 96 distinct words, covering 30,000 tokens" in err
     assert "[########################] 100% epoch 3/3" in err
     assert f"wrote {tmp_path}/v.txt: 96 words" in err
     for phase in ("compile", "read", "train", "write"):
         assert f"{phase} " in err.splitlines()[-1]
-    assert "90,000 words trained at" in err.splitlines()[-1]
+    assert "90,000 tokens trained at" in err.splitlines()[-1]
 
 
 def test_quiet_is_quiet(run, planted, tmp_path):
@@ -38,7 +38,7 @@ def test_formats_and_vocabulary(run, planted, tmp_path):
     )
     code, _, err = run("train", planted, "-o", tmp_path / "w", "--format", "binary", "--read-vocab", small, *TRAIN)
     assert code == 0
-    assert "words that are not in the given vocabulary" in err
+    assert "tokens that are not in the given vocabulary" in err
     assert Vectors.load_word2vec_format(tmp_path / "w", binary=True).index_to_key == vocabulary.words[:50]
 
 
@@ -52,7 +52,7 @@ def test_held_out_loss_and_its_curve(run, planted, tmp_path, monkeypatch):
         code, _, err = run("train", planted, "-o", tmp_path / "v", "--overwrite", *listening, *TRAIN)
         assert code == 0
         assert [line.split()[1] for line in err.splitlines() if line.startswith("epoch")] == list("0123")
-        assert "held-out text: 3,000 words, 0 not in the vocabulary" in err
+        assert "held-out text: 3,000 tokens, 0 not in the vocabulary" in err
         assert "last epoch: loss" in err.splitlines()[-2]
         assert "held-out loss" in err.splitlines()[-2]
         assert plot.read_bytes().startswith(start)
@@ -112,7 +112,7 @@ REFUSED = [
     ("missing.txt -o v", "corpus missing.txt does not exist, as a path or as a glob: check the spelling"),
     ("empty.txt -o v", "the corpus holds no words: it is empty or all white space"),
     ("one.txt -o v --min-count 1", "the vocabulary is one word, 'word', of 1 distinct ones found"),
-    ("rare.txt -o v", "no word of the corpus occurs min_count = 5 times: it has 3 words, 3 distinct"),
+    ("rare.txt -o v", "no word of the corpus occurs min_count = 5 times: it has 3 tokens, 3 distinct words"),
     ("good.txt -o none/v", "does not exist: create it first"),
     ("good.txt -o .", "output . is a directory: name a file in it"),
     ("good.txt -o good.txt", "output good.txt is the same file as the input good.txt: choose another name"),
@@ -219,6 +219,6 @@ def test_a_line_of_100_mb_takes_the_memory_of_short_lines(tmp_path):
     long_mb, err = peak_mb(long, *options)
     short_mb, _ = peak_mb(short, *options)
     assert "read 100." in err
-    assert "12,000,000 words; vocabulary 10,000 of 10,000 distinct" in err
+    assert "12,000,000 tokens; vocabulary of 10,000 of 10,000 distinct words" in err
     assert "dropped 1 tokens of more than 1,000 bytes" in err
     assert long_mb < short_mb + 30

@@ -32,7 +32,7 @@ def test_similar(run, vecs):
 def test_unknown_word(run, vecs):
     code, out, err = run("similar", vecs, "w1000")
     assert (code, out) == (2, "")
-    assert err.startswith("fastw2v: the word 'w1000' has no vector; close are w100")
+    assert err.startswith("fastw2v: the word 'w1000' has no vector; similarly spelled words are w100")
 
 
 def test_similar_reads_words_from_stdin(vecs):

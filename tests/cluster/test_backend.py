@@ -29,10 +29,10 @@ def backend_of(client, corpus="/no/such", callback=lambda event: None, **options
 def test_what_is_refused_at_once():
     with pytest.raises(InputError, match="client is a str: it must be a distributed.Client"):
         backend_of("tcp://127.0.0.1:1")
-    message = "a cluster trains on files, with loss ns or hs"
-    with pytest.raises(InputError, match=message):
+    advice = r"give files, and loss ns or hs, or no client \(--dask\)"
+    with pytest.raises(InputError, match=f"a cluster cannot train with loss softmax: {advice}"):
         backend_of(FakeClient(), loss="softmax")
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=f"a cluster cannot train on sentences, lines or walks: {advice}"):
         ClusterBackend(FakeClient(), TrainConfig(), Source(lines=["a b"]), lambda event: None)
     with pytest.raises(InputError, match="stdin"):
         backend_of(FakeClient(), "-")
@@ -49,7 +49,7 @@ def test_files_and_threads():
 
 @pytest.mark.parametrize("has_checkpoints", [True, False])
 def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
-    checkpointer = SimpleNamespace(last_good=lambda advice: f"The last checkpoint is c; {advice}")
+    checkpointer = SimpleNamespace(last_good=lambda advice: f"The last good checkpoint is c; {advice}")
     corpus = ClusterCorpus(None, None, 0, 0, [], [], [], b"")
     run = SimpleNamespace(corpus=corpus, checkpointer=checkpointer if has_checkpoints else None, tell=print)
 
@@ -59,7 +59,9 @@ def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
     run.train = fail
     monkeypatch.setattr(module, "ClusterLoop", lambda *arguments: arguments)
     expected = (
-        r"^no workers\. The last checkpoint is c; --resume goes on from it$" if has_checkpoints else "^no workers$"
+        r"^no workers\. The last good checkpoint is c; resume from it with --resume$"
+        if has_checkpoints
+        else "^no workers$"
     )
     backend = backend_of(FakeClient())
     with pytest.raises(RunError, match=expected):
@@ -92,9 +94,24 @@ def test_workers_that_die_while_they_read(monkeypatch):
     assert backend.read(Pruning()) == "the corpus"
     n_calls, n_losses = 0, MOST_LOSSES
     with pytest.raises(
-        ClusterFailed, match="workers were lost 3 times before the training began, at last: all workers are gone"
+        ClusterFailed, match="workers were lost 3 times before training began; the last time: all workers are gone"
     ):
         backend.read(Pruning())
+
+
+def test_workers_that_die_one_by_one_before_the_training(monkeypatch):
+    """They do not count against a run that others can go on with."""
+    monkeypatch.setattr(Workers, "wait_for_loss", lambda workers, seconds: None)
+    client = FakeClient(*(f"tcp://{number}:1" for number in range(8)))
+
+    def lose_data(*arguments):
+        if len(client.threads) == 1:
+            return "the corpus"
+        client.threads.popitem()
+        raise DataLost("a worker is gone")
+
+    monkeypatch.setattr(module, "read_corpus", lose_data)
+    assert backend_of(client).read(Pruning()) == "the corpus"
 
 
 @pytest.mark.cluster

@@ -26,7 +26,10 @@ as_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reas
 def test_addresses(monkeypatch):
     monkeypatch.setattr(module, "CONNECT_SECONDS", 1.0)
     for wrong in ("", "host", "http://", "tcp://:8786"):
-        with pytest.raises(InputError, match=r"must be a scheduler's address, as tcp://host:8786"), connected(wrong):
+        with (
+            pytest.raises(InputError, match="a scheduler's address, such as tcp://host:8786"),
+            connected(wrong),
+        ):
             pass
     for wrong in ("local:0", "local:x", "local"):
         with pytest.raises(InputError, match="local:4"), connected(wrong):
@@ -53,10 +56,24 @@ def test_an_address_that_needs_certificates(tmp_path):
         pass
 
 
+def test_a_scheduler_that_hangs():
+    """It takes connections and never answers: that is told, and not waited for for ever."""
+    told = []
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        message = f"^the Dask scheduler at {address} has not answered for 2 s: it hangs, or"
+        with pytest.raises(InputError, match=message), connected(address, None, 2.0, told.append):
+            pass
+    [warning] = told
+    assert warning.endswith("has not answered for 1 s: the run ends after 2 s (--worker-timeout)")
+
+
 @pytest.mark.cluster
 def test_no_scheduler_at_an_address(monkeypatch):
     monkeypatch.setattr(module, "CONNECT_SECONDS", 1.0)
-    message = r"no Dask scheduler at tcp://127.0.0.1:1\b.*dask scheduler"
+    message = r"cannot connect to a Dask scheduler at tcp://127.0.0.1:1\b.*dask scheduler"
     with pytest.raises(InputError, match=message), connected("tcp://127.0.0.1:1"):
         pass
 

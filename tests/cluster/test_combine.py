@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import combine_replicas
 
-from fastw2v.cluster.combine import combine, rate_of_replicas
+from fastw2v.cluster.combine import combine, learning_rate_factor
 
 
 def test_combine_is_the_reference():
@@ -38,5 +38,5 @@ def test_combine_leaves_the_changes_alone():
         assert [change[0, 0] for change in changes] == [1, 2, 3]
 
 
-def test_rate_of_replicas():
-    assert [rate_of_replicas(n) for n in (1, 2, 8, 16, 100)] == pytest.approx([1, 2**0.5, 8**0.5, 4, 4])
+def test_learning_rate_factor():
+    assert [learning_rate_factor(n) for n in (1, 2, 8, 16, 100)] == pytest.approx([1, 2**0.5, 8**0.5, 4, 4])

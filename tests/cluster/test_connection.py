@@ -70,14 +70,14 @@ def test_a_worker_that_falls_silent(connection, client, clock, messages):
     client.silent = {"tcp://b:1"}
     clock.wait(25)
     [told] = messages
-    assert re.fullmatch(r"worker tcp://b:1 has not been heard of for 1\d s: it is given up after 30 s .*", told)
+    assert re.fullmatch(r"worker tcp://b:1 has not been heard from for 1\d s; it will be dropped after 30 s .*", told)
     assert not connection.is_gone("tcp://b:1")
     client.silent = set()
     clock.wait(3)
     assert messages[1:] == ["worker tcp://b:1 answers again"]
     client.silent = {"tcp://b:1"}
     clock.wait(35)
-    assert re.fullmatch(r"worker tcp://b:1 has not been heard of for 3\d s: it is given up", messages[-1])
+    assert re.fullmatch(r"worker tcp://b:1 has not been heard from for 3\d s; it has been dropped", messages[-1])
     assert len(messages) == 4
     assert connection.is_gone("tcp://b:1")
     assert connection.threads_of_workers() == {"tcp://a:1": 2}
@@ -112,17 +112,46 @@ def test_what_a_silent_worker_does_not_answer(connection, client, clock, monkeyp
     hangs.set()
 
 
-def test_a_scheduler_that_hangs(connection, client, clock, monkeypatch):
+def test_a_scheduler_that_hangs(connection, client, clock, messages, monkeypatch):
     hangs = threading.Event()
-    monkeypatch.setattr(client, "scheduler_info", hangs.wait)
+    monkeypatch.setattr(client.scheduler, "identity", lambda n_workers: hangs.wait())
     monkeypatch.setattr(module, "wait", lambda calls: None)
     with pytest.raises(ClusterFailed, match="the Dask scheduler at tcp://s:8786 has not answered for 3. s"):
         clock.wait(40)
+    message = r"the Dask scheduler at .* has not answered for 1. s: the run ends after 30 s \(--worker-timeout\)"
+    assert [bool(re.fullmatch(message, told)) for told in messages] == [True], messages
     hangs.set()
 
 
+def test_what_hangs_when_the_run_was_asked_to_stop(connection, client, clock, messages, monkeypatch):
+    """It is not waited for, however long `worker_timeout` is, and the end is not delayed by what might come."""
+    clock.wait(3)
+    client.silent = {"tcp://b:1"}
+    clock.wait(3)
+    connection.hurry()
+    clock.wait(4)
+    assert connection.is_gone("tcp://b:1")
+    assert not connection.is_gone("tcp://a:1")
+    [told] = messages
+    assert re.fullmatch("worker tcp://b:1 has not been heard from for [56] s; it has been dropped", told)
+    hangs = threading.Event()
+    monkeypatch.setattr(client.scheduler, "identity", lambda n_workers: hangs.wait())
+    monkeypatch.setattr(module, "wait", lambda calls: None)
+    with pytest.raises(ClusterFailed, match="the Dask scheduler at tcp://s:8786 has not answered for [56] s"):
+        clock.wait(8)
+    assert messages == [told]
+    hangs.set()
+
+
+def test_the_scheduler_is_asked_for_all_workers(connection, client, clock):
+    """Also while Dask's own timer asks it for none: that answer once made all workers look lost."""
+    clock.wait(3)
+    assert connection._seen.keys() == client.threads.keys()
+    assert not connection.is_gone("tcp://a:1")
+
+
 def test_data_that_is_lost(connection):
-    message = "a worker of the cluster at tcp://s:8786 is gone, or its data: .*by hand"
+    message = "a worker of the cluster at tcp://s:8786, or data that it held, is gone: .*by hand"
     for kind in (OSError, ValueError, KeyError, distributed.CancelledError):
         with pytest.raises(DataLost, match=message), connection.translated_errors():
             raise kind("by hand")

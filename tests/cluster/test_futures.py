@@ -72,7 +72,7 @@ def test_data_goes_where_it_is_sent(tasks):
     assert tasks.holders(tasks.detach([copied])) == [0]
     assert tasks.holders([tasks.scatter(5, at=other)]) == [1]
     assert tasks.result(tasks.submit(sum, sent)) == 3
-    with pytest.raises(DataLost, match="is gone, or its data"):
+    with pytest.raises(DataLost, match="or data that it held, is gone"):
         tasks.scatter(5, at="tcp://127.0.0.1:1")
 
 

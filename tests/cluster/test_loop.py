@@ -9,7 +9,7 @@ from fake_dask import FakeTasks
 from listeners import Recorder
 from planted import planted_text
 
-from fastw2v.cluster.connection import ClusterFailed
+from fastw2v.cluster.connection import ClusterFailed, DataLost
 from fastw2v.cluster.corpus import read_corpus
 from fastw2v.cluster.loop import MOST_LOSSES, ClusterLoop
 from fastw2v.cluster.protocol import bytes_of_round
@@ -142,7 +142,7 @@ def test_rows_that_are_lost_after_a_round(shards):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 2, 1, 1], "a round an epoch"
     assert cluster.run.position.n_words == 3 * N_TOKENS
@@ -158,7 +158,7 @@ def test_a_worker_that_is_lost_in_a_round(shards):
     cluster = Cluster(shards, act=act)
     cluster.train()
     assert [event.epoch for event in cluster.of(Progress)[:6]] == [1, 1, 1, 1, 2, 2]
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 1, 1]
 
@@ -175,7 +175,7 @@ def test_dask_moves_copies(shards, dies):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
 
 
@@ -195,7 +195,7 @@ def test_two_of_three_workers_die_at_once(shards, left, event_of_death):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -209,7 +209,7 @@ def test_workers_die_one_after_the_other(shards):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: going on after {N_TOKENS:,} words"] * 2
+    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"] * 2
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -249,7 +249,7 @@ def test_all_rows_are_lost(shards, has_checkpoint):
     cluster.run.checkpointer = checkpoints if has_checkpoint else None
     cluster.train()
     n_words = N_TOKENS if has_checkpoint else 0
-    assert cluster.messages == [f"data was lost with a worker: going on after {n_words:,} words"]
+    assert cluster.messages == [f"data was lost with a worker: training again from token {n_words:,} on"]
     ended = [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)]
     assert ended == ([1, 2, 2, 3] if has_checkpoint else [1, 2, 1, 2, 3])
     if has_checkpoint:
@@ -263,9 +263,25 @@ def test_data_that_is_lost_again_and_again(shards):
             cluster.tasks.kill(cluster.tasks.workers.alive[0])
 
     cluster = Cluster(shards, 1, act)
-    with pytest.raises(ClusterFailed, match=f"the workers lost their data {MOST_LOSSES + 1} times in one round"):
+    n = MOST_LOSSES + 1  # and the worker that the round began with
+    with pytest.raises(ClusterFailed, match=f"the workers lost their data {n + 1} times in one round"):
         cluster.train()
-    assert len(cluster.messages) == MOST_LOSSES
+    assert len(cluster.messages) == n
+
+
+def test_workers_that_die_one_by_one_in_a_round(shards):
+    """However many they are, the run goes on as long as one lives; so it does when that happens again."""
+
+    def act(event, seen):
+        alive = cluster.tasks.workers.alive
+        if isinstance(event, Progress) and len(alive) > (10, 5, 1)[len(cluster.of(RoundEnded))]:
+            cluster.tasks.kill(alive[-1])
+
+    cluster = Cluster(shards, 10, act)
+    cluster.train()
+    assert len(cluster.tasks.workers.alive) == 1
+    assert len(cluster.messages) == 9
+    assert cluster.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
 
 
 @pytest.mark.parametrize("kind", [Waiting, Progress])
@@ -298,6 +314,49 @@ def test_a_stopped_run_whose_rows_are_lost(shards):
     assert 0 < first.n_words < cluster.of(Progress)[-1].n_words
     assert last == first == cluster.run.position
     np.testing.assert_array_equal(last_inputs, first_inputs)
+
+
+def test_the_last_worker_is_replaced_while_the_rows_are_placed(shards, monkeypatch):
+    """What was sent for the tasks to those before is sent again: Dask would wait for ever for a worker to make it."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            cluster.tasks.workers.alive.append("w2")
+            cluster.tasks.kill("w0", "w1")
+
+    def place(data, at):
+        if at == "w2" and "w3" not in cluster.tasks.workers.alive:
+            cluster.tasks.workers.alive.append("w3")
+            cluster.tasks.kill("w2")
+        return scatter(data, at)
+
+    cluster = Cluster(shards, act=act)
+    scatter = cluster.tasks.scatter
+    monkeypatch.setattr(cluster.tasks, "scatter", place)
+    cluster.train()
+    assert cluster.messages == ["data was lost with a worker: training again from token 0 on"], "once"
+    assert cluster.run.position.n_words == 3 * N_TOKENS
+
+
+@pytest.mark.parametrize("n_failures", [1, 99])
+def test_a_stopped_run_whose_cluster_hangs(shards, monkeypatch, n_failures):
+    """The first failure is a worker that is given up: others have its rows. If all fail, what is here is kept."""
+    cluster = Cluster(shards, act=lambda event, seen: isinstance(event, Waiting) and len(cluster.of(RoundEnded)) == 2)
+    checkpoints = Checkpoints(cluster.run, lambda is_epochs_end: len(checkpoints.saved) == 0)
+    cluster.run.checkpointer, failures, gather = checkpoints, [], cluster.tasks.gather
+
+    def fail(futures):
+        if cluster.tasks.is_hurried and len(failures) < n_failures:
+            failures.append(futures)
+            raise DataLost("gave it up") if n_failures == 1 else ClusterFailed("the scheduler does not answer")
+        return gather(futures)
+
+    monkeypatch.setattr(cluster.tasks, "gather", fail)
+    cluster.train()
+    (first, _), (last, inputs) = checkpoints.saved
+    assert last == cluster.run.position
+    assert last.n_words == (cluster.of(EpochEnded)[-1] if n_failures == 1 else first).n_words
+    np.testing.assert_array_equal(inputs, cluster.run.matrices.word_inputs)
 
 
 def test_checkpoints_are_resumed(shards):
@@ -371,5 +430,5 @@ def test_a_new_worker_takes_part_from_the_next_round_on(shards):
 def test_divergence(shards):
     cluster = Cluster(shards)
     cluster.run.matrices.word_inputs[3, 3] = np.nan
-    with pytest.raises(DivergedError, match="in epoch 1, after 0 words, at lr = 0.025"):
+    with pytest.raises(DivergedError, match="in epoch 1, after 0 tokens, with an initial lr of 0.025"):
         cluster.train()

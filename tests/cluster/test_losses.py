@@ -66,8 +66,8 @@ class LossesOfRun:
                     self.act()
             case ClusterChanged(message=message):
                 self.messages.append(message)
-                if "going on after" in message:
-                    left = int(re.sub(r"\D", "", message.partition("after")[2]))
+                if "training again from token" in message:
+                    left = int(re.sub(r"\D", "", message.partition("token")[2]))
                     self.most_lost = max(self.most_lost, self.n_words - left)
                     self.n_words = left
 
@@ -100,6 +100,29 @@ def test_two_of_three_workers_die_at_once(text, cluster, client, moment):
 
 
 @pytest.mark.cluster
+def test_four_of_five_workers_die_one_by_one_in_a_round(text, cluster, client):
+    """More often than a round may lose its data, but for workers that die: the last one goes on."""
+    for _ in range(3):
+        cluster.add_worker("--no-nanny")
+    client.wait_for_workers(5)
+    run, n_rounds = LossesOfRun(lambda: False, None), 0
+
+    def act(event):
+        nonlocal n_rounds
+        run(event)
+        n_rounds += isinstance(event, RoundEnded)
+        if isinstance(event, Progress) and n_rounds == 2 and len(cluster.workers) > 1:
+            dead = cluster.workers.pop()
+            dead.kill()
+            dead.wait()
+
+    fastw2v.train(text, client=client, callback=act, **OPTIONS)
+    assert run.most_lost <= N_TOKENS, run.messages
+    assert sum("training again from token" in message for message in run.messages) >= 4
+    assert run.n_words == 6 * N_TOKENS
+
+
+@pytest.mark.cluster
 @pytest.mark.parametrize("moment", ["before", "in a round", "between rounds", "while reading", "at the end"])
 def test_a_worker_that_hangs(text, cluster, client, moment):
     """It is told, and after `worker_timeout` the run goes on as if the worker were dead."""
@@ -125,12 +148,10 @@ def test_a_worker_that_hangs(text, cluster, client, moment):
             case ClusterChanged(message=message):
                 messages.append((time.monotonic(), message))
 
-    start = time.monotonic()
     fastw2v.train(text, client=client, callback=act, worker_timeout=6, **OPTIONS)
-    assert time.monotonic() - start < 45
     times, texts = zip(*messages, strict=True)
-    assert re.search(r"has not been heard of for \d s: it is given up after 6 s \(--worker-timeout\)", texts[0])
-    assert re.search(r"has not been heard of for \d s: it is given up$", texts[1])
+    assert re.search(r"has not been heard from for \d s; it will be dropped after 6 s \(--worker-timeout\)", texts[0])
+    assert re.search(r"has not been heard from for \d s; it has been dropped$", texts[1])
     assert times[1] - times[0] < 6
     assert reached[-1] == 6 * N_TOKENS
     stop(signal.SIGCONT)
@@ -160,9 +181,9 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
         if isinstance(event, ClusterChanged):
             messages.append(event.message)
 
-    start = time.monotonic()
     fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
-    assert time.monotonic() - start < 40
-    assert re.fullmatch(rf"a beat takes \d s, usually \d s: waiting for worker {first}", messages[0])
-    assert re.fullmatch(rf"worker {first} has kept the others waiting for \d s: it is given up", messages[1])
+    assert re.fullmatch(
+        rf"part of a round is late \(\d s so far, usually \d s\): waiting for worker {first}", messages[0]
+    )
+    assert re.fullmatch(rf"worker {first} has kept the others waiting for \d s; it has been dropped", messages[1])
     assert n_rounds == 7, "the second one, whose model was not copied yet, was trained again"

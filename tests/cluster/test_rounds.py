@@ -5,10 +5,10 @@ import pytest
 
 from fastw2v.cluster.rounds import (
     FIRST_COSTS,
-    LEAST_BEATS,
     MEASURED_ROUNDS,
     MIXED_SHARDS,
     MOST_WAITING,
+    SHORT_EPOCH_BEATS,
     BeatTimes,
     Costs,
     Deal,
@@ -100,7 +100,7 @@ def test_rounds_are_as_long_as_exchanges_cost():
     waiting = costs.full + (n_beats - 1) * costs.frequent
     assert waiting / (waiting + n_beats * n_spans * costs.span) == pytest.approx(MOST_WAITING, rel=0.05)
     n_beats, n_spans = costs.length_of_round(100)
-    assert (n_beats, n_beats * n_spans) == (LEAST_BEATS, 100)
+    assert (n_beats, n_beats * n_spans) == (SHORT_EPOCH_BEATS, 100)
     assert costs.length_of_round(1)[1] == 1
 
 

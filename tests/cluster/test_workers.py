@@ -80,6 +80,32 @@ def test_a_corpus_that_one_does_not_see(text):
         setting.workers.start([text])
 
 
+@pytest.mark.parametrize("joins_later", [False, True])
+def test_a_corpus_of_which_one_has_another_copy(text, joins_later):
+    """Of the same size under the same path."""
+    setting = Setting(*([A] if joins_later else [A, B]))
+    real_run = setting.client.run
+
+    def run(function, *arguments, workers, on_error):
+        answers = real_run(function, *arguments, workers=workers, on_error=on_error)
+        if function.__name__ == "check_seen" and B in workers:
+            with open(text, "w") as other:
+                other.write("a c\n" * 10)
+            answers |= real_run(function, *arguments, workers=[B], on_error=on_error)
+        return answers
+
+    setting.client.run = run
+    problem = f"worker {B} sees other text in {text} than the other workers, of the same size"
+    if joins_later:
+        setting.workers.start([text])
+        setting.client.threads[B] = 2
+        setting.workers.update()
+        assert setting.messages == [f"{problem}; the run does not use this worker"]
+    else:
+        with pytest.raises(InputError, match=f"^{problem}: all workers must see the corpus under the same path"):
+            setting.workers.start([text])
+
+
 def test_no_worker_comes(text, monkeypatch):
     monkeypatch.setattr(module, "FIRST_PATIENCE", 0.02)
     setting = Setting()
@@ -103,8 +129,8 @@ def test_one_goes_and_one_comes(started):
     assert started.workers.addresses == [B, C], "in the order of their coming"
     assert started.workers.threads_of(C) == 4
     assert started.messages == [
-        f"worker {A} is gone; its share goes to the others",
-        f"worker {C} takes part from now on",
+        f"worker {A} is gone; the others take over its share",
+        f"worker {C} has joined the run",
     ]
     assert [event.n_workers for event in started.events] == [2, 2]
 
@@ -124,7 +150,7 @@ def test_one_that_comes_later_is_refused(started, function, answer, problem):
     assert started.workers.addresses == [A, B]
     assert started.workers.refused == {C}
     [message] = started.messages
-    assert re.fullmatch(f"worker {C} {problem}; it takes no part", message)
+    assert re.fullmatch(f"worker {C} {problem}; the run does not use this worker", message)
 
 
 def test_only_a_refused_worker_is_left(started):

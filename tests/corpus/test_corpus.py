@@ -66,7 +66,7 @@ def test_stdin(tmp_path):
     [
         (b"", "holds no words"),
         (b" \n\t\r\n\x00 ", "holds no words"),
-        (b"a b a c", "no word of the corpus occurs min_count = 3 times: it has 4 words, 3 distinct, the most"),
+        (b"a b a c", "no word of the corpus occurs min_count = 3 times: it has 4 tokens, 3 distinct words, the most"),
         (b"a a a b", "the vocabulary is one word, 'a', of 2 distinct"),
         ("a b a".encode("utf-16"), "is UTF-16, UTF-32 or not text"),
         ("a b a".encode("utf-16-le"), "is UTF-16, UTF-32 or not text"),

@@ -42,6 +42,19 @@ def test_corpus_that_is_not_there(tmp_path, corpus, message):
         find_files(str(tmp_path / corpus))
 
 
+@pytest.mark.parametrize("corpus", ["d", "d/*.txt", "**/*.txt", ["d/a.txt", "d"]])
+@pytest.mark.parametrize("target", ["none", "b.txt", "/proc/1/cwd/none"])
+def test_links_that_lead_nowhere(tmp_path, monkeypatch, corpus, target):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a.txt").write_text("a")
+    (tmp_path / "d/.#a.txt").symlink_to("user@host.1")  # hidden: an editor's lock
+    assert find_files(corpus)
+    (tmp_path / "d/b.txt").symlink_to(target)
+    with pytest.raises(InputError, match=f"corpus d/b.txt is a symbolic link to {target}, which does not exist or"):
+        find_files(corpus)
+
+
 def test_no_corpus_or_stdin_twice():
     with pytest.raises(InputError, match="no corpus given"):
         find_files([])

@@ -119,12 +119,12 @@ def test_counting_grows_and_works_in_parts(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scoring": "x"}, "scoring is 'x': allowed are default, word2phrase, npmi"),
-        ({"scoring": "npmi", "threshold": 10.0}, "with npmi allowed is -1 to 1"),
+        ({"scoring": "x"}, "scoring is 'x': it must be one of default, word2phrase, npmi"),
+        ({"scoring": "npmi", "threshold": 10.0}, "with npmi it must be from -1 to 1"),
         ({"min_count": 0}, "min_count is 0"),
         ({"passes": 0}, "passes 0"),
         ({"delimiter": " "}, "delimiter is ' '"),
-        ({"delimiter": "\udcff"}, r"the word .* is no valid Unicode: no file can hold it"),
+        ({"delimiter": "\udcff"}, r"the word .* is not valid Unicode, so no file can hold it: rename it"),
     ],
 )
 def test_refused(text, options, message):
@@ -141,7 +141,7 @@ def test_refused(text, options, message):
         ({"threads": -1}, "threads is -1"),
         ({"delimiter": 5}, "delimiter is 5"),
         ({"connector_words": "of the"}, "give a set"),
-        ({"threshhold": 5}, "there is no option threshhold: known are"),
+        ({"threshhold": 5}, "there is no option threshhold: the options are"),
         ({"threshold": np.inf}, "must be a finite number"),
     ],
 )

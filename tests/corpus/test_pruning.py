@@ -66,7 +66,7 @@ def test_a_single_word_is_enough_if_least_words_says_so():
         (Vocabulary(["a", 5], [2, 1]), "holds 5, a int: words are str"),
         (Vocabulary(["a", "b", "a"], [3, 2, 1]), "has 2 distinct words for 3 counts: give each word once"),
         (Vocabulary([], [3, 2, 1]), "has 0 distinct words for 3 counts"),
-        (Vocabulary(["a", "\ud800"], [3, 2]), "is no valid Unicode"),
+        (Vocabulary(["a", "\ud800"], [3, 2]), "is not valid Unicode"),
     ],
 )
 def test_vocabularies_that_cannot_be_used(vocabulary, message):

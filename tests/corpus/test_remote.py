@@ -51,6 +51,18 @@ def test_globs_and_directories_give_files_that_are_not_hidden(memory):
         find_urls("zip://x::memory://d/x")
 
 
+def test_links_are_files(tmp_path):
+    (tmp_path / "a").write_text("a b\n")
+    (tmp_path / "d").mkdir()
+    for name, target in [("b", "a"), ("c", "d")]:
+        (tmp_path / name).symlink_to(target)
+    assert find_urls(f"file://{tmp_path}/*") == [f"file://{tmp_path}/{name}" for name in "ab"]
+    (tmp_path / "d/none").symlink_to("nothing")
+    for names in ("", "/*"):
+        with pytest.raises(InputError, match="none does not exist"):
+            Corpus.from_text(f"file://{tmp_path}/d{names}")
+
+
 def test_urls_that_cannot_be_read(memory):
     with pytest.raises(InputError, match="memory://nowhere does not exist"):
         Corpus.from_text("memory://nowhere")

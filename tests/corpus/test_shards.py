@@ -3,6 +3,7 @@
 import copy
 import gzip
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from fastw2v.corpus.shards import (
     check_seen,
     choose_vocabulary,
     find_shards,
+    fingerprints,
     merge_words,
     number_shard,
     read_shard,
@@ -147,3 +149,29 @@ def test_what_a_machine_sees(tmp_path):
     path.write_text("a b c\n")
     with pytest.raises(InputError, match="sees 6 bytes in .*, which has 4 elsewhere"):
         read_shard(shard)
+
+
+@pytest.mark.parametrize("n_files", [1, 3, 250])
+def test_copies_of_the_same_size(tmp_path, n_files):
+    """A sample of each of at most 100 files is compared, first and last bytes among them."""
+    sizes = {str(tmp_path / f"{number:03}"): 20_000 for number in range(n_files)}
+    for name in sizes:
+        Path(name).write_bytes(b"a " * 10_000)
+    checksums = fingerprints({**sizes, "s3://bucket/a": 5, str(tmp_path / "missing"): 5})
+    assert len(checksums) == min(n_files, 84)
+    assert check_seen(sizes, fingerprints(sizes)) == ""
+    for place in (0, 10_000, 19_999):
+        name = list(fingerprints(sizes))[-1]
+        text = bytearray(b"a " * 10_000)
+        text[place] = ord("b")
+        Path(name).write_bytes(text)
+        assert check_seen(sizes) == ""
+        expected = fingerprints(sizes)
+        Path(name).write_bytes(b"a " * 10_000)
+        assert check_seen(sizes, expected) == f"sees other text in {name} than the other workers, of the same size"
+
+
+def test_the_fingerprint_of_an_empty_file(tmp_path):
+    (tmp_path / "t").touch()
+    sizes = {str(tmp_path / "t"): 0}
+    assert check_seen(sizes, fingerprints(sizes)) == ""

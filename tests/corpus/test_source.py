@@ -80,8 +80,8 @@ def test_several_streams_are_one_text(tmp_path, kind):
 
 def test_a_bomb_takes_no_memory(tmp_path):
     path = tmp_path / "corpus"
-    path.write_bytes(bz2.compress(b"a b " * 25_000_000))
-    assert path.stat().st_size < 100_000
+    path.write_bytes(bz2.compress(b"a b " * 5_000_000))
+    assert path.stat().st_size < 20_000
     blocks = read_blocks([str(path)])
     assert max(len(block) for _, block in blocks) < 2_000_000
 
@@ -149,7 +149,7 @@ def zip_of(text):
 def test_tar_archives_are_refused(tmp_path, tar, kind, text):
     path = tmp_path / "my corpus.txt"
     path.write_bytes(COMPRESSORS[kind](tar_of(text, tar)))
-    message = f"{path} is a tar archive, whose headers are no text: unpack it first, or .*: tar -xOf '{path}' [|] fast"
+    message = f"{path} is a tar archive, whose headers are not text: unpack it first, or .*: tar -xOf '{path}' [|] fast"
     with pytest.raises(InputError, match=message):
         read(path)
 
@@ -210,7 +210,7 @@ NO_TEXT = {
 def test_files_that_are_no_text_are_refused_by_name(tmp_path, what, kind):
     path = tmp_path / "corpus.txt"
     path.write_bytes(COMPRESSORS[kind](NO_TEXT[what] + TEXT))
-    with pytest.raises(InputError, match=f"{path} is {what.split(',')[0]}, which is no text: take the text out"):
+    with pytest.raises(InputError, match=f"{path} is {what.split(',')[0]}, which is not text: take the text out"):
         read(path)
 
 

@@ -57,7 +57,7 @@ def test_counts_become_int64(counts):
         (["5", "3"], "are <U1 "),
         (None, r"are object \(\)"),
         ([[5, 3]], r"are int64 \(1, 2\)"),
-        ([[5], [3, 1]], "are no flat array of integers"),
+        ([[5], [3, 1]], "are not a flat array of integers"),
         ([5, 3, 1], "has 2 words and 3 counts: give each word one"),
         ([], "has 2 words and 0 counts"),
     ],

@@ -92,7 +92,7 @@ def test_killed_at_random_moments(text, tmp_path):
     assert (n_lost, n_different) == (0, 0)
 
 
-def test_signals_at_random_moments(text, tmp_path):
+def test_signals_at_random_moments(text, tmp_path, sighup):
     from fastw2v import cli
 
     rng = random.Random(1)

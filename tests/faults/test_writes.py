@@ -224,10 +224,10 @@ def is_as_said(done, directory, n_words):
         return len(Vectors.load(directory / "o.txt")) == 96
     last = done.stderr.splitlines()[-1]
     elsewhere = re.search(r"the vectors went to (\S+) instead", last)
-    before = re.search(r"is from before, after ([\d,]+) of", last)
+    before = re.search(r"holds an earlier state, after ([\d,]+) of", last)
     checkpoint = load(directory / "c")
     reached = checkpoint.position.n_words if checkpoint else 0
-    if "has the finished run: --resume writes the vectors again" in last:
+    if "holds the finished run: run again with --resume to write the vectors" in last:
         return reached == n_words and not elsewhere
     if elsewhere and len(Vectors.load(elsewhere[1])) != 96:
         return False

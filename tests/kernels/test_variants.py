@@ -1,5 +1,6 @@
 """The kernels' tests once more: with bounds checked, and as other CPUs would compile them."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -22,16 +23,37 @@ VARIANTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Processes that run the kernels' tests, all at the same time, and the files of what they print; by variant."""
+    room = tmp_path_factory.mktemp("variants")
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for variant, (settings, lanes) in VARIANTS.items():
+            if can_run(lanes):
+                code = (
+                    "import sys, pytest; from fastw2v.kernels.simd import LANES; "
+                    f"assert {lanes} in (None, LANES), LANES; sys.exit(pytest.main(sys.argv[1:]))"
+                )
+                command = [sys.executable, "-c", code, *KERNEL_TESTS, "-p", "no:cacheprovider"]
+                command += ["--basetemp", str(room / f"{variant} temp")]
+                output = stack.enter_context(open(room / variant, "w+"))
+                environment = {**os.environ, **settings}
+                process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+                stack.callback(process.kill)
+                processes[variant] = process, output
+        yield processes
+
+
+def can_run(lanes):
+    return lanes is None or (IS_X86 and (lanes == 4 or "+avx2" in FEATURES))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_kernels_as(variant):
-    settings, lanes = VARIANTS[variant]
-    if lanes and not (IS_X86 and (lanes == 4 or "+avx2" in FEATURES)):
+def test_kernels_as(started, variant):
+    if variant not in started:
         pytest.skip(f"this CPU cannot run {variant}")
-    code = (
-        "import sys, pytest; from fastw2v.kernels.simd import LANES; "
-        f"assert {lanes} in (None, LANES), LANES; sys.exit(pytest.main(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", code, *KERNEL_TESTS, "-p", "no:cacheprovider"]
-    environment = {**os.environ, **settings}
-    got = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert got.returncode == 0, got.stdout + got.stderr
+    process, output = started[variant]
+    code = process.wait()
+    output.seek(0)
+    assert code == 0, output.read()

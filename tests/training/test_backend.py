@@ -77,7 +77,7 @@ def test_room_is_asked_for_where_the_size_is_known(planted, monkeypatch):
 def test_compiling_is_announced_where_it_takes_long(monkeypatch, loss, kernel):
     compiled = []
     monkeypatch.setattr(module, "compile_kernels", lambda *arguments: compiled.append(arguments))
-    for is_cold, note in ((True, "compiling for this CPU, once: it takes about 13 s"), (False, "")):
+    for is_cold, note in ((True, "compiling the kernels for this CPU, once: this may take half a minute"), (False, "")):
         monkeypatch.setattr(module, "is_cache_cold", lambda name, is_cold=is_cold: name.startswith(kernel) and is_cold)
         recorder = Recorder()
         compile_here(TrainConfig(loss=loss), 3, recorder)

@@ -1,4 +1,4 @@
-"""Checkpoints, read again: what is damaged, lies, or is of another run is refused; the one before takes its place."""
+"""Checkpoints, read again: what is damaged, lies, or is from another run is refused; the previous one is taken."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ def test_a_checkpoint_is_a_file_of_vectors(planted, tmp_path, run):
     code, out, _ = run("info", tmp_path / "c")
     assert code == 0
     assert "96 words x 12" in out
-    assert "checkpoint: 3 of 3 epochs done, 90,000 words (100.0%) in" in out
+    assert "checkpoint: 3 of 3 epochs done, 90,000 tokens (100.0%) in" in out
     assert "options: model skipgram, loss ns, dim 12" in out
     assert run("convert", tmp_path / "c" / CHECKPOINT, tmp_path / "v.txt")[0] == 0
     np.testing.assert_array_equal(Vectors.load(tmp_path / "v.txt").vectors, expected.vectors)
@@ -86,10 +86,11 @@ CHANGES = [
 def test_another_run_is_refused_by_name(planted, tmp_path, changed):
     fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     [(name, value)] = changed.items()
-    with pytest.raises(InputError, match=f"is of a run with {name} .*, this one has {value!r}"):
+    with pytest.raises(InputError, match=f"is from a run with {name} .*; this run has {value!r}"):
         resume(planted, tmp_path / "c", **changed)
 
 
+@pytest.mark.filterwarnings("ignore:force has no effect")
 def test_options_that_may_change(planted, tmp_path):
     expected = fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     got = resume(planted, tmp_path / "c", threads=2, temp_dir=str(tmp_path), force=True, vectors="output")
@@ -102,7 +103,9 @@ def test_another_corpus_is_refused(planted, tmp_path):
     text = planted.read_text()
     for other in (text + "t0w0 t0w1\n", text.replace("t0w0", "t0x0", 1), "\n".join(text.split("\n")[::-1])):
         planted.write_text(other)
-        with pytest.raises(InputError, match="is of another corpus: its had 30,000 words in a vocabulary of 96"):
+        with pytest.raises(
+            InputError, match="on another corpus, with 30,000 tokens and a vocabulary of 96 words; this run has"
+        ):
             resume(planted, tmp_path / "c")
 
 
@@ -110,7 +113,7 @@ def test_other_counts_are_another_corpus(planted, tmp_path):
     words = [f"t{topic}w{i}" for topic in range(8) for i in range(12)]
     vocabularies = [fastw2v.Vocabulary(words, np.arange(first, first - 96, -1)) for first in (96, 196)]
     fastw2v.train(planted, vocabulary=vocabularies[0], checkpoint=tmp_path / "c", **OPTIONS)
-    with pytest.raises(InputError, match="with other counts"):
+    with pytest.raises(InputError, match="or the words' counts differ, or only one"):
         resume(planted, tmp_path / "c", vocabulary=vocabularies[1])
 
 
@@ -120,18 +123,18 @@ def test_other_frozen_words_are_another_run(planted, tmp_path):
     two = given.subset(["t0w0", "t0w1"])
     fastw2v.train(planted, init_vectors=two, **options)
     with pytest.raises(
-        InputError, match="is of a run with 2 frozen words, this one has 0, .*: give freeze and the same"
+        InputError, match="is from a run that froze 2 words; this run freezes 0: give freeze and the same"
     ):
         resume(planted, tmp_path / "c", init_vectors=two)
     resume(planted, tmp_path / "d", init_vectors=two)
     with pytest.raises(
-        InputError, match="is of a run with 0 frozen words, this one has 2, .*: leave out freeze to res"
+        InputError, match="is from a run that froze 0 words; this run freezes 2: leave out freeze to res"
     ):
         resume(planted, tmp_path / "d", init_vectors=two, freeze=True)
     forget(tmp_path / "c", "start")
-    with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 0"):
+    with pytest.raises(InputError, match="is from a run that froze 2 words; this run freezes 0"):
         resume(planted, tmp_path / "c")
-    with pytest.raises(InputError, match="is of a run with 2 frozen words, this one has 2, or others"):
+    with pytest.raises(InputError, match="is from a run that froze 2 words; this run freezes 2 others"):
         resume(planted, tmp_path / "c", init_vectors=given.subset(["t0w0", "t0w2"]), freeze=True)
 
 
@@ -155,15 +158,15 @@ def starts(planted, tmp_path):
 
 
 OTHER_STARTS = [
-    ("random", "vectors", "random vectors, this one starts from init_vectors: leave out init_vectors to resume"),
-    ("random", "model", "random vectors, this one starts from continue_from: leave out continue_from to resume"),
-    ("vectors", "random", "init_vectors, this one starts from random vectors: give the same init_vectors to"),
-    ("vectors", "other vectors", "other init_vectors: its are for 96 words, this one's for 96: give the same init_v"),
-    ("vectors", "fewer vectors", "other init_vectors: its are for 96 words, this one's for 10: give the same init_v"),
-    ("vectors", "model", "init_vectors, this one starts from continue_from: give the same init_vectors to"),
-    ("model", "random", "continue_from, this one starts from random vectors: give the same continue_from to"),
-    ("model", "other model", "other continue_from: .*: give the same continue_from to resume"),
-    ("model", "other outputs", "other continue_from: .*: give the same continue_from to resume"),
+    ("random", "vectors", "random vectors; this run starts from init_vectors: leave out init_vectors to resume"),
+    ("random", "model", "random vectors; this run starts from continue_from: leave out continue_from to resume"),
+    ("vectors", "random", "init_vectors; this run starts from random vectors: give the same init_vectors to"),
+    ("vectors", "other vectors", "other init_vectors, for 96 words; this run's are for 96: give the same init_v"),
+    ("vectors", "fewer vectors", "other init_vectors, for 96 words; this run's are for 10: give the same init_v"),
+    ("vectors", "model", "init_vectors; this run starts from continue_from: give the same init_vectors to"),
+    ("model", "random", "continue_from; this run starts from random vectors: give the same continue_from to"),
+    ("model", "other model", "other continue_from, .*: give the same continue_from to resume"),
+    ("model", "other outputs", "other continue_from, .*: give the same continue_from to resume"),
 ]
 
 
@@ -172,7 +175,7 @@ def test_another_start_is_refused(planted, tmp_path, starts, slices_of_a_span, b
     directory = tmp_path / "c"
     resume(planted, directory, callback=Recorder(5), **starts[begun])
     before = (directory / CHECKPOINT).read_bytes()
-    with pytest.raises(InputError, match=f"is of a run that started from {message}"):
+    with pytest.raises(InputError, match=f"is from a run that started from {message}"):
         resume(planted, directory, **starts[resumed])
     assert (directory / CHECKPOINT).read_bytes() == before
     resume(planted, directory, **starts[begun])
@@ -193,16 +196,20 @@ def texts(planted, tmp_path):
 
 
 OTHER_TEXTS = [
-    ("none", "held", r"its is none, this one's of [\d,]+ words: leave out held_out to resume, or another --check"),
-    ("held", "none", r"its is of [\d,]+ words, this one's none: give the same held_out to resume"),
-    ("held", "other", r"its is of ([\d,]+) words, this one's of \1 words: give the same held_out to resume"),
+    ("none", "held", r"no held-out text; this run has one of [\d,]+ tokens: leave out held_out to resume, or name"),
+    ("held", "none", r"another held-out text, of [\d,]+ tokens; this run has none: give the same held_out to resume"),
+    (
+        "held",
+        "other",
+        r"another held-out text, of ([\d,]+) tokens; this run has one of \1 tokens: give the same held_out to resume",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("begun", "resumed", "message"), OTHER_TEXTS)
 def test_another_held_out_text_is_refused(planted, tmp_path, texts, slices_of_a_span, begun, resumed, message):
     resume(planted, tmp_path / "c", callback=Recorder(5), **texts[begun])
-    with pytest.raises(InputError, match=f"is of a run with another held-out text: {message}"):
+    with pytest.raises(InputError, match=f"is from a run with {message}"):
         resume(planted, tmp_path / "c", **texts[resumed])
     resume(planted, tmp_path / "c", **texts[begun])
 
@@ -223,26 +230,26 @@ def test_the_default_lr_may_be_written_out(planted, tmp_path, model, lr):
         options = {**OPTIONS, "model": model, "checkpoint": tmp_path / f"c{number}", "resume": True}
         first, second = (fastw2v.train(planted, **{**options, "lr": rate}) for rate in rates)
         np.testing.assert_array_equal(first.vectors, second.vectors)
-        with pytest.raises(InputError, match=f"is of a run with lr {lr}, this one has 0.03"):
+        with pytest.raises(InputError, match=f"is from a run with lr {lr}; this run has 0.03"):
             fastw2v.train(planted, **{**options, "lr": 0.03})
 
 
 def test_a_directory_that_has_a_checkpoint_needs_resume(planted, tmp_path):
     fastw2v.train(planted, checkpoint=tmp_path / "c", save_model=tmp_path / "m.fw2v", **OPTIONS)
-    with pytest.raises(InputError, match="holds the checkpoint of a run: --resume"):
+    with pytest.raises(InputError, match="holds the checkpoint of a run: give --resume"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
-    with pytest.raises(InputError, match="holds the checkpoint of a run: --resume"):
+    with pytest.raises(InputError, match="holds the checkpoint of a run: give --resume"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
 
 
 def test_a_model_is_no_checkpoint(planted, tmp_path):
     (tmp_path / "c").mkdir()
     vectors = fastw2v.train(planted, save_model=tmp_path / "c" / CHECKPOINT, **OPTIONS)
-    with pytest.raises(InputError, match="is no checkpoint, but a file of vectors or a model"):
+    with pytest.raises(InputError, match="is not a checkpoint but a file of vectors or a model"):
         resume(planted, tmp_path / "c")
     vectors.save(tmp_path / "c" / CHECKPOINT)
-    with pytest.raises(InputError, match="is no checkpoint, but a file of vectors or a model"):
+    with pytest.raises(InputError, match="is not a checkpoint but a file of vectors or a model"):
         resume(planted, tmp_path / "c")
 
 
@@ -257,8 +264,8 @@ def test_refused(planted, tmp_path):
             fastw2v.train(planted, checkpoint=directory, **OPTIONS)
     with pytest.raises(InputError, match="has an empty name"):
         fastw2v.train(planted, checkpoint="", **OPTIONS)
-    os.mkfifo(tmp_path / CHECKPOINT)
-    with pytest.raises(InputError, match="is no regular file"):
+    (tmp_path / CHECKPOINT).mkdir()
+    with pytest.raises(InputError, match="is not a regular file"):
         resume(planted, tmp_path)
 
 
@@ -347,7 +354,7 @@ def test_headers_that_lie_are_refused(planted, tmp_path, changes, run):
         about[name] = {**about[name], **value} if isinstance(value, dict) else value
     assert not checkpoint.is_of_checkpoint(about)
     rewrite(tmp_path / "c", about)
-    with pytest.raises(InputError, match="is no checkpoint"):
+    with pytest.raises(InputError, match="is not a checkpoint"):
         resume(planted, tmp_path / "c")
     assert run("info", tmp_path / "c")[0] == 0
 
@@ -358,14 +365,14 @@ def test_headers_that_lack_something_are_refused(planted, tmp_path, name):
     about = dict(checkpoint.load(tmp_path / "c").about)
     del about[name]
     rewrite(tmp_path / "c", about)
-    with pytest.raises(InputError, match="is no checkpoint"):
+    with pytest.raises(InputError, match="is not a checkpoint"):
         resume(planted, tmp_path / "c")
 
 
 def test_an_empty_fingerprint_is_refused(planted, tmp_path):
     fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     rewrite(tmp_path / "c", {**checkpoint.load(tmp_path / "c").about, "corpus": {}})
-    with pytest.raises(InputError, match="is no checkpoint"):
+    with pytest.raises(InputError, match="is not a checkpoint"):
         resume(planted, tmp_path / "c")
 
 
@@ -373,7 +380,7 @@ def test_a_position_beyond_the_end_is_refused(planted, tmp_path):
     fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     about = checkpoint.load(tmp_path / "c").about
     rewrite(tmp_path / "c", {**about, "position": {**about["position"], "epoch": 1, "n_spans": 10**6}})
-    with pytest.raises(InputError, match="stands at span 1000000 of epoch 2"):
+    with pytest.raises(InputError, match="it stands 1,000,000 spans into epoch 2"):
         resume(planted, tmp_path / "c")
 
 
@@ -385,14 +392,14 @@ def test_a_header_from_before_an_option_existed(planted, tmp_path):
     np.testing.assert_array_equal(resume(planted, tmp_path / "c").vectors, expected.vectors)
 
 
-def test_the_room_of_checkpoints(planted, tmp_path):
-    assert checkpoint.room_of(tmp_path / "c") == 0
-    (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
+def test_the_number_of_checkpoints(tmp_path):
+    assert checkpoint.n_checkpoints(tmp_path / "c") == 0
+    (tmp_path / CHECKPOINT).write_bytes(b"x")
     os.link(tmp_path / CHECKPOINT, tmp_path / PREVIOUS_CHECKPOINT)
-    assert checkpoint.room_of(tmp_path) == 100, "one file with two names"
+    assert checkpoint.n_checkpoints(tmp_path) == 1, "one file with two names"
     (tmp_path / CHECKPOINT).unlink()
-    (tmp_path / CHECKPOINT).write_bytes(b"x" * 50)
-    assert checkpoint.room_of(tmp_path) == 150
+    (tmp_path / CHECKPOINT).write_bytes(b"x")
+    assert checkpoint.n_checkpoints(tmp_path) == 2
 
 
 def test_the_latest_checkpoint_stays_where_it_is(planted, tmp_path):
@@ -403,3 +410,16 @@ def test_the_latest_checkpoint_stays_where_it_is(planted, tmp_path):
     (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
     replace(latest, path=str(tmp_path / "c" / PREVIOUS_CHECKPOINT)).make_current()
     assert CHECKPOINT in os.listdir(tmp_path / "c")
+
+
+@pytest.mark.parametrize("name", [CHECKPOINT, PREVIOUS_CHECKPOINT])
+@pytest.mark.parametrize("resumes", [False, True])
+def test_a_pipe_in_the_place_of_a_checkpoint(planted, tmp_path, name, resumes):
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    (tmp_path / "c" / CHECKPOINT).rename(tmp_path / "c" / PREVIOUS_CHECKPOINT)
+    (tmp_path / "c" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "c" / name)
+    before = sorted((tmp_path / "c").iterdir())
+    with pytest.raises(InputError, match=f"{name} is a pipe or device, and a checkpoint must be a regular file"):
+        fastw2v.train(planted, checkpoint=tmp_path / "c", resume=resumes, **OPTIONS)
+    assert sorted((tmp_path / "c").iterdir()) == before

@@ -126,7 +126,7 @@ def test_a_failed_write_leaves_both_checkpoints(tmp_path, checkpointer_of, fail_
     for n_words in (1, 2):
         checkpointer.save(Position(n_words=n_words))
     fail_to_rename(1, errno.EIO)
-    with pytest.warns(RuntimeWarning, match="no checkpoint after 3 words"):
+    with pytest.warns(RuntimeWarning, match="no checkpoint was written after 3 tokens"):
         checkpointer.save(Position(n_words=3))
     assert positions(tmp_path) == [2, 1]
     assert len(list(tmp_path.iterdir())) == 2
@@ -186,7 +186,7 @@ def test_on_a_disk_with_room_for_two_the_older_one_gives_way(tmp_path, checkpoin
         checkpointer.save(Position(n_words=3))
     if error_number == errno.EFBIG:  # less on the disk is no help
         assert [str(warning.message) for warning in warned] == [
-            "no checkpoint after 3 words: cannot write: there is no room"
+            "no checkpoint was written after 3 tokens: cannot write: there is no room"
         ]
         assert positions(tmp_path) == [2, 1]
     else:
@@ -194,7 +194,9 @@ def test_on_a_disk_with_room_for_two_the_older_one_gives_way(tmp_path, checkpoin
         assert positions(tmp_path) == [3, 2]
 
 
-def test_the_older_one_stays_where_that_makes_no_room(tmp_path, checkpointer_of, monkeypatch):
+@pytest.fixture
+def full_disk_after_two(checkpointer_of, monkeypatch):
+    """A checkpointer whose disk has become full after two checkpoints."""
     checkpointer = checkpointer_of()
     for n_words in (1, 2):
         checkpointer.save(Position(n_words=n_words))
@@ -203,24 +205,20 @@ def test_the_older_one_stays_where_that_makes_no_room(tmp_path, checkpointer_of,
         raise RunError("cannot write: no room") from OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr(modelfile, "write", no_room)
+    return checkpointer
+
+
+def test_the_older_one_stays_where_that_makes_no_room(tmp_path, full_disk_after_two, monkeypatch):
     monkeypatch.setattr(checkpointer_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     (tmp_path / PREVIOUS_CHECKPOINT).write_bytes((tmp_path / PREVIOUS_CHECKPOINT).read_bytes()[:-1])
     with pytest.warns(RuntimeWarning, match="no room"):
-        checkpointer.save(Position(n_words=3))
+        full_disk_after_two.save(Position(n_words=3))
     assert (tmp_path / PREVIOUS_CHECKPOINT).exists()
 
 
-def test_a_write_that_fails_again_says_that_the_older_one_gave_way(tmp_path, checkpointer_of, monkeypatch):
-    checkpointer = checkpointer_of()
-    for n_words in (1, 2):
-        checkpointer.save(Position(n_words=n_words))
-
-    def no_room(path, content, previous):
-        raise RunError("cannot write: no room") from OSError(errno.ENOSPC, "no room")
-
-    monkeypatch.setattr(modelfile, "write", no_room)
-    with pytest.warns(RuntimeWarning, match=f"no room, but .*{PREVIOUS_CHECKPOINT} had been removed to make room"):
-        checkpointer.save(Position(n_words=3))
+def test_a_write_that_fails_again_says_that_the_older_one_gave_way(tmp_path, full_disk_after_two):
+    with pytest.warns(RuntimeWarning, match=f"no room; .*{PREVIOUS_CHECKPOINT} had been removed to make room"):
+        full_disk_after_two.save(Position(n_words=3))
     assert modelfile.read(tmp_path / CHECKPOINT, verify=True).training["position"]["n_words"] == 2
     assert not (tmp_path / PREVIOUS_CHECKPOINT).exists()
 
@@ -286,10 +284,10 @@ def test_numbers_that_are_not_finite_are_never_written(tmp_path, matrices, check
     checkpointer = checkpointer_of(tell=recorder)
     checkpointer.save(Position(n_words=1))
     matrices.word_outputs[1, 1] = np.nan
-    with pytest.warns(RuntimeWarning, match="no checkpoint after 2 words"):
+    with pytest.warns(RuntimeWarning, match="no checkpoint was written after 2 tokens"):
         checkpointer.save(Position(n_words=2))
-    reason = "the model holds NaN or infinite numbers: no checkpoint was written"
-    assert recorder.of(CheckpointFailed) == [CheckpointFailed(f"no checkpoint after 2 words: {reason}", 2)]
+    reason = "the model holds NaN or infinite numbers"
+    assert recorder.of(CheckpointFailed) == [CheckpointFailed(f"no checkpoint was written after 2 tokens: {reason}", 2)]
     assert modelfile.read(tmp_path / CHECKPOINT).training["position"]["n_words"] == 1
     assert not (tmp_path / PREVIOUS_CHECKPOINT).exists(), "what is not written replaces nothing"
 
@@ -299,10 +297,8 @@ def test_what_is_left_of_a_failed_run(tmp_path, checkpointer_of):
     assert checkpointer.last_good("go on") == f"There is no checkpoint in {tmp_path} yet"
     checkpointer.save(Position(n_words=12345))
     path = tmp_path / CHECKPOINT
-    assert checkpointer.last_good("go on") == f"The last checkpoint, from before, is {path}, after 12,345 words; go on"
-    assert checkpointer_of().last_good("go on") == f"The last checkpoint, from before, is {path}; go on", (
-        "of a resumed run"
-    )
+    assert checkpointer.last_good("go on") == f"The last good checkpoint is {path}, written after 12,345 tokens; go on"
+    assert checkpointer_of().last_good("go on") == f"The last good checkpoint is {path}; go on", "of a resumed run"
 
 
 def test_a_failed_checkpoint_does_not_stop_the_run(planted, tmp_path, monkeypatch, slices_of_a_span):
@@ -318,7 +314,9 @@ def test_a_failed_checkpoint_does_not_stop_the_run(planted, tmp_path, monkeypatc
     monkeypatch.setattr(modelfile, "write", fail_at_times)
     recorder = Recorder()
     options = {**OPTIONS, "epochs": 60}  # long enough for several checkpoints, also on a busy machine
-    with pytest.warns(RuntimeWarning, match="no checkpoint after [0-9,]+ words: cannot write: No space left"):
+    with pytest.warns(
+        RuntimeWarning, match="no checkpoint was written after [0-9,]+ tokens: cannot write: No space left"
+    ):
         got = fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, callback=recorder, **options)
     np.testing.assert_array_equal(got.vectors, fastw2v.train(planted, **options).vectors)
     kinds = [type(event) for event in recorder.of(CheckpointFailed, CheckpointSaved)]
@@ -343,7 +341,7 @@ def test_divergence_names_the_last_checkpoint_and_leaves_it(planted, tmp_path, m
         return spoiled
 
     monkeypatch.setattr(run_module, "span_trainer", spoiled_trainer)
-    message = r"lr = 0.05.*The last checkpoint, from before, is .*, after [\d,]+ w"
+    message = r"lr of 0.05.*The last good checkpoint is .*, written after [\d,]+ t"
     with pytest.raises(DivergedError, match=message):
         fastw2v.train(planted, checkpoint=tmp_path / "c", checkpoint_every=1e-9, **OPTIONS)
     assert np.isfinite(Vectors.load(tmp_path / "c" / CHECKPOINT).vectors).all()
@@ -381,7 +379,10 @@ def no_room(monkeypatch):
 def test_a_failed_checkpoint_is_a_warning_whatever_the_callback_does(planted, tmp_path, no_room, options):
     with pytest.warns(RuntimeWarning) as warned:
         fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS, **options)
-    assert str(warned[-1].message) == "no checkpoint after 90,000 words: cannot write: No space left on device"
+    assert (
+        str(warned[-1].message)
+        == "no checkpoint was written after 90,000 tokens: cannot write: No space left on device"
+    )
 
 
 def test_many_failures_are_many_events_but_few_warnings(checkpointer_of, no_room, monkeypatch):
@@ -399,7 +400,7 @@ def test_many_failures_are_many_events_but_few_warnings(checkpointer_of, no_room
         checkpointer.save(Position(n_words=1234))
     assert len(recorder.of(CheckpointFailed)) == 101
     failed = [str(warning.message).split(":")[0] for warning in warned]
-    assert failed == [f"no checkpoint after {n_words:,} words" for n_words in (0, 60, 1234)]
+    assert failed == [f"no checkpoint was written after {n_words:,} tokens" for n_words in (0, 60, 1234)]
 
 
 def test_failures_at_the_ends_of_epochs_cost_little_too(checkpointer_of, no_room, monkeypatch):

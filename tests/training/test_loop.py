@@ -93,7 +93,7 @@ def test_progress_is_told_after_each_slice(run, slices_of_a_span):
 def test_a_slice_that_diverged_does_not_count(run, slices_of_a_span):
     run.position = Position(n_spans=2, n_words=1800)
     run.span_trainer.logit_sum = np.nan
-    with pytest.raises(DivergedError, match="in epoch 1, after 1800 words"):
+    with pytest.raises(DivergedError, match="in epoch 1, after 1,800 tokens"):
         LocalLoop(run, run.corpus).train_epoch()
     assert (run.position.n_spans, run.callback.events) == (2, [])
 
@@ -125,7 +125,8 @@ def test_the_rows_are_in_this_process(run):
 @pytest.mark.parametrize("position", [Position(epoch=3), Position(epoch=1, n_spans=N_SPANS + 1)], ids=["epoch", "span"])
 def test_a_position_beyond_the_end_is_refused(run, position):
     run.position = position
-    message = rf"stands at span {position.n_spans} of epoch {position.epoch + 1}, but there are 10 in 2: it is damaged"
+    place = f"{position.n_spans} spans into epoch {position.epoch + 1}"
+    message = f"is damaged: it stands {place}, but this run has 2 epochs of 10 spans; start anew"
     with pytest.raises(InputError, match=message):
         LocalLoop(run, run.corpus)
 

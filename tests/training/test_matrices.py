@@ -82,7 +82,7 @@ def test_matrices_must_fit_their_layout():
 
 
 def test_no_memory():
-    with pytest.raises(InputError, match=r"not enough memory for 2 matrices of \d+ words x 10000, .*GB: lower --dim"):
+    with pytest.raises(InputError, match=r"too little memory for 2 matrices of \d+ words x 10000, .*GB: lower --dim"):
         Matrices.new(RowLayout.of(2**31 - 1), 10_000, 1)
 
 

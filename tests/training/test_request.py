@@ -43,6 +43,10 @@ WRONG_TYPES = [
     ({"loss_plot": 5}, "loss_plot is 5: it must be a path"),
     ({"checkpoint_every": "x"}, "checkpoint_every is 'x': it must be a number of minutes"),
     ({"checkpoint_every": None}, "checkpoint_every is None: it must be a number of minutes"),
+    ({"resume": "yes"}, "resume is 'yes': it must be of type bool"),
+    ({"resume": 1}, "resume is 1: it must be of type bool"),
+    ({"freeze": "no"}, "freeze is 'no': it must be of type bool"),
+    ({"freeze": None}, "freeze is None: it must be of type bool"),
     ({"callback": 5}, "callback is 5: it must be a function"),
     ({"continue_from": 5, "lr": 0.01}, "continue_from is a int: it must be a TrainedModel or a file's name"),
 ]
@@ -52,3 +56,28 @@ WRONG_TYPES = [
 def test_arguments_of_a_wrong_type_are_refused(planted, arguments, message):
     with pytest.raises(InputError, match=message):
         fastw2v.train(planted, **arguments)
+
+
+WITHOUT_EFFECT = [
+    ({"negative": 3, "loss": "hs"}, "negative has no effect with loss hs: it needs loss ns"),
+    ({"ns_exponent": 1, "loss": "hs"}, "ns_exponent has no effect with loss hs"),
+    ({"cbow_gradient": "exact"}, "cbow_gradient has no effect with model skipgram: it needs model cbow"),
+    ({"force": True}, "force has no effect with loss ns"),
+    ({"checkpoint_every": 1}, "checkpoint_every has no effect without checkpoint"),
+    ({"worker_timeout": 5}, "worker_timeout has no effect: the training is not on a cluster"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WITHOUT_EFFECT)
+def test_what_has_no_effect_is_told(planted, arguments, message):
+    with pytest.warns(UserWarning, match=message):
+        fastw2v.train(planted, dim=2, epochs=1, threads=1, **arguments)
+
+
+def test_what_has_an_effect_is_not_told(tmp_path):
+    config = TrainConfig(negative=3, ns_exponent=1, model="cbow", cbow_gradient="exact", worker_timeout=5)
+    request = Request(Source(corpus="a.txt"), config, checkpoint=tmp_path, checkpoint_every=1)
+    assert request.without_effect(has_cluster=True) == []
+    request = Request(Source(corpus="a.txt"), TrainConfig(temp_dir=str(tmp_path)))
+    assert request.without_effect(has_cluster=False) == []
+    assert request.without_effect(has_cluster=True)[0].startswith("temp_dir has no effect on a cluster")

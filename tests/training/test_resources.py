@@ -13,7 +13,7 @@ import fastw2v
 from fastw2v import InputError, TrainConfig, Vocabulary
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
-from fastw2v.events import Estimated
+from fastw2v.events import Estimated, NewFile
 from fastw2v.kernels.layout import RowLayout
 from fastw2v.training import resources
 from fastw2v.training.matrices import new_matrices, row_layout
@@ -116,16 +116,20 @@ def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypa
     command = ("train", planted, "--checkpoint", tmp_path / "c", "--min-count", 1, "--threads", 2)
     code, _, err = run(*command, "-o", tmp_path / "o")
     assert code == 2
-    assert "not enough memory for training 0.3 MB of 0.1 MB free (the cgroup's limit): 2 matrices 0.1 MB" in err
-    assert "a checkpoint 0.1 MB. Lower --dim or --max-vocab" in err
+    assert "too little memory: training needs 0.3 MB of memory (2 matrices 0.1 MB" in err
+    assert "a checkpoint 0.1 MB); 0.1 MB is free (the cgroup's limit). Lower --dim or --max-vocab" in err
     assert not (tmp_path / "o").exists()
 
 
 def test_memory_that_is_enough_or_unknown():
     check_memory(Estimated({"2 matrices": 100}, 100, "the machine"))
     check_memory(Estimated({"2 matrices": 100}, None, ""))
-    with pytest.raises(InputError, match="not enough memory for training"):
+    with pytest.raises(InputError, match="too little memory: training needs"):
         check_memory(Estimated({"2 matrices": 100}, 99, "the machine"))
+
+
+def model(path, n_bytes, n_more=None):
+    return NewFile("the model", str(path), n_bytes, n_bytes if n_more is None else n_more)
 
 
 @pytest.fixture
@@ -134,24 +138,30 @@ def full_disk(monkeypatch):
 
 
 def test_a_disk_with_too_little_room(tmp_path, full_disk):
-    message = r"the model needs about 2.0 MB in .*, which has 0.0 MB free: go away"
-    check_disk(tmp_path / "o", 1000, "the model", "go away")
+    check_disk([model(tmp_path / "o", 1000)], "go away")
+    message = r"no room for the model: about 2.0 MB is needed in .*, which has 0.0 MB free; go away"
     with pytest.raises(InputError, match=message):
-        check_disk(tmp_path / "o", 2e6, "the model", "go away")
+        check_disk([model(tmp_path / "o", 2e6)], "go away")
     for path in ("-", "/dev/stdout", "/dev/null"):
-        check_disk(path, 2e6, "the model", "go away")
+        check_disk([model(path, 2e6)], "go away")
+
+
+def test_files_on_one_disk_add_up(tmp_path, full_disk):
+    (tmp_path / "d").mkdir()
+    output, nothing_more = NewFile("the output", str(tmp_path / "d" / "o"), 600, 600), NewFile("x", str(tmp_path), 9, 0)
+    check_disk([output, nothing_more], "")
+    with pytest.raises(InputError, match="no room for the model and the output: about 0.0 MB is needed"):
+        check_disk([model(tmp_path / "m", 600), nothing_more, output], "go away")
 
 
 def test_a_limit_on_the_size_of_a_file(tmp_path, monkeypatch):
     path = tmp_path / "o"
     monkeypatch.setattr(resources, "largest_file", lambda: 1_000_000)
-    check_disk(path, 1e6, "the model", "go away")
-    check_disk(path, 2e6, "two checkpoints", "go away", 1e6)
-    message = r"no room for {}: that takes a file of about {} MB, and ulimit -f allows 1.0 MB. Raise that limit"
-    for needed, largest, size in ((2e6, None, "2.0"), (2e6, 1.5e6, "1.5"), (-1, 1.5e6, "1.5")):
-        with pytest.raises(InputError, match=message.format("the model", size)):
-            check_disk(path, needed, "the model", "go away", largest)
-    check_disk("/dev/null", 2e6, "the model", "go away")
+    check_disk([model(path, 1e6, 2e6), model("/dev/null", 2e6)], "go away")
+    message = "no room for the model: a file of about 1.5 MB is needed, and ulimit -f allows 1.0 MB; raise that limit"
+    for n_more in (1.5e6, 3e6, 0):
+        with pytest.raises(InputError, match=message):
+            check_disk([model(path, 1.5e6, n_more)], "go away")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
@@ -174,19 +184,19 @@ def test_a_low_ulimit_is_refused_before_the_work(tmp_path, options, what):
     command = [sys.executable, "-c", code, "train", "t.txt", *options, "--dim", "2500", "--min-count", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
-    assert f"no room for {what}: that takes a file of about" in done.stderr
+    assert f"no room for {what}: a file of about" in done.stderr
     assert "ulimit -f allows 1.5 MB" in done.stderr
     assert not list(tmp_path.glob("v.*"))
 
 
 def test_a_disk_that_cannot_be_asked(tmp_path):
-    check_disk(tmp_path / "nowhere" / "o", 1e30, "the model", "go away")
+    check_disk([model(tmp_path / "nowhere" / "o", 1e30)], "go away")
 
 
 def test_room_for_the_ids(tmp_path, full_disk):
     path = tmp_path / "t.txt"
     path.write_text(planted_text(n_sentences=40_000))
-    message = r"the encoded corpus needs about 1.8 MB in .*, which has 0.0 MB free: name an"
+    message = r"no room for the encoded corpus: about 1.8 MB is needed in .*, which has 0.0 MB free; name an"
     with pytest.raises(InputError, match=message):
         fastw2v.train(path, temp_dir=str(tmp_path))
 

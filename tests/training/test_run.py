@@ -1,6 +1,7 @@
 """A run: its events in their order, its ends, and what it does with a loop that loses rows; then with real loops."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -149,10 +150,10 @@ def test_resuming_a_run_that_is_over(new_run):
     recorder = Recorder()
     checkpointer = FakeCheckpointer()
     position = Position(epoch=2, n_words=40, n_predictions=5)
-    run = new_run(recorder, position=position, checkpointer=checkpointer)
+    run = new_run(recorder, position=position, resumed_from=position, checkpointer=checkpointer)
     loop = FakeLoop(run)
     run.train(loop)
-    assert (recorder.events, loop.calls, checkpointer.saved) == ([], [], [(2, 0)])
+    assert (recorder.events, loop.calls, checkpointer.saved) == ([], [], []), "the checkpoint is on disk"
 
 
 class ForgetfulLoop(FakeLoop):
@@ -311,7 +312,9 @@ def test_nothing_is_fetched_for_a_checkpoint_that_is_not_due(new_run):
 
 def test_a_run_that_learnt_nothing(new_run):
     run = new_run(checkpointer=FakeCheckpointer())
-    with pytest.raises(InputError, match=r"nothing was learnt: no line .*two words of the vocabulary, or too few to"):
+    with pytest.raises(
+        InputError, match=r"nothing was learnt: no line .*two words of the vocabulary, or subsampling left"
+    ):
         run.train(FakeLoop(run, n_predictions=0))
     assert run.checkpointer.saved == []
     stopped = new_run(Recorder(1))
@@ -323,17 +326,21 @@ def test_numbers_that_are_not_finite(new_run):
     run = new_run(position=Position(epoch=1, n_words=30))
     run.check_finite(total)
     total[LOGIT_SUM] = np.nan
-    with pytest.raises(DivergedError, match=r"in epoch 2, after 30 words, at lr = 0.025: use a lower --lr. No vec.*n$"):
+    with pytest.raises(
+        DivergedError, match=r"in epoch 2, after 30 tokens, with an initial lr of 0.025: use a lower --lr. No vec.*n$"
+    ):
         run.check_finite(total)
     run.checkpointer = FakeCheckpointer()
-    with pytest.raises(DivergedError, match=r"No vectors were written. There is one: --continue-from takes it with"):
-        run.check_finite(total)
+    for loss, option in (("ns", "--continue-from"), ("hs", "--init-vectors")):
+        run.config = replace(run.config, loss=loss)
+        with pytest.raises(DivergedError, match=f"No vectors were written. There is one: {option} starts from it with"):
+            run.check_finite(total)
 
 
 def test_matrices_that_are_not_finite_at_the_end(new_run):
     run = new_run(checkpointer=FakeCheckpointer())
     run.matrices.is_finite = lambda: False
-    with pytest.raises(DivergedError, match="diverged to NaN or infinity in epoch 2, after 40 words"):
+    with pytest.raises(DivergedError, match="diverged to NaN or infinity in epoch 2, after 40 tokens"):
         run.train(FakeLoop(run))
     assert run.checkpointer.saved == []
 
@@ -400,7 +407,7 @@ def test_a_callback_can_stop_the_run(planted):
 
 @pytest.mark.parametrize("update", ["window", "pair"])
 def test_divergence_is_an_error(planted, update):
-    with pytest.raises(DivergedError, match=r"diverged to NaN or infinity in epoch \d.* lr = 100: use a lower"):
+    with pytest.raises(DivergedError, match=r"diverged to NaN or infinity in epoch \d.* lr of 100: use a lower"):
         fastw2v.train(planted, **{**SMALL, "lr": 100, "update": update, "epochs": 50})
 
 

@@ -149,7 +149,7 @@ fastw2v.train({str(planted)!r}, loss="softmax", epochs=1, threads=1)
 """
     settings = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=settings)
-    assert "MissingExtra: threads with loss softmax, from Python, needs the package threadpoolctl" in got.stderr
+    assert "MissingExtra: setting threads for loss softmax from Python needs the package threadpoolctl" in got.stderr
     settings["OPENBLAS_NUM_THREADS"] = "1"
     subprocess.run([sys.executable, "-c", code], check=True, env=settings)
 

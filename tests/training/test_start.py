@@ -101,7 +101,7 @@ FROM_VECTORS, FROM_MODEL = {"init_vectors": "v.txt", "lr": 0.01}, {"continue_fro
 
 REFUSED = [
     ({"freeze": True}, "freeze needs vectors to keep"),
-    ({"init_vectors": "v.txt"}, "needs an explicit lr: 0.025, that of a new run"),
+    ({"init_vectors": "v.txt"}, "needs an explicit lr: 0.025, the default of a new run"),
     ({**FROM_VECTORS, **FROM_MODEL}, "two places to start from"),
     ({**FROM_VECTORS, "dim": 5}, "have 12 numbers, dim is 5: give dim 12"),
     ({**FROM_VECTORS, "vectors": "output"}, "vectors is 'output'"),

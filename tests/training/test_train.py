@@ -13,7 +13,7 @@ import fastw2v
 from fastw2v import InputError, Progress, RunError, TrainConfig, TrainedModel, Vectors
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
-from fastw2v.events import CorpusRead, Estimated, PhaseEnded, PhaseStarted, Resumed
+from fastw2v.events import CorpusRead, Estimated, NewFile, PhaseEnded, PhaseStarted, Resumed
 from fastw2v.files import locked
 from fastw2v.kernels.statistics import STATISTICS
 from fastw2v.modelfile import CHECKPOINT
@@ -138,26 +138,26 @@ def test_a_resumed_run_is_told_before_it_trains(tmp_path):
 
 def test_room_is_checked_before_the_training(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "check_disk", lambda *given: asked.append((*given[:3], *given[4:])))
-    backend = FakeBackend()
-    train_model(request_of(checkpoint=tmp_path, save_model=tmp_path / "m.fw2v"), backend)
-    of_two_matrices = 2 * 3 * 64
-    path = str(tmp_path / CHECKPOINT)
-    assert asked == [
-        (path, 2 * of_two_matrices, "two checkpoints", of_two_matrices),
-        (tmp_path / "m.fw2v", of_two_matrices, "the model"),
-    ]
-    (tmp_path / CHECKPOINT).write_bytes(b"x" * 100)
+    monkeypatch.setattr(module, "check_disk", lambda files, advice: asked.append(files))
+    backend, recorder = FakeBackend(), Recorder()
+    paths = {"checkpoint": tmp_path, "save_model": tmp_path / "m.fw2v"}
+    train_model(request_of(**paths, callback=recorder), backend)
+    n_bytes = module.model_file_bytes(3, request_of().config.dim)
+    path, model = str(tmp_path / CHECKPOINT), NewFile("the model", str(paths["save_model"]), n_bytes, n_bytes)
+    assert asked == [(NewFile("two checkpoints", path, n_bytes, 2 * n_bytes), model)]
+    assert [estimated.files for estimated in recorder.of(Estimated)] == asked
+    (tmp_path / "previous.fw2v").write_bytes(b"x")
     monkeypatch.setattr(module.checkpoint, "check_directory", lambda directory, resume: None)
+    (tmp_path / CHECKPOINT).unlink(missing_ok=True)
     train_model(request_of(checkpoint=tmp_path), backend)
-    expected = path, 2 * of_two_matrices - 100, "two checkpoints", of_two_matrices
-    assert asked[-1] == expected, "what will be replaced is room too"
+    expected = NewFile("two checkpoints", path, n_bytes, n_bytes)
+    assert asked[-1] == (expected,), "what will be replaced is room too"
 
 
 def test_words_that_no_file_can_hold(tmp_path, planted):
     lines = {"sentences": [["a\ud800", "b"]] * 9, **SMALL}
     for arguments in ({"save_model": tmp_path / "m.fw2v"}, {"checkpoint": tmp_path / "c"}):
-        with pytest.raises(InputError, match="is no valid Unicode"):
+        with pytest.raises(InputError, match="is not valid Unicode"):
             fastw2v.train(**lines, **arguments)
     assert len(fastw2v.train(**lines)) == 2, "in memory they are fine"
 

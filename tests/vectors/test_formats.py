@@ -341,7 +341,7 @@ def test_words_of_binary_files(tmp_path):
     for words in (["\1a", "\0"], ["x" * 10_000, "é"]):
         Vectors(words, np.eye(2)).save(path)
         assert Vectors.load(path).index_to_key == words
-    with pytest.raises(InputError, match="a word has 10,001 bytes: a binary file holds words of up to 10,000"):
+    with pytest.raises(InputError, match="a word has 10,001 bytes: text and binary files hold words of up to 10,000"):
         Vectors(["x" * 10_001], np.eye(1)).save(path)
     for newline in (b"\n", b""):
         path.write_bytes(b"2 1\n\xc3 NUMB" + newline + b"\1 NUMB" + newline)
@@ -350,6 +350,69 @@ def test_words_of_binary_files(tmp_path):
     assert Vectors.load(path).index_to_key == ["a", "\1\\xc3"], "newlines tell that it is a word"
     path.write_bytes(b"2 1\na NUMB\1\xc3 NUMB")
     with pytest.raises(InputError, match=r"row 2 should begin with a word, not with b'\\x01\\xc3'"):
+        Vectors.load(path)
+
+
+PEAKS = """
+import sys
+from pathlib import Path
+from fastw2v import InputError, Vectors
+def peak():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+for path in sys.argv[1:]:  # the first one is a warm-up
+    Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew
+    before = peak()
+    try:
+        said = repr(Vectors.load(path))
+    except InputError as error:
+        said = error
+    print(peak() - before, said)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the peak")
+def test_files_that_unpack_to_much_or_have_long_lines(tmp_path):
+    """A file that hides 64 MB, one word of 64 MB, one row of 64 MB, and lines that are empty."""
+    some_vectors().save(tmp_path / "v.txt")
+    size, names = 1 << 26, ["v.txt"]
+    for what, start, filler in [("word", b"1 2\n", b"a"), ("row", b"a", b" 0"), ("zeros", b"1 33554427\na", b" 0")]:
+        text = start + filler * ((size - len(start)) // len(filler))
+        for name, content in [(f"{what}.txt", text), (f"{what}.txt.gz", gzip.compress(text, 1))]:
+            if name != "zeros.txt":
+                (tmp_path / name).write_bytes(content)
+                names.append(name)
+    (tmp_path / "lines.txt").write_bytes(b"a 1\n" + b"\n" * size)
+    names.append("lines.txt")
+    command = [sys.executable, "-c", PEAKS, *names]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=True)
+    peaks, said = zip(*[line.split(" ", 1) for line in done.stdout.splitlines()][1:], strict=True)
+    for name, text in zip(names[1:], said, strict=True):
+        if name.endswith(".gz"):
+            assert text.startswith(f"{name} grows to more than 100 times its size when it is unpacked")
+    assert said[0].startswith("word.txt is damaged: row 1 should begin with a word of up to 10,000 bytes and a blank")
+    assert said[2] == "row.txt starts with a row of more than 100,000 numbers: it needs a line 'words dim'"
+    assert said[5] == "<Vectors: 1 words x 1>"
+    assert max(map(int, peaks[:5])) < 30_000, "kB"
+    assert int(peaks[5]) < 100_000, "kB: the file, and a few MB"
+
+
+def test_limits_of_text(tmp_path):
+    path = tmp_path / "v.txt"
+    for kind in ("text", "glove"):
+        Vectors(["x" * 10_000], np.eye(1)).save(path, kind)
+        assert Vectors.load(path, kind).index_to_key == ["x" * 10_000]
+        with pytest.raises(InputError, match="a word has 10,001 bytes: text and binary files hold words of up to"):
+            Vectors(["x" * 10_001], np.eye(1)).save(path, kind)
+    wide = np.full((2, 100_001), -1.17549435e-38, np.float32)  # the longest text of a number
+    assert round_trip(wide[:, 1:], path, "glove").shape == (2, 100_000)
+    with pytest.raises(InputError, match="a row has 100,001 numbers: a file without a header has up to 100,000"):
+        round_trip(wide, path, "glove")
+    assert round_trip(wide, path, "text").shape == (2, 100_001)
+    path.write_bytes(path.read_bytes().split(b"\n", 1)[1])
+    with pytest.raises(InputError, match="starts with a row of more than 100,000 numbers"):
+        Vectors.load(path)
+    path.write_bytes(b"a" + b" 0".rjust(1000) * 100_000)
+    with pytest.raises(InputError, match="starts with a row of more than 100,000 numbers"):
         Vectors.load(path)
 
 
@@ -469,6 +532,6 @@ def test_nothing_is_written_before_a_refusal(tmp_path):
         vectors.save_word2vec_format(tmp_path / "v.txt", fvocab=tmp_path / "v.voc")
     assert (tmp_path / "v.voc").read_text() == "old"
     for name in ("v.txt", "v.fw2v", "v.npz"):
-        with pytest.raises(InputError, match="is no valid Unicode"):
+        with pytest.raises(InputError, match="is not valid Unicode"):
             Vectors(["\ud800", "c"], np.eye(2)).save(tmp_path / name)
         assert not (tmp_path / name).exists()

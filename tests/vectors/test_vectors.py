@@ -182,7 +182,7 @@ def test_basics():
     assert list(vectors)[:2] == ["king", "queen"]
     assert vectors.key_to_index["queen"] == 1
     assert repr(vectors) == "<Vectors: 200 words x 7>"
-    with pytest.raises(UnknownWord, match="the word 'quen' has no vector; close are queen"):
+    with pytest.raises(UnknownWord, match="the word 'quen' has no vector; similarly spelled words are queen"):
         vectors["quen"]
     with pytest.raises(KeyError):
         vectors.similarity("king", "quen")
@@ -193,7 +193,7 @@ def test_basics():
 def test_bad_arguments():
     with pytest.raises(InputError, match=r"2 words need vectors of shape \(2, dim\), found \(3, 4\)"):
         Vectors(["a", "b"], np.zeros((3, 4)))
-    with pytest.raises(InputError, match="1 words stand there more than once"):
+    with pytest.raises(InputError, match="1 words occur more than once: give each word once"):
         Vectors(["a", "a"], np.zeros((2, 4)))
 
 
@@ -232,6 +232,28 @@ def test_refused(both, call, error, message):
         call(both[0])
 
 
+FLAGS = [
+    ("norm", lambda vectors, no: vectors.get_vector("a", norm=no)),
+    ("pre_normalize", lambda vectors, no: vectors.get_mean_vector(["a"], pre_normalize=no)),
+    ("post_normalize", lambda vectors, no: vectors.get_mean_vector(["a"], post_normalize=no)),
+    ("ignore_missing", lambda vectors, no: vectors.get_mean_vector(["a"], ignore_missing=no)),
+    ("use_norm", lambda vectors, no: vectors.rank_by_centrality(["a"], use_norm=no)),
+    ("case_insensitive", lambda vectors, no: vectors.evaluate_word_pairs("none", case_insensitive=no)),
+    ("dummy4unknown", lambda vectors, no: vectors.evaluate_word_analogies("none", dummy4unknown=no)),
+    ("binary", lambda vectors, no: vectors.save_word2vec_format("none/v", binary=no)),
+    ("write_header", lambda vectors, no: vectors.save_word2vec_format("none/v", write_header=no)),
+    ("binary", lambda vectors, no: vectors.load_word2vec_format("none", binary=no)),
+    ("verify", lambda vectors, no: vectors.load("none", verify=no)),
+]
+
+
+@pytest.mark.parametrize(("name", "call"), FLAGS)
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_flags_are_true_or_false(name, call, value):
+    with pytest.raises(InputError, match=f"^{name} is {value!r}: it must be of type bool$"):
+        call(Vectors(["a"], np.eye(1)), value)
+
+
 def test_lengths_beyond_the_squares_of_float32():
     vectors = Vectors(["a", "b", "c"], np.array([[3e25, 4e25], [3e-25, 4e-25], [0, 0]], np.float32))
     np.testing.assert_allclose(vectors.norms, [5e25, 5e-25, 1])
@@ -248,7 +270,7 @@ def test_a_mapped_word_that_stands_there_twice(tmp_path, monkeypatch):
         lambda vectors: vectors.save(tmp_path / "w.fw2v"),
         lambda vectors: vectors.to_gensim(),
     ):
-        with pytest.raises(InputError, match="1 words stand there more than once"):
+        with pytest.raises(InputError, match="1 words occur more than once: give each word once"):
             use(Vectors.load(path))
     with pytest.raises(InputError, match="v.fw2v holds 1 words more than once"):
         Vectors.load(path, verify=True)

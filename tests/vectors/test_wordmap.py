@@ -46,7 +46,7 @@ def test_words_that_are_named(groups):
     assert word_map.words == ["g1_3", "g0_1", "g2_2"]
     with pytest.raises(UnknownWord):
         wordmap.make_map(groups, ["g1_3", "x", "y"])
-    with pytest.raises(InputError, match="a map of 2 words: allowed are 3 to"):
+    with pytest.raises(InputError, match="a map of 2 words: it must have 3 to"):
         wordmap.make_map(groups, ["g1_3", "g0_1"])
     with pytest.raises(InputError, match="method is 'x'"):
         wordmap.make_map(groups, method="x")
