@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import PathLike, check_words, replacing
+from ..modelfile import MappedWords
 
 MOST_TOKENS = 2**62
 """The largest sum of counts: with it the weights of the Huffman tree fit into 64 bits."""
@@ -67,9 +68,7 @@ class Vocabulary:
         counts = cls([], counts).counts
         frequent = np.flatnonzero(counts >= min_count)
         frequent = frequent[np.argsort(-counts[frequent], kind="stable")]
-        if 2 * len(frequent) > len(words):
-            words = list(words)  # which is faster than to decode most words one by one
-        names = [words[i] for i in frequent.tolist()]
+        names = words.at(frequent) if isinstance(words, MappedWords) else [words[i] for i in frequent.tolist()]
         # Words of equal counts are sorted group by group: one sort of millions could not be interrupted.
         ends = [*np.flatnonzero(np.diff(counts[frequent])) + 1, len(frequent)]
         order: list[int] = []

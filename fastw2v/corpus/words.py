@@ -120,7 +120,9 @@ class WordCounter:
             if n_words >= n_room:
                 raise InputError(f"more than {n_words} distinct words: ids are 32 bits. Is this text split into words?")
             entries = _enlarged(entries, n_room)
-            table = np.zeros(1 << (2 * n_room - 1).bit_length(), np.uint64)
+            # Unlike `np.zeros`, `np.empty` asks for huge pages, which take less time to get and to look up.
+            table = np.empty(1 << (2 * n_room - 1).bit_length(), np.uint64)
+            table[:] = 0
             kernels.rehash(self._words.table, table)
         if 2 * self._state[N_BYTES] >= len(text):
             text = _enlarged(text, 2 * len(text))
@@ -128,7 +130,7 @@ class WordCounter:
 
 
 def _enlarged(array: NDArray[Any], n: int) -> NDArray[Any]:
-    """Return a copy of an array with n rows, the new ones of which are 0."""
-    larger = np.zeros((n, *array.shape[1:]), array.dtype)
+    """Return a copy of an array with n rows; the content of the new ones is undefined."""
+    larger = np.empty((n, *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
