@@ -1,6 +1,8 @@
 """Tokenizer: text to provisional ids, with counted words; and words, which are bytes to a tokenizer, as str."""
 
+import re
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,15 +51,29 @@ class Tokenizer:
         state, ids = np.zeros(3, np.int64), room.ids(len(text) + 1)
         while state[POSITION] < len(text):
             find_tokens(text, state, room.tokens, ids)
-            for part in room.next_parts():
-                with self._locks[part]:
+            for part in self._free_first(room.next_parts()):
+                try:
                     self.parts[part].look_up(text, room.tokens, part, ids)
+                finally:
+                    self._locks[part].release()
         ids = ids[: state[N_IDS]]
         ids = ids.copy() if self.parts[0].may_grow else _without_unknown(ids)
         with self._lock:
             self.n_overlong += int(state[N_OVERLONG])
             self._idle.append(room)
         return ids
+
+    def _free_first(self, parts: list[int]) -> Iterator[int]:
+        """Yield each part once its lock is acquired, those that no other thread holds first."""
+        waiting = []
+        for part in parts:
+            if self._locks[part].acquire(blocking=False):
+                yield part
+            else:
+                waiting.append(part)
+        for part in waiting:
+            self._locks[part].acquire()
+            yield part
 
     def learn(self, words: list[str]) -> NDArray[np.int32]:
         """Add these words with counts of 0, and drop all others from now on; return the words' ids, (n,).
@@ -107,72 +123,86 @@ def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
 
     Raises InputError if `invalid_utf8` refuses some of them.
     """
-    n_parts, n_words = len(parts), [part.n_words for part in parts]
-    texts, ends, counts = [], [], []
-    n_bytes = 0
+    n_words = np.array([part.n_words for part in parts])
+    counts = np.concatenate([part.counts for part in parts])
+    texts, lengths, invalid, first = [], [], {}, 0
     while parts:
         part = parts.pop(0)
-        texts.append(part.text)
-        ends.append(part.ends + n_bytes)
-        counts.append(part.counts.copy())
-        n_bytes += len(part.text)
-    text, end_of_word, count_of_word = np.concatenate(texts), np.concatenate(ends), np.concatenate(counts)
-    texts.clear()
-    words, place_of_word, n_invalid = _as_text(text, end_of_word, count_of_word, invalid_utf8)
-    word_of_id = np.zeros(n_parts * max(n_words), np.int32)
-    first = 0
-    for part_number, n in enumerate(n_words):
-        word_of_id[part_number::n_parts][:n] = place_of_word[first : first + n]
-        first += n
+        pieces, length_of_word, invalid_of_part = _without_invalid(part.text, part.ends)
+        texts += pieces
+        lengths.append(length_of_word)
+        invalid |= {first + i: word for i, word in invalid_of_part.items()}
+        first += part.n_words
+    n_invalid = int(counts[list(invalid)].sum())
+    if invalid and invalid_utf8 == "refuse":
+        raise InputError(
+            f"{n_invalid:,} tokens of the corpus are not UTF-8, such as {min(invalid.values())!r}: convert the text "
+            "(iconv -t UTF-8), or give --invalid-utf8 replace or keep"
+        )
+    words, place_of_word = _as_text(texts, np.concatenate(lengths), invalid, invalid_utf8 == "replace")
+    word_of_id = np.zeros(len(n_words) * n_words.max(), np.int32)
+    for number, places in enumerate(np.split(place_of_word, np.cumsum(n_words)[:-1])):
+        word_of_id[number :: len(n_words)][: len(places)] = places
     counts_of_places = np.zeros(len(words), np.int64)
-    np.add.at(counts_of_places, place_of_word, count_of_word)
+    np.add.at(counts_of_places, place_of_word, counts)
     return WordCounts(words, counts_of_places, word_of_id, n_invalid)
 
 
-def _as_text(
-    text: NDArray[np.uint8], ends: NDArray[np.int64], counts: NDArray[np.int64], invalid_utf8: str
-) -> tuple[MappedWords, NDArray[np.int32], int]:
-    """Return the distinct words as str, the place of each given word in them, and the number of invalid tokens."""
+def _without_invalid(
+    text: NDArray[np.uint8], ends: NDArray[np.int64]
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64], dict[int, bytes]]:
+    """Return the text in pieces between words that are not UTF-8, the lengths of all words, and the invalid ones.
+
+    A word's length counts its newline. An invalid word has none, and is given as bytes by its number.
+    """
     is_invalid = np.empty(len(ends), np.bool_)
     mark_invalid(text, ends, is_invalid)
-    invalid = np.flatnonzero(is_invalid)
-    if not len(invalid):
-        return MappedWords(text, ends), np.arange(len(ends), dtype=np.int32), 0
-    n_invalid = int(counts[invalid].sum())
-    starts = np.append(0, ends[:-1])
-    raw = [text[starts[i] : ends[i] - 1].tobytes() for i in invalid.tolist()]
-    if invalid_utf8 == "refuse":
-        raise InputError(
-            f"{n_invalid:,} tokens of the corpus are not UTF-8, such as {min(raw)!r}: convert the text "
-            "(iconv -t UTF-8), or give --invalid-utf8 replace or keep"
-        )
-    is_replaced = invalid_utf8 == "replace"
-    valid = text[np.repeat(~is_invalid, ends - starts)]
-    valid_ends = np.cumsum((ends - starts)[~is_invalid])
+    lengths = np.diff(ends, prepend=0)
+    pieces, invalid, start = [], {}, 0
+    for i in np.flatnonzero(is_invalid).tolist():
+        end = int(ends[i])
+        first = end - int(lengths[i])
+        pieces.append(text[start:first])
+        invalid[i] = text[first : end - 1].tobytes()
+        start = end
+    lengths[is_invalid] = 0
+    return [*pieces, text[start:]], lengths, invalid
+
+
+def _as_text(
+    texts: list[NDArray[np.uint8]], lengths: NDArray[np.int64], invalid: dict[int, bytes], is_replaced: bool
+) -> tuple[MappedWords, NDArray[np.int32]]:
+    """Return the distinct words as str, and the place of each word in them, (len(lengths),).
+
+    texts, lengths, invalid: as from `_without_invalid`. is_replaced: whether bad bytes become U+FFFD, or else \\xNN.
+    """
+    errors = "replace" if is_replaced else "backslashreplace"
+    shown = [word.decode(errors=errors).encode() for word in invalid.values()]
+    room = np.empty(sum(len(word) + 1 for word in shown), np.uint8)
+    text = np.concatenate([*texts, room])
+    n_bytes = len(text) - len(room)
+    is_valid = lengths > 0
+    lengths = lengths[is_valid]
+    places = np.cumsum(is_valid, dtype=np.int32) - np.int32(1)
     # Words may become equal when their invalid bytes are replaced: to each other, or to a word that looks so by itself.
-    place_of = _words_with("\ufffd" if is_replaced else "\\x", valid, valid_ends)
-    places = np.cumsum(~is_invalid, dtype=np.int32) - np.int32(1)
+    place_of = _words_with("\ufffd" if is_replaced else "\\x", text[:n_bytes], np.cumsum(lengths)) if invalid else {}
     new: list[bytes] = []
-    for i, word in zip(invalid.tolist(), raw, strict=True):
-        shown = word.decode(errors="replace" if is_replaced else "backslashreplace").encode()
-        if shown not in place_of:
-            place_of[shown] = len(valid_ends) + len(new)
-            new.append(shown + b"\n")
-        places[i] = place_of[shown]
+    for i, word in zip(invalid, shown, strict=True):
+        if word not in place_of:
+            place_of[word] = len(lengths) + len(new)
+            new.append(word + b"\n")
+        places[i] = place_of[word]
     more = np.frombuffer(b"".join(new), np.uint8)
-    ends_of_new = np.cumsum([len(word) for word in new], dtype=np.int64) + len(valid)
-    words = MappedWords(np.append(valid, more), np.append(valid_ends, ends_of_new))
-    return words, places, n_invalid
+    text[n_bytes : n_bytes + len(more)] = more
+    ends = np.cumsum(np.append(lengths, np.array([len(word) for word in new], np.int64)))
+    return MappedWords(text[: n_bytes + len(more)], ends), places
 
 
 def _words_with(part: str, text: NDArray[np.uint8], ends: NDArray[np.int64]) -> dict[bytes, int]:
     """Return the words that hold a part, and their places."""
-    data, searched = text.tobytes(), part.encode()
     found: dict[bytes, int] = {}
-    at = data.find(searched)
-    while at >= 0:
-        place = int(np.searchsorted(ends, at, "right"))
-        end = int(ends[place])
-        found[data[ends[place - 1] if place else 0 : end - 1]] = place
-        at = data.find(searched, end)
+    for match in re.finditer(re.escape(part.encode()), text.data):
+        place = int(np.searchsorted(ends, match.start(), "right"))
+        start = ends[place - 1] if place else 0
+        found[text[start : ends[place] - 1].tobytes()] = place
     return found
