@@ -34,7 +34,10 @@ ALPHABETS = {
 }
 """22 letters of each script."""
 
-TEXTS = {"1 M distinct words": (20_000_000, 1_300_000), "10 M distinct words": (60_000_000, 26_000_000)}
+BASE = 5
+"""Words are numbers of this base, which makes them as long as those of real text: a token has 9 to 12 bytes."""
+
+TEXTS = {"1 M distinct words": (20_000_000, 500_000), "10 M distinct words": (60_000_000, 20_000_000)}
 """The number of tokens and of ranks of each text that is made."""
 
 
@@ -51,17 +54,15 @@ def write_text(path: str, n_tokens: int, n_ranks: int, seed: int = 1) -> None:
         file.write(b"caf\xe9 ")
         for _ in range(n_tokens // 1_000_000):
             ranks = np.exp(rng.random(1_000_000) * np.log(n_ranks)).astype(np.int64)
-            of_script = letters[ranks % len(letters)]
-            codes = np.zeros((len(ranks), 10), np.uint32)
-            rest, column = ranks // len(letters), 0
-            while rest.any() or column == 0:
-                is_letter = (rest > 0) | (column == 0)
-                letter = np.take_along_axis(of_script, (rest % n_letters)[:, None], axis=1)[:, 0]
-                codes[:, column] = np.where(is_letter, letter, 0)
-                rest, column = rest // n_letters, column + 1
+            scripts, rest = ranks % len(letters), ranks // len(letters)
+            codes = np.zeros((len(ranks), 12), np.uint32)
+            for column in range(11):
+                letter = letters[scripts, (4 * (rest % BASE) + 3 * column) % n_letters]
+                codes[:, column] = np.where((rest > 0) | (column == 0), letter, 0)
+                rest //= BASE
             n_used = (codes > 0).sum(axis=1)
             codes[np.arange(len(ranks)), n_used] = marks[rng.integers(0, len(marks), len(ranks))]
-            words = codes.view("U10").reshape(-1, WORDS_OF_A_LINE).tolist()
+            words = codes.view("U12").reshape(-1, WORDS_OF_A_LINE).tolist()
             file.write(("\n".join(map(" ".join, words)) + "\n").encode())
 
 
