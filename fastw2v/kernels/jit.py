@@ -60,6 +60,16 @@ def parallel_kernel(function: Function) -> Function:
     return _compile(function, parallel=True)
 
 
+def as_function(compiled: Any, *arguments: Any) -> Any:
+    """Return a serial kernel, for arguments of these types, as a function that a parallel kernel takes and calls.
+
+    If the parallel kernel named it instead, its code would be compiled into the loop, and optimised twice more.
+    """
+    signature = tuple(map(numba.typeof, arguments))
+    compiled.compile(signature)
+    return numba.types.CompileResultWAP(compiled.overloads[signature])
+
+
 def inlined(function: Function) -> Function:
     """Compile a helper into its callers: a vector cannot cross a real call without going through memory.
 

@@ -1,17 +1,17 @@
 """Negative sampling and hierarchical softmax: the walk over spans, with a step for each window or pair."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from .huffman import Paths, set_path
-from .jit import Float32s, Float64s, Int32s, inlined_with_arrays, kernel, parallel_kernel
+from .jit import Float32s, Float64s, Int32s, as_function, kernel, parallel_kernel
 from .layout import RowLayout, copy_hot_rows, merge_hot_rows, prefetch_row, rows_of_thread, use_copies, word_of_row
 from .negatives import Negatives, draw_negatives, next_turn, restore_negative, set_centre
 from .random import below, mix
 from .simd import TILE_OUTPUTS
-from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, add_sample
+from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, add_sample
 from .update import Operands, loss_of_logits, new_scratch, spread_step, step, take_logits, take_mean, tiles_of
 from .walk import BEFORE_FIRST, Spans, Windows, gather_contexts, next_window, state_of_span, subsample
 
@@ -32,22 +32,27 @@ class Pass(NamedTuple):
     epoch: np.uint64
 
 
-@inlined_with_arrays
-def _train_span(
+@kernel
+def train_span(
     ids: Int32s,
     spans: Spans,
     i: int,
     inputs: Float32s,
     outputs: Float32s,
     windows: Windows,
-    objective: Objective,
+    negatives: Negatives,
+    paths: Paths,
     layout: RowLayout,
     visit: Pass,
     statistics: Float64s,
     thread: int,
 ) -> None:
-    """Train on the span spans.numbers[i]. Words become rows by `use_copies`: of a hot word, the thread's own copy."""
-    negatives, paths, stride, rate = objective.negatives, objective.paths, outputs.shape[1], spans.learning_rates[i]
+    """Train on the span spans.numbers[i]. Words become rows by `use_copies`: of a hot word, the thread's own copy.
+
+    ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs: the matrices that `layout` describes, changed in
+    place if `visit.learn`. statistics: (STATISTICS,) float64 zeros, filled.
+    """
+    stride, rate = outputs.shape[1], spans.learning_rates[i]
     by_path = paths.longest > 0
     own = rows_of_thread(layout, thread)
     state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
@@ -121,7 +126,9 @@ def _train_span(
     statistics[LOGIT_SUM] = scratch.logit_sums.sum()
 
 
+@parallel_kernel
 def _train_spans(
+    train: Any,
     ids: Int32s,
     spans: Spans,
     inputs: Float32s,
@@ -133,18 +140,27 @@ def _train_spans(
     visit: Pass,
     statistics: Float64s,
 ) -> None:
+    """Call `train`, which is `train_span` as a function, for all spans."""
+    for i in numba.prange(spans.numbers.shape[0]):
+        thread = np.int64(numba.get_thread_id())
+        train(ids, spans, np.int64(i), inputs, outputs, windows, negatives, paths, layout, visit, statistics[i], thread)
+
+
+def train_spans(
+    ids: Int32s,
+    spans: Spans,
+    inputs: Float32s,
+    outputs: Float32s,
+    windows: Windows,
+    objective: Objective,
+    layout: RowLayout,
+    visit: Pass,
+    statistics: Float64s,
+) -> None:
     """Train on the spans, each on one thread, all on the same matrices without locks (Hogwild, Niu et al. 2011).
 
-    ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs: the matrices that `layout` describes, changed in
-    place if `visit.learn`. statistics: (n_spans, STATISTICS) float64 zeros, filled.
+    The arguments are those of `train_span`, but statistics: (n_spans, STATISTICS). Call this inside `in_parallel`.
     """
-    for i in numba.prange(spans.numbers.shape[0]):
-        objective = Objective(negatives, paths)  # a tuple of tuples cannot enter a `prange` from outside
-        number, thread = np.int64(i), numba.get_thread_id()  # as uint64, i would have _train_span compiled once more
-        _train_span(ids, spans, number, inputs, outputs, windows, objective, layout, visit, statistics[i], thread)
-
-
-train_spans = parallel_kernel(_train_spans)
-# Call both inside `in_parallel`: the number of a thread comes from Numba's pool of threads, which a kernel that is
-# loaded from the cache does not start; without it the process crashes.
-train_spans_serial = kernel(_train_spans)
+    model = inputs, outputs, windows, *objective, layout, visit
+    train = as_function(train_span, ids, spans, 0, *model, np.empty(STATISTICS), 0)
+    _train_spans(train, ids, spans, *model, statistics)

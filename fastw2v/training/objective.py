@@ -69,7 +69,7 @@ class HogwildTrainer:
         visit = Pass(learn, LOSS_EVERY if learn else 1, self._seed, np.uint64(epoch))
         inputs, outputs, layout = self._matrices.input_vectors, self._matrices.output_vectors, self._matrices.layout
         with in_parallel(self._threads):
-            train_spans(ids, spans, inputs, outputs, windows, *self._objective, layout, visit, statistics)
+            train_spans(ids, spans, inputs, outputs, windows, self._objective, layout, visit, statistics)
 
 
 def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:

@@ -5,7 +5,6 @@ import pytest
 import reference
 from kernel_cases import EPOCH, N_WORDS, SEED, case, corpus, random_matrices, read_only
 
-from fastw2v.kernels.jit import in_parallel
 from fastw2v.kernels.statistics import (
     LOGIT_SUM,
     LOSS,
@@ -16,7 +15,7 @@ from fastw2v.kernels.statistics import (
     STATISTICS,
     mean_loss,
 )
-from fastw2v.kernels.train import Pass, train_spans, train_spans_serial
+from fastw2v.kernels.train import Pass, train_span
 from fastw2v.kernels.walk import MAX_SHIFT, Spans
 
 
@@ -27,10 +26,9 @@ def train(ids, setting, numbers, length, learning_rate=0.02, loss_every=256, lea
     spans = Spans(np.array(numbers), np.full(len(numbers), learning_rate, np.float32), length)
     visit = Pass(learn, loss_every, np.uint64(SEED), np.uint64(EPOCH))
     inputs, outputs = matrices.input_vectors, matrices.output_vectors
-    with in_parallel(1):
-        train_spans_serial(
-            ids, spans, inputs, outputs, setting.windows, *setting.objective, setting.layout, visit, statistics
-        )
+    model = inputs, outputs, setting.windows, *setting.objective, setting.layout, visit
+    for i in range(len(numbers)):
+        train_span(ids, spans, i, *model, statistics[i], 0)
     return inputs[:N_WORDS], outputs[:N_WORDS], before, statistics
 
 
@@ -86,11 +84,6 @@ def test_nothing_moves_where_nothing_is_to_be_learnt():
         np.testing.assert_array_equal(inputs, padded(before[0].astype(np.float32)))
         np.testing.assert_array_equal(outputs, padded(before[1].astype(np.float32)))
         assert statistics[0, SIZE] == statistics[0, N_PREDICTIONS]
-
-
-def test_parallel_and_serial_kernel_do_not_share_a_cache():
-    # They are one function compiled twice, which Numba's cache cannot tell apart.
-    assert train_spans.stats.cache_path != train_spans_serial.stats.cache_path
 
 
 def test_nothing_is_trained_across_sentence_ends():
