@@ -27,6 +27,9 @@ _SUFFIX = ".tmp"
 _locks: dict[str, int] = {}
 """The locks that this process holds: the file descriptor of each lock's file."""
 
+_free_names: set[str] = set()
+"""The absolute paths that `never_replacing` watches."""
+
 
 def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: bool = True) -> None:
     """Raise InputError if `path` cannot become an output, so that this is known before the work and not after it.
@@ -135,7 +138,7 @@ def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[Bina
             with open(os.dup(STANDARD_STREAMS[name]) if name in STANDARD_STREAMS else path, "wb") as stream:
                 yield stream
         else:
-            with _renamed_at_end(os.path.realpath(path), previous) as file:
+            with _renamed_at_end(name, previous) as file:
                 yield file
     except BrokenPipeError:
         pass
@@ -144,7 +147,8 @@ def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[Bina
 
 
 @contextlib.contextmanager
-def _renamed_at_end(target: str, previous: PathLike | None) -> Iterator[BinaryIO]:
+def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
+    target = os.path.realpath(name)
     descriptor, temporary = _new_file_beside(target)
     try:
         with open(descriptor, "wb") as file:
@@ -155,8 +159,11 @@ def _renamed_at_end(target: str, previous: PathLike | None) -> Iterator[BinaryIO
         mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~umask
         with contextlib.suppress(OSError):  # of a file system without permissions
             os.chmod(temporary, mode)
+        if os.path.abspath(name) in _free_names and os.path.lexists(name):
+            raise RunError(f"{name} was made by someone else meanwhile, and is not replaced without --overwrite")
         with contextlib.nullcontext() if previous is None else _kept(target, previous):
             os.replace(temporary, target)
+        _free_names.discard(os.path.abspath(name))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -167,6 +174,21 @@ def _renamed_at_end(target: str, previous: PathLike | None) -> Iterator[BinaryIO
             os.fsync(directory)
         finally:
             os.close(directory)
+
+
+@contextlib.contextmanager
+def never_replacing(paths: Iterable[PathLike | None], overwrite: bool) -> Iterator[None]:
+    """Unless `overwrite`, let `replacing` raise RunError where a file of others has appeared since the block began.
+
+    Paths that are None are ignored.
+    """
+    names = [os.fspath(path) for path in paths if path is not None and not overwrite]
+    free = {os.path.abspath(name) for name in names if name not in STANDARD_STREAMS and not os.path.lexists(name)}
+    _free_names.update(free)
+    try:
+        yield
+    finally:
+        _free_names.difference_update(free)
 
 
 @contextlib.contextmanager
@@ -233,9 +255,11 @@ def locked(path: PathLike) -> Iterator[None]:
     lock = os.path.join(directory, f"{_prefix_of(name)}lock")
     while True:
         try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = _open_lock(lock)
         except OSError as error:
-            raise InputError(f"output {os.fspath(path)} cannot be locked: {lock}: {error.strerror}") from error
+            advice = "remove that file if no other run writes here, or name another output"
+            problem = f"output {os.fspath(path)} cannot be locked: {lock}: {error.strerror}: {advice}"
+            raise InputError(problem) from error
         if _lock(descriptor) is False:
             os.close(descriptor)
             raise InputError(f"output {os.fspath(path)} is being written by another run: wait for it, or name another")
@@ -254,10 +278,21 @@ def locked(path: PathLike) -> Iterator[None]:
             os.close(descriptor)
 
 
+def _open_lock(path: str) -> int:
+    """Open the file of a lock. A killed run of another user may have left it: to lock it, it suffices to read it."""
+    no_link = getattr(os, "O_NOFOLLOW", 0)  # which might lead to a new file somewhere else
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o666)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | no_link)
+
+
 @contextlib.contextmanager
-def all_locked(paths: Iterable[PathLike | None]) -> Iterator[None]:
-    """Keep other runs from writing each path that is not None, as `locked` does."""
+def all_locked(paths: Iterable[PathLike | None], overwrite: bool = True) -> Iterator[None]:
+    """Keep other runs from writing each path that is not None, as `locked` and `never_replacing` do."""
+    paths = list(paths)
     with contextlib.ExitStack() as locks:
+        locks.enter_context(never_replacing(paths, overwrite))
         for path in paths:
             if path is not None:
                 locks.enter_context(locked(path))

@@ -10,7 +10,16 @@ import time
 import pytest
 
 from fastw2v import InputError, RunError, files
-from fastw2v.files import check_no_link, check_output, check_outputs, check_unicode, check_words, locked, replacing
+from fastw2v.files import (
+    all_locked,
+    check_no_link,
+    check_output,
+    check_outputs,
+    check_unicode,
+    check_words,
+    locked,
+    replacing,
+)
 
 
 def test_a_lock_ends_with_its_process(tmp_path):
@@ -290,3 +299,43 @@ def test_words_that_are_no_unicode():
     for check in (check_unicode, lambda words: check_words(words, "text")):
         with pytest.raises(InputError, match="is not valid Unicode, so no file can hold it: rename it"):
             check(["a", "\udcff"])
+
+
+def test_a_lock_that_another_user_left(tmp_path, monkeypatch):
+    (tmp_path / ".o.lock").touch()
+    really_open = os.open
+
+    def open_as_a_stranger(path, flags, *mode):
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return really_open(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", open_as_a_stranger)
+    with locked(tmp_path / "o"), pytest.raises(InputError, match="another run"), locked(tmp_path / "o"):
+        pass
+
+
+def test_a_lock_that_is_a_link(tmp_path):
+    (tmp_path / ".o.lock").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(InputError, match=r"cannot be locked: .*: remove that file"),
+        locked(tmp_path / "o"),
+    ):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_of_others_that_appears_is_not_replaced(tmp_path):
+    path, victim = tmp_path / "o", tmp_path / "victim"
+    victim.write_text("theirs")
+    with all_locked([path], overwrite=False):
+        path.symlink_to(victim)
+        with pytest.raises(RunError, match="o was made by someone else meanwhile"), replacing(path) as file:
+            file.write(b"ours")
+        path.unlink()
+        for content in (b"first", b"second"):  # as a loss plot, which is drawn again and again
+            with replacing(path) as file:
+                file.write(content)
+    assert (path.read_text(), victim.read_text(), sorted(os.listdir(tmp_path))) == ("second", "theirs", ["o", "victim"])
+    with all_locked([path], overwrite=True), replacing(path) as file:
+        file.write(b"third")

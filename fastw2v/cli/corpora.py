@@ -10,7 +10,7 @@ from click import Choice, IntRange
 
 from ..corpus.paths import find_files
 from ..errors import InputError
-from ..files import all_locked, check_output, check_outputs, locked
+from ..files import all_locked, check_output, check_outputs
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
@@ -49,7 +49,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
 
     pruning = Pruning(options.pop("min_count"), options.pop("max_vocab"), least_words=1)
     options["threads"] = threads or available_threads()
-    with locked(output):
+    with all_locked([output], overwrite):
         text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
         _say_changes(text.reading)
         text.vocabulary.save(output)
@@ -88,7 +88,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     options["connector_words"] = _connector_words(connectors)
     if options["threshold"] is None:
         options["threshold"] = DEFAULT_THRESHOLDS[options["scoring"]]
-    with all_locked([output, list_file]):
+    with all_locked([output, list_file], overwrite):
         compile_kernels()
         learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
         _say_changes(learned.reading)

@@ -16,7 +16,15 @@ import click
 from ..config import TrainConfig
 from ..corpus.paths import find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError
-from ..files import STANDARD_STREAMS, all_locked, check_distinct, check_no_link, check_outputs, is_device
+from ..files import (
+    STANDARD_STREAMS,
+    all_locked,
+    check_distinct,
+    check_no_link,
+    check_outputs,
+    is_device,
+    never_replacing,
+)
 from ..machine import format_bytes
 from ..vectors.names import format_of, outputs_of
 from ..vectors.pictures import check_picture
@@ -88,7 +96,13 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     command = TrainCommand(**_take(TrainCommand, options))
     command.check_files(files, visible, options)
     outputs = outputs_of(command.output, command.kind)
-    with all_locked([*outputs, command.save_vocab, command.log_json, options["loss_plot"] or None]):
+    others = [command.save_vocab, command.log_json, options["loss_plot"] or None]
+    may_replace_others = command.overwrite or options["resume"]
+    with (
+        all_locked(outputs, command.overwrite),
+        all_locked(others, may_replace_others),
+        never_replacing([options["save_model"]], may_replace_others),
+    ):
         command.run(files, options | settings)
 
 

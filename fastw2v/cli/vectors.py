@@ -14,7 +14,7 @@ import click
 from click import Choice, IntRange
 
 from ..errors import InputError, UnknownWord
-from ..files import all_locked, check_output, check_outputs, locked
+from ..files import all_locked, check_output, check_outputs
 from ..vectors.names import check_input, format_of, outputs_of
 from ..vectors.pictures import MAP_METHODS, check_picture
 from .options import FORMAT, Command, flag, option
@@ -201,7 +201,7 @@ def convert(
     outputs = outputs_of(target, target_kind)
     check_outputs(outputs, [source], overwrite)
     source_kind = source_kind or format_of(source)
-    with all_locked(outputs):
+    with all_locked(outputs, overwrite):
         _load(source, source_kind, limit, verify=True).save(target, target_kind)
 
     from .. import modelfile
@@ -233,7 +233,7 @@ def plot(
     signals.consequence = ": the map was not written"
     check_output(output, [vecs], overwrite)
     check_picture(output, "map")
-    with locked(output):
+    with all_locked([output], overwrite):
         vectors = _load(vecs, kind)
 
         from ..vectors.wordmap import make_map, save_map

@@ -6,6 +6,7 @@ The functions are pure and do not change their arguments, so a cluster may run a
 import copy
 import itertools
 import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -80,9 +81,12 @@ def find_shards(names: Sequence[str]) -> list[Shard]:
 
 
 def file_size(file: str) -> int:
-    """Return the size of a file or URL in bytes. Raises OSError or InputError."""
+    """Return the size of a file or URL in bytes. Raises OSError, or InputError for a pipe or device."""
     if not is_url(file):
-        return os.path.getsize(file)
+        found = os.stat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"{file} is a pipe, device or directory: on a cluster, a corpus is made of regular files")
+        return found.st_size
     with file_system(file) as (files, path):
         return int(files.info(path)["size"])
 

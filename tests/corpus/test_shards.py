@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import os
 import pickle
 from pathlib import Path
 
@@ -149,6 +150,15 @@ def test_what_a_machine_sees(tmp_path):
     path.write_text("a b c\n")
     with pytest.raises(InputError, match="sees 6 bytes in .*, which has 4 elsewhere"):
         read_shard(shard)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_pipes_are_refused(tmp_path):
+    # To open one would hang a worker for ever.
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe is a pipe, device or directory"):
+        find_shards([str(tmp_path / "pipe")])
+    assert "is a pipe" in check_seen({str(tmp_path / "pipe"): 0})
 
 
 @pytest.mark.parametrize("n_files", [1, 3, 250])

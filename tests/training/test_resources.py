@@ -220,6 +220,14 @@ def test_blank_lines_need_no_room(tmp_path):
     assert check_room_for_ids([str(path)], str(tmp_path)) == 4 * 300
 
 
+@pytest.mark.parametrize("newline", ["", "\r"])
+def test_text_without_newlines(tmp_path, newline):
+    # A search for each line's end from each of its words would take hours.
+    path = tmp_path / "t.txt"
+    path.write_text(f"a b {newline}" * 1_000_000, newline="")
+    assert check_room_for_ids([str(path)], str(tmp_path)) == pytest.approx(4 * 2_000_000, rel=0.001)
+
+
 def test_texts_of_unknown_size(tmp_path):
     path = tmp_path / "t.txt"
     path.write_bytes(gzip.compress(b"a b\n" * 100))
