@@ -125,7 +125,9 @@ def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
     """
     n_words = np.array([part.n_words for part in parts])
     counts = np.concatenate([part.counts for part in parts])
-    texts, lengths, invalid, first = [], [], {}, 0
+    texts, lengths = [], []
+    invalid: dict[int, bytes] = {}
+    first = 0
     while parts:
         part = parts.pop(0)
         pieces, length_of_word, invalid_of_part = _without_invalid(part.text, part.ends)
