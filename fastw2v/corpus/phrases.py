@@ -18,7 +18,7 @@ from ..kernels import phrases as kernels
 from ..machine import available_threads
 from .corpus import Corpus, ReadOptions
 from .idfile import IDS_AT_A_TIME, map_ids, map_in_order, temporary_file, write_ids
-from .paths import Texts, find_files
+from .paths import Texts, check_outside, find_files, names_of
 from .pruning import Pruning
 from .vocabulary import Reading, Vocabulary
 
@@ -113,8 +113,10 @@ class Phrases:
         if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}: it must be at least 1")
         threads = threads or available_threads()
-        files = find_files(corpus)
+        names = names_of(corpus)
+        files = find_files(names)
         if output is not None:
+            check_outside([output], names)
             check_output(output, files)
         pruning = Pruning(min_count=1, least_words=1)
         how = ReadOptions(invalid_utf8=invalid_utf8, threads=threads, temp_dir=temp_dir, on_bytes=on_bytes)

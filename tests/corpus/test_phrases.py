@@ -151,6 +151,8 @@ def test_refused_options(tmp_path, options, message):
         Phrases.learn(tmp_path / "t.txt", **options)
     with pytest.raises(InputError, match="is the same file as the input"):
         Phrases.learn(tmp_path / "t.txt", output=tmp_path / "t.txt")
+    with pytest.raises(InputError, match="lies in the corpus directory"):
+        Phrases.learn((path for path in [tmp_path]), output=tmp_path / "p.txt")
 
 
 def test_phrases_that_are_written_alike():
