@@ -57,7 +57,7 @@ def test_characters_that_no_picture_can_hold():
     assert printable("a\udcff\0b\x1b\uffff\t日本\U0001f600") == "a\\udcff\\x00b\\x1b\\uffff\t日本\U0001f600"
 
 
-@pytest.mark.parametrize("backend", ["bogus", "module://not_installed.backend_inline"])
+@pytest.mark.parametrize("backend", ["bogus", "module://matplotlib_inline.backend_inline"])
 def test_pictures_need_no_backend(tmp_path, backend):
     pytest.importorskip("matplotlib")
     code = f"""
