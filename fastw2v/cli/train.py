@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     default=10.0,
 )
 @flag("--resume", "Resume from the checkpoint, with the same corpus and options.")
-@flag("--freeze", "Keep the vectors of --init-vectors or --continue-from unchanged.")
+@flag("--freeze", "Keep the given vectors unchanged; with --continue-from: the input vectors.")
 @option("--held-out FILE", "Text that is not trained on: report its loss before training and after each epoch.")
 @option("--loss-plot FILE", "Draw the loss curve, while training too: .png, .svg or .pdf.")
 @option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
