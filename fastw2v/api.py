@@ -49,7 +49,8 @@ def train(
     init_vectors: Vectors, or a file of them, to start from; words without one start from random vectors as usual.
     continue_from: a `TrainedModel`, or a file that save_model wrote: start from its input and output vectors, keep all
     of its words, and add the words and counts of this corpus. This and init_vectors need an explicit lr.
-    freeze: do not change the vectors that training starts from.
+    freeze: do not change the input vectors, which are those returned, of the words that start from given vectors.
+    Their output vectors learn, with continue_from too.
     save_model: a file, of suffix .fw2v, for both matrices, the words and their counts; it is a file of vectors too.
     checkpoint: a directory for the state of the run. It is written every `checkpoint_every` minutes, after long epochs,
     at the end, and when the callback stops the run; the previous one is kept. One that fails is a RuntimeWarning.

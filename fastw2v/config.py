@@ -9,6 +9,9 @@ from .errors import InputError
 MOST_WORK = 10_000_000
 """The largest dim * outputs * window: a slow core then needs seconds for the shortest span, and no signal ends it."""
 
+LARGEST = 2**63 - 1
+"""The largest integer of any option. Larger ones do not fit into arrays, nor, from 2**1024 on, into a float."""
+
 _LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 
 
@@ -83,7 +86,7 @@ class TrainConfig:
         "Which vectors to write: of words as context (input), as centre (output), or their mean (average).",
     )
     threads: int | None = _field(None, "Threads (default: one for each core that this process may use).", 1, 4096)
-    seed: int = _field(1, "Seed of all random numbers.", 0, 2**63 - 1)
+    seed: int = _field(1, "Seed of all random numbers.", 0, LARGEST)
     invalid_utf8: str = _choice(
         "replace keep refuse", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse."
     )
@@ -99,6 +102,8 @@ class TrainConfig:
             if value is None and item.default is None:
                 continue
             expected = base_type(item.name)
+            if type(value) is int and abs(value) > LARGEST:
+                raise InputError(f"{item.name} is a number of {value.bit_length()} bits: at most 63 are allowed")
             if expected is float and type(value) is int:
                 value = float(value)
                 object.__setattr__(self, item.name, value)

@@ -10,6 +10,7 @@
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -218,3 +219,11 @@ the model of its last whole round."""
 
 def ignore(event: Event) -> None:
     """The default callback: ignores all events."""
+
+
+def warn(message: str) -> None:
+    """Give a RuntimeWarning that ends no run: where a filter makes errors of warnings, it is shown all the same."""
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+    except RuntimeWarning as warning:
+        warnings.showwarning(warning, RuntimeWarning, __file__, 0)

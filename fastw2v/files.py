@@ -106,7 +106,7 @@ def is_device(path: PathLike) -> bool:
     """Return whether `path` is a pipe, terminal or device, which is written to directly and never replaced."""
     try:
         mode = os.stat(path).st_mode
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a zero byte
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 

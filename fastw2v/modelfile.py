@@ -117,12 +117,16 @@ def _end_lines(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> bool:
 
 
 def write(path: PathLike, content: ModelFile, previous: PathLike | None = None) -> None:
-    """Write a native file. Raises InputError for NaN and for words that are not Unicode, RunError for a full disk.
+    """Write a native file.
+
+    Raises InputError for NaN, for words that are not Unicode and for parts that do not fit each other, RunError for a
+    full disk.
 
     previous: the name beside `path` that the old file takes, once it has been replaced.
 
     The caller sees to it that no number is infinite and that no word occurs twice: `verify` refuses such a file.
     """
+    _check_shapes(path, content)
     vectors = np.ascontiguousarray(content.vectors, "<f4")
     check_unicode(content.words)
     lines = [word.encode() + b"\n" for word in content.words]
@@ -145,6 +149,17 @@ def write(path: PathLike, content: ModelFile, previous: PathLike | None = None) 
         for section in (memoryview(prefix + header), *sections.values()):
             file.write(section)
             file.write(b"\0" * (-len(section) % _ALIGNMENT))
+
+
+def _check_shapes(path: PathLike, content: ModelFile) -> None:
+    """Raise InputError for a content that `read` would refuse: nothing in it, or parts that do not fit each other."""
+    shape, n = np.shape(content.vectors), len(content.words)
+    if len(shape) != 2 or shape[0] != n or 0 in shape:
+        raise InputError(f"{os.fspath(path)} was not written: {n} words need as many vectors, found an array {shape}")
+    for name, array, expected in ("counts", content.counts, (n,)), ("output_vectors", content.output_vectors, shape):
+        if array is not None and np.shape(array) != expected:
+            found = f"found {name} {np.shape(array)}, needed {expected}"
+            raise InputError(f"{os.fspath(path)} was not written: its parts do not fit each other; {found}")
 
 
 def _aligned(n_bytes: int) -> int:

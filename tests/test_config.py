@@ -67,3 +67,10 @@ def test_the_first_choice_is_the_default():
 def test_the_learning_rate_by_default():
     assert [TrainConfig(model=model).first_lr for model in ("skipgram", "cbow")] == [0.025, 0.05]
     assert TrainConfig(lr=0.01).first_lr == 0.01
+
+
+@pytest.mark.parametrize("name", [item.name for item in fields(TrainConfig)])
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**5000, 2**63], ids=lambda number: f"{number.bit_length()}")
+def test_integers_that_fit_into_no_number_are_refused(name, number):
+    with pytest.raises(InputError, match=f"{name} is a number of {number.bit_length()} bits: at most 63 are allowed"):
+        TrainConfig(**{name: number})

@@ -1,12 +1,13 @@
 """What a run tells: how estimates and progress read, and what the default callback does."""
 
+import warnings
 from dataclasses import fields, is_dataclass
 from typing import get_args
 
 import pytest
 
 from fastw2v import events
-from fastw2v.events import Estimated, Progress
+from fastw2v.events import Estimated, Progress, warn
 
 
 def test_estimates_say_what_they_are():
@@ -51,3 +52,11 @@ def test_every_event_is_in_the_union_and_documented():
         assert kind.__doc__
         assert not kind.__doc__.startswith(f"{kind.__name__}("), "a docstring of its own"
         assert all(item.name.islower() for item in fields(kind))
+
+
+@pytest.mark.parametrize("action", ["always", "error", "ignore"])
+def test_a_warning_is_shown_but_ends_no_run(action):
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter(action)
+        warn("no checkpoint was written")
+    assert [str(warning.message) for warning in warned] == ["no checkpoint was written"] * (action != "ignore")

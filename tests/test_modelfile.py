@@ -231,3 +231,21 @@ def test_ends_that_do_not_ascend_or_leave_the_text(tmp_path, large_files):
         (tmp_path / "m.fw2v").write_bytes(native_file("ab", EYE, word_ends=ends))
         with pytest.raises(InputError, match="its words do not fit their text"):
             modelfile.read(tmp_path / "m.fw2v")
+
+
+MISFITS = [
+    ({"vectors": np.ones((1, 3), np.float32)}, r"2 words need as many vectors, found an array \(1, 3\)"),
+    ({"vectors": np.ones(2, np.float32)}, r"2 words need as many vectors, found an array \(2,\)"),
+    ({"vectors": np.ones((2, 0), np.float32)}, r"2 words need as many vectors, found an array \(2, 0\)"),
+    ({"counts": np.ones(3, np.int64)}, r"found counts \(3,\), needed \(2,\)"),
+    ({"output_vectors": np.ones((1, 3), np.float32)}, r"found output_vectors \(1, 3\), needed \(2, 3\)"),
+    ({"output_vectors": np.ones((2, 2), np.float32)}, r"found output_vectors \(2, 2\), needed \(2, 3\)"),
+]
+
+
+@pytest.mark.parametrize(("parts", "message"), MISFITS)
+def test_parts_that_do_not_fit_each_other_are_not_written(tmp_path, parts, message):
+    content = ModelFile(["a", "b"], np.ones((2, 3), np.float32))._replace(**parts)
+    with pytest.raises(InputError, match=f"v.fw2v was not written: .*{message}"):
+        modelfile.write(tmp_path / "v.fw2v", content)
+    assert not list(tmp_path.iterdir())

@@ -49,7 +49,6 @@ LONG: dict[str, str] = {}
 
 WITHOUT_A_TEST_FILE = {
     "": "the public names are tested here",
-    "kernels.jit": "its lock and threads are tested by test_api.py",
     "kernels.phrases": "corpus/test_phrases.py compares what is found and merged with gensim",
     "kernels.tokenize": "corpus/test_tokenizer.py compares the words with the reference",
 }

@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import Fastw2vError, InputError
+from ..kernels.environment import UnusableNumba
 from .corpora import phrases, vocab
 from .plan import plan
 from .stopping import Stopped, say, say_stopped, signals
@@ -28,9 +29,9 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (Fastw2vError, OSError, MemoryError) as error:
+    except (Fastw2vError, UnusableNumba, OSError, MemoryError) as error:
         say(str(error) or "out of memory")
-        code = 2 if isinstance(error, InputError) else 1
+        code = 2 if isinstance(error, (InputError, UnusableNumba)) else 1
     except Stopped as stopped:
         say_stopped(stopped.number)
         code = 128 + stopped.number

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click import Choice, IntRange
 
-from ..corpus.paths import find_files
+from ..corpus.paths import check_outside, find_files
 from ..errors import InputError
 from ..files import all_locked, check_output, check_outputs
 from ..machine import available_threads
@@ -42,6 +42,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
     fastw2v vocab corpus.txt | head
     """
     files = find_files(corpus)
+    check_outside([output], corpus)
     check_output(output, files, overwrite)
 
     from ..corpus.corpus import Corpus
@@ -80,6 +81,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     files = find_files(corpus)
     connectors = options["connector_words"]
     inputs = files if connectors in (None, "english") else [*files, connectors]
+    check_outside([output, list_file], corpus)
     check_outputs([output, list_file], inputs, overwrite)
 
     from ..corpus.phrases import Phrases, compile_kernels

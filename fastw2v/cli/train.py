@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config import TrainConfig
-from ..corpus.paths import find_files, find_held_out, names_for_workers
+from ..corpus.paths import check_outside, find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError
 from ..files import (
     STANDARD_STREAMS,
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     default=10.0,
 )
 @flag("--resume", "Resume from the checkpoint, with the same corpus and options.")
-@flag("--freeze", "Keep the vectors of --init-vectors or --continue-from unchanged.")
+@flag("--freeze", "Keep the given vectors unchanged; with --continue-from: the input vectors.")
 @option("--held-out FILE", "Text that is not trained on: report its loss before training and after each epoch.")
 @option("--loss-plot FILE", "Draw the loss curve, while training too: .png, .svg or .pdf.")
 @option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
@@ -94,7 +94,7 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
             visible = find_files(files)
     options["kind"] = options["kind"] or format_of(options["output"])
     command = TrainCommand(**_take(TrainCommand, options))
-    command.check_files(files, visible, options)
+    command.check_files(list(corpus), visible, options)
     outputs = outputs_of(command.output, command.kind)
     others = [command.save_vocab, command.log_json, options["loss_plot"] or None]
     may_replace_others = command.overwrite or options["resume"]
@@ -124,29 +124,31 @@ class TrainCommand:
     log_json: str | None
     quiet: bool
 
-    def check_files(self, files: list[str], visible: list[str], options: dict[str, Any]) -> None:
+    def check_files(self, corpus: list[str], visible: list[str], options: dict[str, Any]) -> None:
         """Raise InputError for an output that cannot be written, or that is also an input or another output.
 
-        visible: those of the `files` that this machine can see. options: arguments of `fastw2v.train`.
+        corpus: as it was named. visible: those of its files that this machine can see. options: arguments of
+        `fastw2v.train`.
         """
         if options["loss_plot"]:
             check_picture(options["loss_plot"], "plot")
-        held_out = find_held_out(options["held_out"], files) if options["held_out"] else []
+        held_out = find_held_out(options["held_out"], corpus) if options["held_out"] else []
         sources = self.read_vocab, options["init_vectors"], options["continue_from"]
         inputs = [*visible, *filter(None, sources), *held_out]
         outputs = outputs_of(self.output, self.kind)
         others = [options["save_model"], self.save_vocab, options["loss_plot"], self.log_json]
-        check_outputs(outputs, inputs, self.overwrite)
-        # The run that is resumed may have written these.
-        check_outputs(others, [*inputs, *outputs], self.overwrite or options["resume"])
+        checkpoints: list[str] = []
         if options["checkpoint"]:
             from ..modelfile import checkpoint_paths
 
             checkpoints = checkpoint_paths(options["checkpoint"])
-            for path in checkpoints:
-                check_no_link(path)  # it would be taken for one file with two names
-            others += checkpoints
-        check_distinct([*outputs, *others])
+        check_outside([*outputs, *others, *checkpoints], corpus, options["held_out"])
+        check_outputs(outputs, inputs, self.overwrite)
+        # The run that is resumed may have written these.
+        check_outputs(others, [*inputs, *outputs], self.overwrite or options["resume"])
+        for path in checkpoints:
+            check_no_link(path)  # it would be taken for one file with two names
+        check_distinct([*outputs, *others, *checkpoints])
 
     def run(self, files: list[str], options: dict[str, Any]) -> None:
         """Train and write the vectors. options: arguments of `fastw2v.train`."""

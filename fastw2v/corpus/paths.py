@@ -1,13 +1,15 @@
 """The files that paths, globs, directories and URLs name, listed before any of them is opened."""
 
 import contextlib
+import fnmatch
 import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import PurePath
 
 from ..errors import InputError
-from ..files import PathLike
+from ..files import STANDARD_STREAMS, PathLike, is_device
 from .remote import find_urls, is_url
 
 STDIN = "-"
@@ -21,7 +23,7 @@ def find_files(corpus: Texts) -> list[str]:
 
     Raises InputError for what does not exist or cannot be read.
     """
-    files = [file for name in _names(corpus) for file in _files_of(name)]
+    files = [file for name in names_of(corpus) for file in _files_of(name)]
     if files.count(STDIN) > 1:
         raise InputError("stdin (-) can be read only once: name it once")
     if STDIN in files and sys.stdin is None:
@@ -46,7 +48,8 @@ def _files_of(name: str) -> list[str]:
     raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
 
 
-def _names(corpus: Texts) -> list[str]:
+def names_of(corpus: Texts) -> list[str]:
+    """Return the names that a corpus consists of, as they were given. Raises InputError."""
     try:
         names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
     except TypeError as error:
@@ -58,7 +61,7 @@ def _names(corpus: Texts) -> list[str]:
 
 def names_for_workers(corpus: Texts) -> list[str]:
     """Return the names of a corpus as absolute paths and URLs, so that other machines can find its files."""
-    names = _names(corpus)
+    names = names_of(corpus)
     if STDIN in names:
         raise InputError("stdin (-) cannot be read by several machines: give files that all of them can see")
     return [name if is_url(name) else os.path.abspath(name) for name in names]
@@ -82,21 +85,113 @@ def about_held_out_text() -> Iterator[None]:
         raise InputError(f"held-out text: {error}") from error
 
 
+def check_outside(outputs: Iterable[PathLike | None], corpus: Texts | None, held_out: Texts | None = None) -> None:
+    """Raise InputError for an output that the same command, given again, would read as text of a directory or glob.
+
+    It makes no difference whether the output exists, or the directory that it will be in. Outputs that are None are
+    ignored.
+    """
+    named = [os.fspath(path) for path in outputs if path is not None]
+    written = [name for name in named if name and name not in STANDARD_STREAMS and not is_device(name)]
+    if written and corpus is not None:
+        _check_outside(written, corpus)
+    if written and held_out is not None:
+        with about_held_out_text():
+            _check_outside(written, held_out)
+
+
+def _check_outside(outputs: list[str], corpus: Texts) -> None:
+    names = [name for name in names_of(corpus) if name != STDIN and not is_url(name)]
+    places = [(output, place) for output in outputs for place in _places_of(output)]
+    for name in names:
+        if os.path.isdir(name):
+            found = {_identity(directory) for directory, _ in _walk(name)}
+            for output, (directory, parts) in places:
+                if directory in found and not any(map(_is_hidden, parts)):
+                    advice = "the next run would read it as text; choose a place outside"
+                    raise InputError(f"output {output} lies in the corpus directory {name}: {advice}")
+        elif glob.has_magic(name) and not os.path.exists(name):
+            for output, (directory, parts) in places:
+                if _glob_finds(PurePath(name).parts, directory, parts):
+                    advice = "the next run would read it as text; choose another name or place"
+                    raise InputError(f"output {output} matches the corpus glob {name}: {advice}")
+
+
+_Identity = tuple[int, int]
+"""The numbers of a directory's device and of the directory, by whatever links it was reached."""
+
+
+def _places_of(output: str) -> list[tuple[_Identity, list[str]]]:
+    """Return a directory that exists, and the parts of the path from there to the output; for a link, its target's too.
+
+    Empty for a name that cannot be a path, which is refused when the file is created.
+    """
+    places = []
+    with contextlib.suppress(OSError, ValueError):  # ValueError: a zero byte
+        directory, last = os.path.split(output)
+        for path in {os.path.join(os.path.realpath(directory), last), os.path.realpath(output)}:
+            above, *parts = os.path.split(path)
+            while not os.path.isdir(above) and above != os.path.dirname(above):
+                above, part = os.path.split(above)
+                parts.insert(0, part)
+            places.append((_identity(above), parts))
+    return places
+
+
+def _glob_finds(pattern: Sequence[str], directory: _Identity, parts: list[str]) -> bool:
+    """Return whether `glob.glob` would find a file, were it there: at these parts of a path below the directory."""
+    for i in range(len(pattern) + 1):
+        # Of the directories that ** stands for, some may exist and others not.
+        starts = (i, i - 1) if i and pattern[i - 1] == "**" else (i,)
+        if any(_matches(pattern[start:], parts) for start in starts):
+            found = glob.glob(os.path.join(*pattern[:i], ""), recursive=True) if i else [os.curdir]
+            if directory in map(_identity, found):
+                return True
+    return False
+
+
+def _matches(pattern: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether the parts of a file's path match those of a glob, as `glob.glob` compares them."""
+    if not pattern or not parts:
+        return not pattern and not parts
+    first, part = pattern[0], parts[0]
+    if first == "**":
+        if len(pattern) == 1:
+            return not any(map(_is_hidden, parts))
+        return _matches(pattern[1:], parts) or (not _is_hidden(part) and _matches(pattern, parts[1:]))
+    is_equal = part == first
+    if glob.has_magic(first):
+        is_equal = fnmatch.fnmatch(part, first) and _is_hidden(part) <= _is_hidden(first)
+    return is_equal and _matches(pattern[1:], parts[1:])
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _identity(directory: str) -> _Identity:
+    status = os.stat(directory)
+    return status.st_dev, status.st_ino
+
+
+def _walk(directory: str, onerror: Callable[[OSError], None] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yield each directory from this one down, also behind links, and what it holds; nothing that is hidden."""
+    visited = set()
+    for place, directories, names in os.walk(directory, onerror=onerror, followlinks=True):
+        identity = _identity(place)
+        if identity in visited:  # a link to a directory above
+            directories.clear()
+            continue
+        visited.add(identity)
+        directories[:] = [name for name in directories if not _is_hidden(name)]
+        yield place, [name for name in names if not _is_hidden(name)]
+
+
 def _files_below(directory: str) -> list[str]:
     def refuse(error: OSError) -> None:
         raise InputError(f"corpus directory {error.filename} cannot be read: {error.strerror}") from error
 
-    files = []
-    visited = set()
-    for place, directories, names in os.walk(directory, onerror=refuse, followlinks=True):
-        status = os.stat(place)
-        if (status.st_dev, status.st_ino) in visited:  # a link to a directory above
-            directories.clear()
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        directories[:] = [name for name in directories if not name.startswith(".")]
-        files += [os.path.join(place, name) for name in names if not name.startswith(".")]
-    return _regular(files)
+    return _regular([os.path.join(place, name) for place, names in _walk(directory, refuse) for name in names])
 
 
 def _regular(paths: list[str]) -> list[str]:

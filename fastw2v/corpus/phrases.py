@@ -3,7 +3,6 @@
 The search counts, scores and merges the pairs of a text of ids, pass by pass.
 """
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -18,7 +17,7 @@ from ..kernels import phrases as kernels
 from ..machine import available_threads
 from .corpus import Corpus, ReadOptions
 from .idfile import IDS_AT_A_TIME, map_ids, map_in_order, temporary_file, write_ids
-from .paths import Texts, find_files
+from .paths import Texts, check_outside, find_files, names_of
 from .pruning import Pruning
 from .vocabulary import Reading, Vocabulary
 
@@ -65,14 +64,14 @@ class PhraseOptions:
         if isinstance(self.connector_words, str):
             raise InputError(f"connector_words is {self.connector_words!r}: give a set of words")
         object.__setattr__(self, "connector_words", frozenset(self.connector_words))
-        if not math.isfinite(self.threshold):
+        if not -1e308 < self.threshold < 1e308:
             raise InputError(f"threshold is {self.threshold}: it must be a finite number")
         if self.scoring not in SCORINGS:
             raise InputError(f"scoring is {self.scoring!r}: it must be one of {', '.join(SCORINGS)}")
         if self.scoring == "npmi" and not -1 <= self.threshold <= 1:
             raise InputError(f"threshold is {self.threshold}: with npmi it must be from -1 to 1")
-        if self.min_count < 1 or self.passes < 1:
-            raise InputError(f"min_count is {self.min_count} and passes {self.passes}: both must be at least 1")
+        if not (1 <= self.min_count < 2**63 and 1 <= self.passes < 2**63):
+            raise InputError(f"min_count is {self.min_count} and passes {self.passes}: both must be from 1 to 2^63 - 1")
         if not isinstance(self.delimiter, str) or self.delimiter.split() != [self.delimiter]:
             raise InputError(f"delimiter is {self.delimiter!r}: it must be a str, not empty and without white space")
         check_unicode([self.delimiter])
@@ -110,11 +109,13 @@ class Phrases:
         if unknown := [name for name in options if name not in known]:
             raise InputError(f"there is no option {unknown[0]}: the options are {', '.join(known)}")
         chosen = PhraseOptions(**options)  # type: ignore[arg-type]
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads}: it must be at least 1")
+        if threads is not None and not 1 <= threads <= 4096:
+            raise InputError(f"threads is {threads}: it must be from 1 to 4096")
         threads = threads or available_threads()
-        files = find_files(corpus)
+        names = names_of(corpus)
+        files = find_files(names)
         if output is not None:
+            check_outside([output], names)
             check_output(output, files)
         pruning = Pruning(min_count=1, least_words=1)
         how = ReadOptions(invalid_utf8=invalid_utf8, threads=threads, temp_dir=temp_dir, on_bytes=on_bytes)

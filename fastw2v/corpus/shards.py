@@ -6,7 +6,6 @@ The functions are pure and do not change their arguments, so a cluster may run a
 import copy
 import itertools
 import os
-import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -83,10 +82,10 @@ def find_shards(names: Sequence[str]) -> list[Shard]:
 def file_size(file: str) -> int:
     """Return the size of a file or URL in bytes. Raises OSError, or InputError for a pipe or device."""
     if not is_url(file):
-        found = os.stat(file)
-        if not stat.S_ISREG(found.st_mode):
+        size = os.path.getsize(file)
+        if not os.path.isfile(file):
             raise InputError(f"{file} is a pipe, device or directory: on a cluster, a corpus is made of regular files")
-        return found.st_size
+        return size
     with file_system(file) as (files, path):
         return int(files.info(path)["size"])
 

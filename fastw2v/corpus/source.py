@@ -154,10 +154,12 @@ def read_blocks(files: list[str]) -> Iterator[Block]:
     """Yield the text of the files, decompressed, in blocks; the end of a file ends a line.
 
     A token over the limit may be shortened, though not to the limit, so that a line of any length takes the same
-    memory. Raises InputError for what cannot be read or is damaged, RunError for a file that changes meanwhile.
+    memory. Raises InputError for what cannot be read or is damaged, RunError for a file that changes meanwhile: from
+    the first block on, all regular files must stay as they are until their own turn is over.
     """
+    found = {file: _state(file) for file in files}
     for file in files:
-        with _opened(file) as raw:
+        with _opened(file, found[file]) as raw:
             source = _Source(raw)
             with _watched(file, source):
                 yield from _cut(_decompress(file, source), file)
@@ -200,16 +202,22 @@ def _open(file: str) -> Any:
 
 
 @contextlib.contextmanager
-def _opened(file: str) -> Iterator[Any]:
-    """Open a file; it is an error if it cannot be read, or if it changes inside the `with` block."""
+def _opened(file: str, found: os.stat_result | None = None) -> Iterator[Any]:
+    """Open a file; it is an error if it cannot be read, or if it changes inside the `with` block.
+
+    found: its state as the reading of the corpus began: it must not have changed since then either.
+    """
     try:
         with _open(file) as raw:
-            before = _state(file, raw)
+            before = _state_of_opened(file, raw)
+            if found and _differ(found, before):
+                advice = "wait until it is complete, or copy it"
+                raise RunError(f"corpus {file} changed while other files of the corpus were read: {advice}")
             yield raw
-            after = _state(file, raw)
+            after = _state_of_opened(file, raw)
     except OSError as error:
         raise InputError(f"cannot read {_name(file)}: {error.strerror or error}") from error
-    if before != after:
+    if _differ(before, after):
         raise RunError(f"corpus {_name(file)} changed while it was read: wait until it is complete, or copy it")
 
 
@@ -249,13 +257,32 @@ def blocks_of_lines(lines: Iterator[str]) -> Iterator[Block]:
         yield len(text), np.frombuffer(bytearray(text), np.uint8)
 
 
-def _state(file: str, stream: Any) -> object:
-    """Return a value that differs once a file has changed; None for what is not a regular file."""
+def _state(file: str | int) -> os.stat_result | None:
+    """Return the state of a regular file, by its name or descriptor; None for all else, and for what is not there."""
+    if isinstance(file, str) and (file == STDIN or is_url(file)):
+        return None
+    with contextlib.suppress(OSError):  # opening the file will say why
+        status = os.stat(file)
+        return status if stat.S_ISREG(status.st_mode) else None
+    return None
+
+
+def _state_of_opened(file: str, stream: Any) -> object:
+    """Return a value that tells whether an open file has changed."""
     if is_url(file):
         with file_system(file) as (files, path):
             return files.ukey(path)
-    status = os.fstat(stream.fileno())
-    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+    return _state(stream.fileno())
+
+
+def _differ(before: object, after: object) -> bool:
+    """Return whether a file has changed between two states, or another has taken its place."""
+    if not isinstance(before, os.stat_result) or not isinstance(after, os.stat_result):
+        return before != after
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        return True
+    # A new number alone is no new file: file systems in user space may give one out whenever a file is looked up.
+    return before.st_ino != after.st_ino and before.st_ctime_ns != after.st_ctime_ns
 
 
 def _name(file: str) -> str:

@@ -13,6 +13,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
 from .cache import keep_on_disk
+from .environment import UnusableNumba
 from .forks import wait_before_fork
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -40,6 +41,9 @@ MAX_THREADS: int = config.NUMBA_NUM_THREADS
 
 PARALLEL_LOCK = threading.Lock()
 """The lock that every parallel kernel runs under: Numba's `workqueue` aborts the process when two threads enter it."""
+
+if config.DISABLE_JIT:
+    raise UnusableNumba("fastw2v needs Numba's compiler, which NUMBA_DISABLE_JIT turns off: unset this variable")
 
 if config.THREADING_LAYER == "default":
     # It is as fast as OpenMP here, whose GNU library aborts every child that a process forks after its first use.
@@ -101,7 +105,12 @@ def _compile(function: Function, parallel: bool) -> Function:
 def in_parallel(threads: int) -> Iterator[None]:
     """Run parallel kernels on `threads` <= `MAX_THREADS`, which take one `prange` step at a time for an even load."""
     with PARALLEL_LOCK:
-        before = numba.get_num_threads()
+        try:
+            before = numba.get_num_threads()  # loads the threading layer
+        except ValueError as error:
+            reason = " ".join(str(error).split())
+            advice = "unset NUMBA_THREADING_LAYER, or set it to workqueue"
+            raise UnusableNumba(f"Numba cannot start its threads ({reason}): {advice}") from error
         numba.set_num_threads(threads)
         try:
             with numba.parallel_chunksize(1):

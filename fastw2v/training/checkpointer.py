@@ -4,7 +4,6 @@ import errno
 import math
 import shutil
 import time
-import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from .. import modelfile
 from ..errors import Fastw2vError, RunError
-from ..events import Callback, CheckpointFailed, CheckpointSaved
+from ..events import Callback, CheckpointFailed, CheckpointSaved, warn
 from ..files import PathLike
 from ..matrix import is_finite
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
@@ -150,7 +149,7 @@ class Checkpointer:
         self._tell(CheckpointFailed(message, self._position.n_words, write_to))
         if time.monotonic() >= self._next_warning:
             self._next_warning = time.monotonic() + SECONDS_BETWEEN_WARNINGS
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            warn(message)
 
 
 def _make_room(path: Path, previous: Path, error: RunError) -> bool:

@@ -25,13 +25,19 @@ class TrainedModel:
 
     vocabulary: the words and their counts. input_vectors: each word as a context, (n_words, dim) float32.
     output_vectors: each word as a centre word, (n_words, dim) float32; with hierarchical softmax the nodes of its tree,
-    the last row being unused.
+    the last row being unused. Raises InputError for a matrix of another shape than (words, dim).
     """
 
     config: TrainConfig
     vocabulary: Vocabulary
     input_vectors: NDArray[np.float32]
     output_vectors: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        expected = len(self.vocabulary), self.config.dim
+        for name in ("input_vectors", "output_vectors"):
+            if (shape := np.shape(getattr(self, name))) != expected:
+                raise InputError(f"{name} have the shape {shape}: a model of these words and dim needs {expected}")
 
     def vectors(self, which: str | None = None) -> Vectors:
         """The words with their vectors. Neither of the two matrices is copied or changed.

@@ -1,7 +1,7 @@
 """The arguments of `train` as values, checked before any work begins."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -30,6 +30,8 @@ class Source:
         if len(named) != 1:
             got = ", ".join(named) or "none"
             raise InputError(f"train needs one of corpus, sentences, lines and walks, found {got}")
+        if isinstance(self.corpus, Iterator):
+            object.__setattr__(self, "corpus", list(self.corpus))  # the names are needed twice
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Request:
 
     def __post_init__(self) -> None:
         check_flags(freeze=self.freeze, resume=self.resume)
+        if isinstance(self.held_out, Iterator):
+            object.__setattr__(self, "held_out", list(self.held_out))
         for name in ("save_model", "checkpoint", "loss_plot"):
             path = getattr(self, name)
             if not isinstance(path, str | os.PathLike | None):

@@ -39,7 +39,7 @@ class Start:
 
     vectors: the input vectors, with their words. output_vectors: the output vectors of the same words, (n, dim)
     float32, or None for zeros. vocabulary: the words and counts of an earlier run, all of which stay, or None.
-    is_frozen: whether training must leave `vectors` as they are.
+    is_frozen: whether training must leave `vectors` as they are; the output vectors of their words learn all the same.
     """
 
     vectors: Vectors

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..corpus.corpus import Corpus
-from ..corpus.paths import about_held_out_text, find_held_out
+from ..corpus.paths import about_held_out_text, check_outside, find_held_out
 from ..corpus.pruning import Pruning
 from ..errors import InputError, RunError
 from ..events import Callback, CorpusRead, NewFile, Resumed
 from ..files import all_locked, check_unicode
-from ..modelfile import CHECKPOINT
+from ..modelfile import CHECKPOINT, checkpoint_paths
 from ..vectors.lossplot import LossPlot
 from . import checkpoint
 from .backend import Backend, phase, text_options
@@ -77,6 +77,8 @@ class CheckedRequest:
 
 def check(request: Request, backend: Backend) -> CheckedRequest:
     """Load or open what the request names. Raises InputError for what cannot work."""
+    checkpoints = checkpoint_paths(request.checkpoint) if request.checkpoint else []
+    check_outside([request.save_model, request.loss_plot, *checkpoints], request.source.corpus, request.held_out)
     start, earlier = Start.of(request), _checkpoint_of(request)
     if request.save_model is not None:
         origins = [

@@ -2,12 +2,11 @@
 
 import math
 import time
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..config import TrainConfig
-from ..events import Callback, EpochEnded, Event, Progress
+from ..events import Callback, EpochEnded, Event, Progress, warn
 from ..files import PathLike, replacing
 from .pictures import check_picture
 
@@ -69,7 +68,7 @@ class LossPlot:
         try:
             draw_loss(self._path, self._curve, self._title)
         except Exception as error:  # whatever it is, the training is worth more
-            warnings.warn(f"the loss could not be drawn: {error}", RuntimeWarning, stacklevel=2)
+            warn(f"the loss could not be drawn: {error}")
         seconds = time.monotonic() - start
         self._next_drawing = start + max(SECONDS_BETWEEN_PLOTS, seconds / SHARE_OF_TIME)
 
@@ -79,6 +78,7 @@ def draw_loss(path: PathLike, curve: LossCurve, title: str) -> None:
 
     Raises RunError if the file cannot be written.
     """
+    suffix = check_picture(path, "plot")
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
@@ -106,4 +106,4 @@ def draw_loss(path: PathLike, curve: LossCurve, title: str) -> None:
     labelled = [line for each in (axes, rates) for line in each.get_legend_handles_labels()[0]]
     axes.legend(handles=labelled, loc="upper right", frameon=False)
     with replacing(path) as file:
-        figure.savefig(file, format=check_picture(path, "plot"))
+        figure.savefig(file, format=suffix)

@@ -1,7 +1,9 @@
 """What pictures there are, and the files that they are drawn to. Importing this loads neither NumPy nor matplotlib."""
 
+import contextlib
 import os
 import re
+import sys
 
 from ..errors import InputError, MissingExtra
 from ..files import PathLike
@@ -29,7 +31,23 @@ def check_picture(path: PathLike, what: str) -> str:
         raise InputError(f"{what} {os.fspath(path)}: its name must end in .{', .'.join(most)} or .{last}")
     if suffix != "html":
         try:
-            import matplotlib  # noqa: F401
+            _load_matplotlib()
         except ImportError:
             raise MissingExtra("a plot" if what == "plot" else "a picture", "matplotlib") from None
     return suffix
+
+
+def _load_matplotlib() -> None:
+    """Import matplotlib, whatever MPLBACKEND says: Jupyter sets it for commands, to a backend they may not have.
+
+    Files need no backend. One that exists is set all the same, for other users of matplotlib in this process.
+    """
+    backend = os.environ.pop("MPLBACKEND", None) if "matplotlib" not in sys.modules else None
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend

@@ -70,3 +70,12 @@ def test_archives_are_refused_by_every_command(run, tmp_path):
             assert (code, out) == (2, "")
             assert f"fastw2v: {path} {message}" in err
             assert not (tmp_path / "o").exists()
+
+
+def test_outputs_that_the_next_run_would_read(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.txt").write_text("a b\n")
+    for arguments in ("vocab *.txt -o v.txt", "phrases . -o v.txt", "phrases *.txt -o v --list v.txt"):
+        code, _, err = run(*arguments.split())
+        assert (code, "output v.txt " in err, "the next run would read it as text" in err) == (2, True, True)
+    assert run("vocab", "*.txt", "-o", "v", "--min-count", 1)[0] == 0

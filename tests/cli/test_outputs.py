@@ -64,7 +64,7 @@ def test_an_input_behind_a_glob_is_never_an_output(small, arguments):
     before = (small / "g" / "c.txt").read_bytes()
     got = shell(f"{sys.executable} -m fastw2v train {arguments} --overwrite", small)
     assert got.returncode == 2
-    assert "is the same file as the input" in got.stderr
+    assert "is the same file as the input" in got.stderr or "the next run would read it" in got.stderr
     assert (small / "g" / "c.txt").read_bytes() == before
 
 

@@ -163,3 +163,19 @@ def test_a_model_without_room(planted, tmp_path, places, run, fill, is_output_fu
     else:
         assert last.endswith(f"{output} has the vectors")
     np.testing.assert_array_equal(Vectors.load(output).vectors, expected.vectors("average").vectors)
+
+
+def test_an_output_that_another_made_meanwhile(run, planted, tmp_path, places, monkeypatch):
+    output = tmp_path / "o.txt"
+    train = fastw2v.api.train_model
+
+    def train_while_another_writes(*arguments, **options):
+        output.write_text("theirs")
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(fastw2v.api, "train_model", train_while_another_writes)
+    code, _, err = run("train", planted, "-o", output, *COMMAND, "--epochs", 1)
+    assert (code, output.read_text()) == (1, "theirs")
+    assert "was made by someone else meanwhile" in err
+    [saved] = places[0].glob("fastw2v-*/o.txt")
+    assert len(Vectors.load(saved)) == 96

@@ -65,10 +65,14 @@ def test_held_out_text_is_never_an_output(run, planted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "held").mkdir()
     (tmp_path / "held" / "a.txt").write_text(planted_text(seed=1))
-    for held_out in ("held", "held/*.txt", "held/a.txt"):
+    for held_out, message in (
+        ("held", "held-out text: output held/a.txt lies in the corpus directory held: "),
+        ("held/*.txt", "held-out text: output held/a.txt matches the corpus glob held/*.txt: "),
+        ("held/a.txt", "output held/a.txt is the same file as the input"),
+    ):
         code, _, err = run("train", planted, "-o", "held/a.txt", "--overwrite", "--held-out", held_out, *TRAIN)
         assert code == 2
-        assert "output held/a.txt is the same file as the input" in err
+        assert message in err
     code, _, err = run("train", planted, "-o", "v", "--held-out", "nothing.txt", *TRAIN)
     assert code == 2
     assert "held-out text: corpus nothing.txt does not exist" in err
@@ -118,6 +122,18 @@ REFUSED = [
     ("good.txt -o good.txt", "output good.txt is the same file as the input good.txt: choose another name"),
     ("good.txt -o link.txt", "output link.txt is the same file as the input good.txt"),
     ("good.txt -o hard.txt --overwrite", "output hard.txt is the same file as the input good.txt"),
+    (
+        "g* -o g",
+        "output g matches the corpus glob g*: the next run would read it as text; choose another name or place",
+    ),
+    ("in -o in/v", "output in/v lies in the corpus directory in: the next run would read it as text; choose a place"),
+    ("in -o v --checkpoint in/ck", "output in/ck/checkpoint.fw2v lies in the corpus directory in: "),
+    ("in -o v --checkpoint in", "output in/checkpoint.fw2v lies in the corpus directory in: "),
+    ("in -o v --save-vocab in/w", "output in/w lies in the corpus directory in: "),
+    ("in -o v --log-json in/w", "output in/w lies in the corpus directory in: "),
+    ("in -o v --save-model in/w.fw2v", "output in/w.fw2v lies in the corpus directory in: "),
+    ("in -o v --loss-plot in/w.png", "output in/w.png lies in the corpus directory in: "),
+    ("in -o v.tsv --dask local:1 --log-json in/w", "output in/w lies in the corpus directory in: "),
     ("good.txt -o old.txt", "output old.txt exists: give --overwrite (overwrite=True) to replace it"),
     ("good.txt -o v --save-vocab v", "v is named for two outputs: give each its own file"),
     ("good.txt -o v --log-json none/l", "does not exist: create it first"),
@@ -150,6 +166,8 @@ def test_refusals(run, tmp_path, monkeypatch, arguments, message):
     }
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_bytes(files["good.txt"])
     (tmp_path / "link.txt").symlink_to("good.txt")
     (tmp_path / "hard.txt").hardlink_to("good.txt")
     before = sorted(os.listdir())
@@ -159,6 +177,7 @@ def test_refusals(run, tmp_path, monkeypatch, arguments, message):
     assert message in err
     assert "Traceback" not in err
     assert sorted(os.listdir()) == before, "nothing was written"
+    assert os.listdir("in") == ["a.txt"]
     assert all((tmp_path / name).read_bytes() == content for name, content in files.items())
 
 

@@ -1,8 +1,12 @@
 """Every way to name a corpus, and what may be wrong with the names."""
 
+import contextlib
+import os
+
 import pytest
 from corpora import read, sentences_of
 
+from fastw2v.corpus import paths
 from fastw2v.corpus.paths import find_files
 from fastw2v.errors import InputError
 
@@ -22,7 +26,6 @@ def test_paths_globs_and_directories(tmp_path):
     assert names("[odd].txt") == ["[odd].txt"]
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "b").symlink_to(tmp_path / "b")
-    (tmp_path / "linked" / "up").symlink_to(tmp_path / "linked")
     assert names("linked") == ["linked/b/1.txt", "linked/b/2.txt", "linked/b/deep/3.txt"]
     assert find_files(tmp_path / "a.txt") == [str(tmp_path / "a.txt")]
     assert sentences_of(read(tmp_path / "b")) == [["1", "x"], ["2", "x"], ["3", "x"]]
@@ -74,3 +77,82 @@ def test_unreadable_corpus(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *arguments: False)  # root may read anything
     with pytest.raises(InputError, match="cannot be read: permission denied"):
         find_files(path)
+
+
+OUTPUTS = ["v.txt", "d/v.txt", "d/.v.txt", "d/new/v.txt", "d/.new/v.txt", "d/deep/v.txt", "e/v.txt", "link.txt"]
+OUTPUTS += ["d/new/a/v.txt", "d/out.txt", "linked/v.txt", ".h/v.txt", "d/v.fw2v", "[a]/v.txt"]
+NAMES = [
+    "a.txt",
+    "d",
+    "d/a.txt",
+    "*.txt",
+    "*/*.txt",
+    "**/*.txt",
+    "**",
+    "d/**",
+    "d/**/*",
+    "d/*/*",
+    "*/**",
+    "d/*/*/v*",
+    ".",
+]
+NAMES += [".h", ".h/*", ".*/*", "linked", "linked/*", "d/../*.txt", "{here}/d", "{here}/**/v*", "{here}/[de]/*.txt"]
+NAMES += ["d/[!a]*", "[[]a]/*", "d/deep/**/**/v*.txt", "*.fw2v", "*/?.fw2v", "e/*", "d/**/deep/**"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_output_is_refused_where_the_next_run_would_read_it(tmp_path, monkeypatch, name):
+    here = tmp_path / "here"
+    for directory in ("d/deep", "e", ".h", "[a]", "outside"):
+        (here / directory).mkdir(parents=True)
+    monkeypatch.chdir(here)
+    for file in (
+        "a.txt",
+        "d/a.txt",
+        "d/deep/a.txt",
+        "e/a.txt",
+        ".h/a.txt",
+        "[a]/a.txt",
+        "m.fw2v",
+        "d/m.fw2v",
+        "d/deep/v0.txt",
+    ):
+        (here / file).write_text("a b")
+    (here / "linked").symlink_to("d")
+    (here / "link.txt").symlink_to("e/target.txt")
+    (here / "e/target.txt").write_text("a b")
+    (here / "d/out.txt").symlink_to("../outside/out")
+    (here / "outside/out").write_text("a b")
+    (here / "d/new2/new").mkdir(parents=True)
+    (here / "d/new2/new/v0.txt").write_text("a b")
+    name = name.format(here=here)
+    for output in OUTPUTS:
+        is_there = os.path.exists(output)
+        before = {os.path.realpath(file) for file in find_files(name)}
+        is_refused = False
+        with contextlib.suppress(InputError):
+            is_refused = True
+            paths.check_outside([output, None, "-"], name)
+            is_refused = False
+        if not is_there:
+            new = not os.path.isdir(os.path.dirname(output) or ".")
+            os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
+            (here / output).write_text("a b")
+        after = {os.path.realpath(file) for file in find_files(name)}
+        is_read = os.path.realpath(output) in after and name != output and not os.path.isfile(name)
+        assert (is_refused, output) == (is_read, output), "as `find_files` finds it"
+        if not is_there:
+            (here / output).unlink()
+            if new:
+                os.removedirs(os.path.dirname(output))
+            assert {os.path.realpath(file) for file in find_files(name)} == before
+
+
+def test_outputs_beside_the_corpus_and_odd_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("a b")
+    outputs = ["v.txt", "", "a\0b", "/dev/null", "none/v", None, "-"]
+    paths.check_outside(outputs, ["a.txt", "-", "s3://bucket/*", "not/here/*.txt", "not/here"], "a.txt")
+    paths.check_outside(outputs, None)
+    with pytest.raises(InputError, match=r"^held-out text: output v.txt lies in the corpus directory \.: the next run"):
+        paths.check_outside(outputs, "a.txt", ".")

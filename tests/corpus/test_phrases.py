@@ -143,6 +143,9 @@ def test_refused(text, options, message):
         ({"connector_words": "of the"}, "give a set"),
         ({"threshhold": 5}, "there is no option threshhold: the options are"),
         ({"threshold": np.inf}, "must be a finite number"),
+        ({"threshold": 10**400}, "must be a finite number"),
+        ({"min_count": 10**400}, "must be from 1 to"),
+        ({"threads": 10**400}, "must be from 1 to 4096"),
     ],
 )
 def test_refused_options(tmp_path, options, message):
@@ -151,6 +154,8 @@ def test_refused_options(tmp_path, options, message):
         Phrases.learn(tmp_path / "t.txt", **options)
     with pytest.raises(InputError, match="is the same file as the input"):
         Phrases.learn(tmp_path / "t.txt", output=tmp_path / "t.txt")
+    with pytest.raises(InputError, match="lies in the corpus directory"):
+        Phrases.learn((path for path in [tmp_path]), output=tmp_path / "p.txt")
 
 
 def test_phrases_that_are_written_alike():

@@ -3,7 +3,9 @@
 import bz2
 import gzip
 import io
+import itertools
 import lzma
+import os
 import re
 import sys
 import tarfile
@@ -116,6 +118,57 @@ def test_a_corpus_that_changes_while_it_is_read(tmp_path):
 
     with pytest.raises(RunError, match=r"corpus .*t.txt changed while it was read: wait until it is complete"):
         read(path, on_bytes=grow)
+
+
+def replace_keeping_size_and_time(path):
+    before = path.stat()
+    new = path.with_suffix(".new")
+    new.write_bytes(path.read_bytes().swapcase())
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new.replace(path)
+
+
+CHANGES = {
+    "grown": lambda path: path.write_text(path.read_text() + "more\n"),
+    "cut": lambda path: os.truncate(path, 5),
+    "rewritten": lambda path: (path.write_bytes(path.read_bytes().swapcase()), os.utime(path, ns=(1, 1))),
+    "replaced": replace_keeping_size_and_time,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_changes_before_its_turn(tmp_path, change):
+    paths = [tmp_path / name for name in ("1.txt", "2.txt", "3.txt")]
+    for path in paths:
+        path.write_text("a b c\n" * 9)
+    blocks = read_blocks([str(path) for path in paths])
+    next(blocks)
+    CHANGES[change](paths[2])
+    with pytest.raises(RunError, match=r"corpus .*3.txt changed while other files of the corpus were read: wait until"):
+        list(blocks)
+    blocks = read_blocks([str(path) for path in paths])
+    list(itertools.islice(blocks, 2))
+    CHANGES[change](paths[0])
+    paths[2].chmod(0o600)  # neither this nor what has been read matters
+    assert len(list(blocks)) == 1
+
+
+def test_new_numbers_of_files_are_no_change(tmp_path, monkeypatch):
+    path = tmp_path / "t.txt"
+    path.write_text("a b c\n")
+    states, n_asked, stat = path.stat(), itertools.count(), os.stat
+
+    def renumbering(file):
+        """The state of a file as file systems in user space may tell it: with another number each time."""
+        mode, _, *others = states
+        times = {name: getattr(states, name) for name in ("st_atime_ns", "st_mtime_ns", "st_ctime_ns")}
+        return os.stat_result((mode, next(n_asked), *others), times)
+
+    monkeypatch.setattr(os, "stat", renumbering)
+    blocks = list(read_blocks([str(path)]))
+    monkeypatch.setattr(os, "stat", stat)
+    assert len(blocks) == 1
+    assert next(n_asked) == 3
 
 
 TAR_FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

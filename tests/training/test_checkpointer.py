@@ -415,3 +415,18 @@ def test_failures_at_the_ends_of_epochs_cost_little_too(checkpointer_of, no_room
     assert not checkpointer.is_due(is_epochs_end=True), "a hundred times as long"
     now += 1
     assert checkpointer.is_due(is_epochs_end=True)
+
+
+def test_a_failed_checkpoint_ends_no_run_where_warnings_are_errors(planted, tmp_path, no_room):
+    recorder, shown = Recorder(), []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.showwarning = lambda message, *where: shown.append(str(message))
+        got = fastw2v.train(planted, checkpoint=tmp_path / "c", callback=recorder, **OPTIONS)
+    assert len(got) == 96
+    failed = [event.message for event in recorder.of(CheckpointFailed)]
+    assert (
+        failed[-1]
+        == shown[-1]
+        == "no checkpoint was written after 90,000 tokens: cannot write: No space left on device"
+    )

@@ -193,3 +193,12 @@ def test_a_file_that_does_not_say_how_it_was_trained(model, tmp_path, about):
 def test_options_that_a_file_does_not_name_are_the_defaults(model, tmp_path, config):
     write(tmp_path / "m.fw2v", model, training={**KIND, "config": config})
     assert TrainedModel.load(tmp_path / "m.fw2v").config == TrainConfig(dim=3)
+
+
+def test_matrices_that_do_not_fit_the_words_or_dim_are_refused(model):
+    for name in ("input_vectors", "output_vectors"):
+        for misfit in (model.input_vectors[:2], model.input_vectors[:, :2]):
+            with pytest.raises(InputError, match=rf"{name} have the shape .*: .* needs \(3, 3\)"):
+                replace(model, **{name: misfit})
+    with pytest.raises(InputError, match=r"needs \(3, 4\)"):
+        replace(model, config=TrainConfig(dim=4))

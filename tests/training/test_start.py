@@ -60,6 +60,17 @@ def test_frozen_vectors_stay_and_others_learn_from_them(planted, options, monkey
     assert np.mean([topic == int(word[1]) for topic, word in zip(nearest, others, strict=True)]) > 0.9
 
 
+def test_freezing_a_model_keeps_its_input_vectors_and_trains_its_output_vectors():
+    sentences = [["a", "b", "c"]] * 50
+    options = {"dim": 12, "min_count": 1, "sample": 0, "threads": 1, "lr": 0.05}
+    old = fastw2v.train_model(sentences=sentences, **options)
+    got = fastw2v.train_model(sentences=[*sentences, ["a", "new"] * 9], continue_from=old, freeze=True, **options)
+    for word, before_in, before_out in zip(old.vocabulary.words, old.input_vectors, old.output_vectors, strict=True):
+        row = got.vocabulary.words.index(word)
+        np.testing.assert_array_equal(got.input_vectors[row], before_in)
+        assert np.abs(got.output_vectors[row] - before_out).max() > 1e-4
+
+
 def test_a_corpus_is_added_to_a_run(tmp_path):
     (tmp_path / "old.txt").write_text("a b c\n" * 5 + "d a\n" * 2)
     (tmp_path / "new.txt").write_text("b e f\n" * 4 + "rare b\n")

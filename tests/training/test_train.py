@@ -251,3 +251,17 @@ def test_a_second_run_in_the_same_checkpoint_directory(planted, tmp_path):
     (tmp_path / "c").mkdir()
     with locked(tmp_path / "c" / CHECKPOINT), pytest.raises(InputError, match="written by another run"):
         fastw2v.train(planted, checkpoint=tmp_path / "c", min_count=1)
+
+
+@pytest.mark.parametrize("arguments", [{"checkpoint": "in/ck"}, {"save_model": "in/m.fw2v"}, {"loss_plot": "in/p.svg"}])
+def test_outputs_that_the_next_run_would_read(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a b a c\n")
+    for corpus in ("in", (name for name in ["in/**"])):
+        request = Request(Source(corpus=corpus), CONFIG, **arguments)
+        with pytest.raises(InputError, match="the next run would read it as text"):
+            check(request, FakeBackend())
+    with pytest.raises(InputError, match="^held-out text: output in/"):
+        check(request_of(held_out=(name for name in ["in"]), **arguments), FakeBackend())
+    assert os.listdir("in") == ["a.txt"]

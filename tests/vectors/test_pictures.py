@@ -1,5 +1,6 @@
 """Names of pictures: refused before anything is loaded, and told what they may end in."""
 
+import os
 import subprocess
 import sys
 
@@ -54,3 +55,20 @@ except InputError:
 
 def test_characters_that_no_picture_can_hold():
     assert printable("a\udcff\0b\x1b\uffff\t日本\U0001f600") == "a\\udcff\\x00b\\x1b\\uffff\t日本\U0001f600"
+
+
+@pytest.mark.parametrize("backend", ["bogus", "module://matplotlib_inline.backend_inline"])
+def test_pictures_need_no_backend(tmp_path, backend):
+    pytest.importorskip("matplotlib")
+    code = f"""
+import os, sys
+from fastw2v.vectors.lossplot import LossCurve, draw_loss
+curve = LossCurve()
+curve.add(1, 2, 3)
+for suffix in "png", "svg", "pdf":
+    draw_loss(sys.argv[1] + "." + suffix, curve, "")
+assert os.environ["MPLBACKEND"] == {backend!r}
+"""
+    environment = {**os.environ, "MPLBACKEND": backend}
+    subprocess.run([sys.executable, "-c", code, tmp_path / "l"], env=environment, check=True)
+    assert len(list(tmp_path.iterdir())) == 3
