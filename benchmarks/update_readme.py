@@ -16,6 +16,7 @@ from typing import Any
 import clusters
 import kernels
 import options
+import reading
 import resources
 import scaling
 import softmax
@@ -173,6 +174,7 @@ PARTS = {
     "pmi": pmi_text,
     "kernels": kernels_text,
     "scaling": scaling_text,
+    "reading": lambda: reading.table(load("reading")),
     "vectors": vectors_text,
     "faults": faults_text,
     "clusters": lambda: clusters.text(load("clusters")),
