@@ -77,26 +77,24 @@ def is_cache_cold(name: str) -> bool:
     return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob(f"*{name}*.nbc"))
 
 
-def keep_on_disk(compiled: Any, kind: str) -> None:
+def keep_on_disk(compiled: Any) -> None:
     """Load a function from the cache when it is first called, or compile it and keep it there.
 
-    kind: "serial" or "parallel". Each has a directory, because Numba's cache key does not hold `parallel`: it would
-    take one version of a function for the other.
+    A function must not be compiled both with and without `parallel`, which is not in Numba's cache key.
     """
     if CACHE_DIRECTORY is None:
         return
-    directory = CACHE_DIRECTORY / kind
     # Numba reads its cache directory when it makes the cache of a function. Ours is set for just that moment, so that
     # the user's own functions keep theirs.
     users_directory = config.CACHE_DIR
-    config.CACHE_DIR = str(directory)
+    config.CACHE_DIR = str(CACHE_DIRECTORY)
     try:
         try:
-            compiled._cache = _cache_of(compiled.py_func, directory)
+            compiled._cache = _cache_of(compiled.py_func, CACHE_DIRECTORY)
         except AttributeError:  # a Numba with other names inside keeps its own kind of files
             compiled.enable_caching()
     except (OSError, RuntimeError) as error:  # RuntimeError: Numba finds no file that the function is from
-        _warn(directory, error)
+        _warn(CACHE_DIRECTORY, error)
     finally:
         config.CACHE_DIR = users_directory
 

@@ -97,7 +97,7 @@ def _inlined(function: Function, **options: Any) -> Function:
 
 def _compile(function: Function, parallel: bool) -> Function:
     compiled = numba.njit(parallel=parallel, **OPTIONS)(function)
-    keep_on_disk(compiled, "parallel" if parallel else "serial")
+    keep_on_disk(compiled)
     return compiled  # type: ignore[no-any-return]
 
 

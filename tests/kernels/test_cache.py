@@ -57,10 +57,9 @@ def umask():
     return now
 
 
-def test_parallel_and_serial_kernels_have_a_directory_each_and_users_keep_theirs(directory):
+def test_users_keep_their_directory(directory):
     users_directory = config.CACHE_DIR
     is_hit()
-    assert [path.name for path in directory.iterdir()] == ["serial"]
     assert users_directory == config.CACHE_DIR
 
 
@@ -118,7 +117,7 @@ def test_a_directory_in_the_place_of_a_file_is_a_warning(directory):
     (path,) = files_of(directory)
     path.unlink()
     path.mkdir()
-    with pytest.warns(RuntimeWarning, match=r"cannot keep compiled kernels in .*serial \(Is a directory\)"):
+    with pytest.warns(RuntimeWarning, match=r"cannot keep compiled kernels in .* \(Is a directory\)"):
         assert not is_hit()
     assert files_of(directory) == []
 
@@ -194,7 +193,7 @@ def test_what_is_kept_is_read_by_a_user_who_cannot_write_there(tmp_path, monkeyp
     (tmp_path / "f.py").write_text("def plus_one(x):\n    return x + 1\n")
     hit, (warning,) = hit_and_warnings_as_nobody(tmp_path, "f.py")
     assert not hit
-    assert "cannot keep compiled kernels in cache/serial (Permission denied)" in warning
+    assert "cannot keep compiled kernels in cache (Permission denied)" in warning
     assert [is_hit(function_of("f.py")), is_hit(function_of("f.py"))] == [False, True]
     assert hit_and_warnings_as_nobody(tmp_path, "f.py") == (True, [])
 
@@ -245,7 +244,7 @@ def test_no_place_for_numba_is_a_warning(directory):
             raise RuntimeError("no locator available")
 
     with pytest.warns(RuntimeWarning, match="no locator available"):
-        cache.keep_on_disk(Compiled(), "serial")
+        cache.keep_on_disk(Compiled())
 
 
 def test_another_numba_keeps_its_own_cache():
@@ -256,9 +255,9 @@ def test_another_numba_keeps_its_own_cache():
             self.directory = config.CACHE_DIR
 
     compiled = Compiled()
-    cache.keep_on_disk(compiled, "serial")
+    cache.keep_on_disk(compiled)
     assert compiled._cache == "with other names inside"
-    assert compiled.directory == str(cache.CACHE_DIRECTORY / "serial")
+    assert compiled.directory == str(cache.CACHE_DIRECTORY)
 
 
 def test_every_flipped_bit_is_found(tmp_path):
