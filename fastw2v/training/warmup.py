@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
@@ -50,18 +50,25 @@ def _helper() -> Iterator[None]:
 
     Compiling holds Python's lock, so a thread would not help. If the process fails, they are compiled here afterwards.
     """
-    is_python = os.path.basename(sys.executable or "").startswith("python")  # not a program that embeds it
-    if not (is_python and available_threads() > 1 and is_cache_cold("find_tokens")):
+    process = _start_helper()
+    try:
         yield
-        return
-    nowhere = subprocess.DEVNULL
-    command = [sys.executable, "-c", HELPER, *sys.path]
-    with subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere) as process:
-        try:
-            yield
+        if process:
             process.wait()
-        finally:
+    finally:
+        if process:
             process.kill()
+            process.wait()
+
+
+def _start_helper() -> subprocess.Popen[bytes] | None:
+    is_python = os.path.basename(sys.executable or "").startswith("python")  # not a program that embeds it
+    if is_python and available_threads() > 1 and is_cache_cold("find_tokens"):
+        nowhere = subprocess.DEVNULL
+        command = [sys.executable, "-c", HELPER, *sys.path]
+        with suppress(OSError):  # the user may start no more processes
+            return subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    return None
 
 
 def _compile_training(threads: int, loss: str) -> None:

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from fastw2v.training import warmup
+
 PRELUDE = """
 import importlib, pkgutil, sys
 import fastw2v, fastw2v.kernels
@@ -68,3 +72,37 @@ for name, n in n_signatures().items():
 """
     later = {name: n for name, n in counts_of(code, planted, tmp_path).items() if n}
     assert not later, "compiled on the user's time"
+
+
+@pytest.fixture
+def helper(monkeypatch):
+    """A function that makes what follows the code of the process that helps to compile."""
+    monkeypatch.setattr(warmup, "is_cache_cold", lambda name: True)
+    monkeypatch.setattr(warmup, "available_threads", lambda: 2)
+    return lambda code: monkeypatch.setattr(warmup, "HELPER", code)
+
+
+def test_another_process_helps_to_compile(helper, tmp_path):
+    helper(warmup.HELPER + f"open({str(tmp_path / 'done')!r}, 'x')")
+    with warmup._helper():
+        pass
+    assert (tmp_path / "done").exists()
+
+
+def test_the_helper_ends_with_a_run_that_is_interrupted(helper):
+    helper("import time; time.sleep(600)")
+    with pytest.raises(KeyboardInterrupt), warmup._helper():
+        raise KeyboardInterrupt
+
+
+def test_one_that_fails_does_no_harm(helper, monkeypatch):
+    helper("raise SystemExit(1)")
+    with warmup._helper():
+        pass
+    monkeypatch.setattr(sys, "executable", "/no/python")
+    with warmup._helper():
+        pass
+    monkeypatch.setattr(sys, "executable", "/usr/bin/uwsgi")  # a server that embeds Python
+    helper(None)
+    with warmup._helper():
+        pass
