@@ -18,6 +18,7 @@ INSTRUMENTED = ["fastw2v.corpus", "fastw2v.vectors", "fastw2v.training", "fastw2
 if __name__ == "__main__":
     import atheris
 
+    import fastw2v.kernels.dictionary
     import fastw2v.kernels.numbers
     import fastw2v.kernels.tokenize
     import fastw2v.kernels.train  # noqa: F401  before the others: Numba cannot compile what is instrumented
