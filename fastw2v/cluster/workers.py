@@ -39,7 +39,7 @@ class Workers:
         """
         threads_of_workers = self.wait_for_any()
         workers = list(threads_of_workers)
-        for problem in self._problems_of_versions(workers):
+        for problem in self._problems_of_versions(workers) or self._problems_of_environments(workers):
             raise InputError(problem)
         shards: list[Shard] = self._shards_of(names, workers[0])
         self._sizes = {part.file: part.size for shard in shards for part in shard}
@@ -75,6 +75,21 @@ class Workers:
         }
         advice = f"this process has {here}: install the same there, with the extra dask"
         return [f"worker {worker} has {there}, {advice}" for worker, there in others.items()]
+
+    def _problems_of_environments(self, workers: list[str]) -> list[str]:
+        """One message for each worker that cannot run the kernels, for example because of an environment variable."""
+
+        def problem_there() -> str:  # is sent by value: to import it from here would load the kernels
+            import importlib
+
+            try:
+                with importlib.import_module("fastw2v.kernels.jit").in_parallel(1):
+                    return ""
+            except Exception as error:
+                return str(error) or type(error).__name__
+
+        problems = self._connection.run(problem_there, workers=workers)
+        return [f"worker {worker} cannot run the kernels: {problem}" for worker, problem in problems.items() if problem]
 
     def _problems_of_sight(self, workers: list[str]) -> list[str]:
         """One message for each worker that does not see the corpus as the first one did."""
@@ -128,7 +143,11 @@ class Workers:
             there = self.wait_for_any()
             came = [worker for worker in there if worker not in self._threads_of_workers]
             for worker in came:
-                for problem in self._problems_of_versions([worker]) or self._problems_of_sight([worker]):
+                for problem in (
+                    self._problems_of_versions([worker])
+                    or self._problems_of_environments([worker])
+                    or self._problems_of_sight([worker])
+                ):
                     self.refused.add(worker)
                     self.tell_change(f"{problem}; the run does not use this worker")
             known = {w: there[w] for w in self._threads_of_workers if w in there}

@@ -384,6 +384,15 @@ def of_version(version):
     return set_version
 
 
+def without_compiler():
+    def turn_off():
+        import os
+
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+
+    return turn_off
+
+
 def test_a_worker_that_does_not_see_the_corpus(text, client):
     _, other = client.nthreads()
     client.run(without(str(text)), workers=[other])
@@ -399,7 +408,7 @@ def test_a_worker_of_another_version(text, client):
         train_with(text, client)
 
 
-@pytest.mark.parametrize("problem", ["version", "sight"])
+@pytest.mark.parametrize("problem", ["version", "environment", "sight"])
 def test_a_worker_that_joins_later_is_refused(text, cluster, client, problem):
     """The run continues without it, and it gets no task."""
     before = set(client.nthreads())
@@ -409,11 +418,16 @@ def test_a_worker_that_joins_later_is_refused(text, cluster, client, problem):
             cluster.add_worker("--no-nanny")
             client.wait_for_workers(3)
             [joined] = set(client.nthreads()) - before
-            client.run(of_version("0.0.1") if problem == "version" else without(str(text)), workers=[joined])
+            changes = {"version": of_version("0.0.1"), "environment": without_compiler(), "sight": without(str(text))}
+            client.run(changes[problem], workers=[joined])
 
     vectors, events = train_with(text, client, act)
     [joined] = set(client.nthreads()) - before
-    expected = "has fastw2v 0.0.1, this process has" if problem == "version" else f"cannot read {text}"
+    expected = {
+        "version": "has fastw2v 0.0.1, this process has",
+        "environment": "cannot run the kernels: fastw2v needs Numba's compiler, which NUMBA_DISABLE_JIT turns off",
+        "sight": f"cannot read {text}",
+    }[problem]
     [message] = messages_of(events)
     assert message.startswith(f"worker {joined} {expected}")
     assert message.endswith("; the run does not use this worker")
