@@ -70,8 +70,9 @@ def as_function(compiled: Any, *arguments: Any) -> Any:
     If the parallel kernel named it instead, its code would be compiled into the loop, and optimised twice more.
     """
     signature = tuple(map(numba.typeof, arguments))
-    compiled.compile(signature)
-    return numba.types.CompileResultWAP(compiled.overloads[signature])
+    with global_compiler_lock:  # forks wait for it, but not for the lock of LLVM's that is held to find an address
+        compiled.compile(signature)
+        return numba.types.CompileResultWAP(compiled.overloads[signature])
 
 
 def inlined(function: Function) -> Function:
