@@ -178,7 +178,7 @@ def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def never_replacing(paths: Iterable[PathLike | None], overwrite: bool) -> Iterator[None]:
-    """Unless `overwrite`, let `replacing` raise RunError where a file of others has appeared since the block began.
+    """Unless `overwrite`, let `replacing` raise RunError where someone else has created the file since the block began.
 
     Paths that are None are ignored.
     """

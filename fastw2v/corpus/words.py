@@ -120,9 +120,7 @@ class WordCounter:
             if n_words >= n_room:
                 raise InputError(f"more than {n_words} distinct words: ids are 32 bits. Is this text split into words?")
             entries = _enlarged(entries, n_room)
-            # Unlike `np.zeros`, `np.empty` asks for huge pages, which take less time to get and to look up.
-            table = np.empty(1 << (2 * n_room - 1).bit_length(), np.uint64)
-            table[:] = 0
+            table = np.zeros(1 << (2 * n_room - 1).bit_length(), np.uint64)
             kernels.rehash(self._words.table, table)
         if 2 * self._state[N_BYTES] >= len(text):
             text = _enlarged(text, 2 * len(text))

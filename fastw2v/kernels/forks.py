@@ -16,7 +16,10 @@ _locks: list[Any] = [LOADING]
 
 
 def wait_before_fork(lock: Any) -> None:
-    """Let forks wait for one more reentrant lock, which no thread takes before those that were named earlier."""
+    """Make forks wait for one more reentrant lock.
+
+    Locks are acquired in the order in which they were named here: a thread that holds two must do the same.
+    """
     _locks.append(lock)
 
 
