@@ -1,11 +1,12 @@
 """Clusters for tests: schedulers and workers as separate processes, which can be killed while they work."""
 
 import contextlib
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from planted import planted_text
@@ -29,15 +30,26 @@ class Processes:
     def __init__(self, directory):
         self.directory = directory
         self.workers = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        self.scheduler = self._start("scheduler", "--host", self.address, "--dashboard-address", "127.0.0.1:0")
+        ports = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
+        described = directory / "scheduler.json"
+        self.scheduler = self._start("scheduler", *ports, "--scheduler-file", str(described))
+        self.address = self._address(described)
 
-    def _start(self, *command):
-        command = [sys.executable, "-m", "dask", *command]
-        log = open(self.directory / f"log{len(self.workers)}", "w")  # noqa: SIM115  closed with the process
-        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    def _address(self, described):
+        """The scheduler's address. It chooses a free port itself: one found for it may be taken before it starts."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.scheduler.poll() is None:
+            with contextlib.suppress(FileNotFoundError, ValueError):  # not there yet, or half-written
+                return json.loads(described.read_text())["address"]
+            time.sleep(0.05)
+        self.end()
+        pytest.fail(f"no scheduler: {(self.directory / 'scheduler.log').read_text()}")
+
+    def _start(self, kind, *options):
+        name = kind if kind == "scheduler" else f"{kind}{len(self.workers)}"
+        with open(self.directory / f"{name}.log", "w") as log:
+            command = [sys.executable, "-m", "dask", kind, *options]
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def add_worker(self, *options):
         here = ["--local-directory", str(self.directory)]
