@@ -8,9 +8,10 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from .errors import InputError, RunError
+from .machine import failure_of
 
 try:
     import fcntl
@@ -21,6 +22,9 @@ PathLike = str | os.PathLike[str]
 
 STANDARD_STREAMS = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2, "/dev/fd/1": 1, "/dev/fd/2": 2}
 """The descriptors of names that are not opened: that would truncate a file the shell has redirected them to."""
+
+UTF8_MARK = b"\xef\xbb\xbf"
+"""The byte order mark of UTF-8, which is the character U+FEFF. Readers of a text drop one at its beginning."""
 
 _SUFFIX = ".tmp"
 
@@ -43,7 +47,7 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
         return
     if not name:
         raise InputError("an output has an empty name: name a file, or - for stdout")
-    target = os.path.realpath(name)
+    target = real_path(name)
     if not os.path.isdir(os.path.dirname(target)):
         raise InputError(f"output directory {os.path.dirname(target)} does not exist: create it first")
     if os.path.isdir(target):
@@ -68,6 +72,23 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
         os.unlink(temporary)
 
 
+def real_path(path: PathLike) -> str:
+    """Return an absolute path without links. Raises InputError as `absolute_path` does."""
+    absolute_path(path)  # for its error
+    return os.path.realpath(path)
+
+
+def absolute_path(path: PathLike) -> str:
+    """Return an absolute path. Raises InputError for a relative one where the working directory was removed."""
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError as error:
+        advice = "go to one that exists, or give absolute paths"
+        raise InputError(
+            f"{os.fspath(path)!r} is a relative path, but the working directory is gone: {advice}"
+        ) from error
+
+
 def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike], overwrite: bool) -> None:
     """Check each output that is not None by `check_output`, and all of them by `check_distinct`."""
     paths = [path for path in outputs if path is not None]
@@ -80,9 +101,9 @@ def check_distinct(outputs: Iterable[PathLike | None]) -> None:
     """Raise InputError where two outputs are the same file. Outputs that are None are ignored."""
     targets: set[str] = set()
     for path in [path for path in outputs if path is not None]:
-        if os.path.realpath(path) in targets:
+        if real_path(path) in targets:
             raise InputError(f"{os.fspath(path)} is named for two outputs: give each its own file")
-        targets.add(os.path.realpath(path))
+        targets.add(real_path(path))
 
 
 def check_words(words: Sequence[str], whose: str) -> None:
@@ -143,12 +164,25 @@ def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[Bina
     except BrokenPipeError:
         pass
     except OSError as error:
-        raise RunError(f"cannot write {name}: {error.strerror}; no old file was changed") from error
+        raise RunError(f"cannot write {name}: {failure_of(error)}; no old file was changed") from error
+
+
+def write_text(file: IO[bytes], pieces: Iterable[Any]) -> None:
+    """Write the pieces of a text, bytes or the like, so that readers find all of it.
+
+    A first word that begins with U+FEFF gets a byte order mark before it; otherwise readers would take that for one.
+    """
+    is_first = True
+    for piece in pieces:
+        if is_first and bytes(piece[: len(UTF8_MARK)]) == UTF8_MARK:
+            file.write(UTF8_MARK)
+        is_first = is_first and not len(piece)
+        file.write(piece)
 
 
 @contextlib.contextmanager
 def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
-    target = os.path.realpath(name)
+    target = real_path(name)
     descriptor, temporary = _new_file_beside(target)
     try:
         with open(descriptor, "wb") as file:
@@ -159,11 +193,11 @@ def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
         mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~umask
         with contextlib.suppress(OSError):  # of a file system without permissions
             os.chmod(temporary, mode)
-        if os.path.abspath(name) in _free_names and os.path.lexists(name):
+        if absolute_path(name) in _free_names and os.path.lexists(name):
             raise RunError(f"{name} was made by someone else meanwhile, and is not replaced without --overwrite")
         with contextlib.nullcontext() if previous is None else _kept(target, previous):
             os.replace(temporary, target)
-        _free_names.discard(os.path.abspath(name))
+        _free_names.discard(absolute_path(name))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -183,7 +217,7 @@ def never_replacing(paths: Iterable[PathLike | None], overwrite: bool) -> Iterat
     Paths that are None are ignored.
     """
     names = [os.fspath(path) for path in paths if path is not None and not overwrite]
-    free = {os.path.abspath(name) for name in names if name not in STANDARD_STREAMS and not os.path.lexists(name)}
+    free = {absolute_path(name) for name in names if name not in STANDARD_STREAMS and not os.path.lexists(name)}
     _free_names.update(free)
     try:
         yield
@@ -247,7 +281,7 @@ def locked(path: PathLike) -> Iterator[None]:
     The lock is on a file beside `path` and ends with the process, however that ends. Streams and devices have none.
     Raises InputError at once if another run has it.
     """
-    target = os.path.realpath(path)
+    target = real_path(path)
     if os.fspath(path) in STANDARD_STREAMS or is_device(target):
         yield
         return

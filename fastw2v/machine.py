@@ -1,5 +1,6 @@
 """The cores, memory and sizes of files that this process may use, in a container or under a limit too."""
 
+import errno
 import math
 import os
 from contextlib import suppress
@@ -45,6 +46,14 @@ def largest_file() -> int | None:
     except (ImportError, OSError, ValueError):
         return None
     return None if limit == resource.RLIM_INFINITY else limit
+
+
+def failure_of(error: OSError) -> str:
+    """Return why a file could not be written, and the limit of `ulimit -f` where that is the reason."""
+    limit = largest_file() if error.errno == errno.EFBIG else None
+    return str(error.strerror) + (
+        "" if limit is None else f": ulimit -f allows {format_bytes(limit)}, raise that limit"
+    )
 
 
 def format_bytes(n_bytes: float) -> str:

@@ -20,7 +20,7 @@ from .vectors import analogy, convert, evaluate, info, plot, similar
 
 
 def main() -> NoReturn:
-    """Run a command. Exit codes: 0 success, 1 failure, 2 unusable input, 129, 130 or 143 ended by a signal."""
+    """Run a command. Exit codes: 0 success, 1 failure, 2 unusable input, 129, 130, 143 or 152 ended by a signal."""
     signals.catch()
     warnings.showwarning = lambda message, *where: say(f"warning: {message}")
     try:

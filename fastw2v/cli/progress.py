@@ -12,6 +12,7 @@ from typing import IO
 from .. import events
 from ..corpus.vocabulary import Reading
 from ..kernels.tokenize import MAX_TOKEN_BYTES
+from ..machine import failure_of
 
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 10.0, 0.1
 LONGEST_BAR, COLUMNS = 24, 120  # columns where there is no terminal
@@ -145,7 +146,7 @@ class JsonLog:
             finite = {name: value if _is_in_json(value) else None for name, value in record.items()}
             print(json.dumps(finite), file=self._file, flush=True)
         except OSError as error:
-            self._warn(f"cannot write the log {self._path}: {error.strerror}; continuing without it")
+            self._warn(f"cannot write the log {self._path}: {failure_of(error)}; continuing without it")
             self.close()
             self._path = None
 

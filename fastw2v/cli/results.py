@@ -5,6 +5,7 @@ import sys
 import click
 
 from ..errors import InputError, RunError
+from ..machine import failure_of
 
 
 def check_stdout() -> None:
@@ -21,4 +22,4 @@ def show(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise RunError(f"cannot write to stdout: {error.strerror}") from error
+        raise RunError(f"cannot write to stdout: {failure_of(error)}") from error

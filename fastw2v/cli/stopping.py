@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP, and the messages on stderr."""
+"""Ctrl-C, SIGTERM, SIGHUP and SIGXCPU, and the messages on stderr."""
 
 import contextlib
 import os
@@ -10,6 +10,9 @@ from ..files import remove_locks
 HANGUP = getattr(signal, "SIGHUP", None)
 """What a terminal sends when it is closed, or the ssh connection behind it. Windows has no such signal."""
 
+CPU_LIMIT = getattr(signal, "SIGXCPU", None)
+"""What the system sends each second once a process has used its CPU time, up to the hard limit, where it kills it."""
+
 
 class Stopped(BaseException):
     """Raised by a signal. It is not KeyboardInterrupt, which Click would handle itself."""
@@ -20,10 +23,11 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Ctrl-C, SIGTERM and SIGHUP: the first ends the work cleanly, at the next safe point; a second one, at once.
+    """Ctrl-C, SIGTERM, SIGHUP and SIGXCPU: the first ends the work cleanly, at the next safe point; a second, at once.
 
     SIGHUP is no sign of impatience: the shell, the terminal and the service manager each send one, together with
     SIGTERM. So a SIGHUP after another signal is ignored, and the first signal after a SIGHUP does not end it at once.
+    The same holds for SIGXCPU, which is sent again and again.
 
     Until the kernels are compiled there is nothing to put in order, and an exception inside the compiler could be lost
     or crash it: during that time the first signal ends the process at once.
@@ -37,21 +41,23 @@ class Signals:
     def catch(self) -> None:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
-        if HANGUP is not None and signal.getsignal(HANGUP) != signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(HANGUP, self._on_signal)
+        for number in filter(None, (HANGUP, CPU_LIMIT)):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
+                signal.signal(number, self._on_signal)
 
     def end_in_good_order(self, *_: object) -> None:
         """Let the next signal raise Stopped: the kernels are compiled, and there may be something to put in order."""
         self.ends_at_once = False
 
     def _on_signal(self, number: int, frame: object) -> None:
-        if number == HANGUP and self.received:
+        is_impatient = number not in (HANGUP, CPU_LIMIT)
+        if self.received and not is_impatient:
             return
         if self.ends_at_once:
             say_stopped(number)
             remove_locks()
             os._exit(128 + number)
-        self.ends_at_once = number != HANGUP
+        self.ends_at_once = is_impatient
         if self.received:
             return
         self.received = number
@@ -65,7 +71,12 @@ def say_stopped(number: int) -> None:
 
 def reason_of(number: int) -> str:
     """Why a run ends that got this signal."""
-    return {signal.SIGINT: "interrupted", HANGUP: "the terminal was closed"}.get(number, "terminated")
+    reasons = {
+        signal.SIGINT: "interrupted",
+        HANGUP: "the terminal was closed",
+        CPU_LIMIT: "the CPU time that ulimit -t allows is used up",
+    }
+    return reasons.get(number, "terminated")
 
 
 def say(message: str) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, RunError
 from ..kernels.forks import LOADING
 from ..kernels.tokenize import renumber
+from ..machine import format_bytes, largest_file
 from .source import fill
 
 IDS_AT_A_TIME = 1 << 20
@@ -44,9 +45,12 @@ def temporary_file(directory: str | None) -> Iterator[BinaryIO]:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
+            problem, advice = f"no room left in {directory}", "Name a roomier directory with --temp-dir"
+            if error.errno == errno.EFBIG and (limit := largest_file()) is not None:
+                problem, advice = f"ulimit -f allows files of {format_bytes(limit)}", "Raise that limit"
             raise RunError(
-                f"no room left in {directory}, with {file.tell() / 1e6:.0f} MB of ids written: they take 4 bytes a "
-                "word, about the size of the text. Name a roomier directory with --temp-dir"
+                f"{problem}, with {format_bytes(file.tell())} of ids written: they take 4 bytes a word, about the size "
+                f"of the text. {advice}"
             ) from error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from ..errors import InputError
-from ..files import STANDARD_STREAMS, PathLike, is_device
+from ..files import STANDARD_STREAMS, PathLike, absolute_path, is_device
 from .remote import find_urls, is_url
 
 STDIN = "-"
@@ -64,7 +64,7 @@ def names_for_workers(corpus: Texts) -> list[str]:
     names = names_of(corpus)
     if STDIN in names:
         raise InputError("stdin (-) cannot be read by several machines: give files that all of them can see")
-    return [name if is_url(name) else os.path.abspath(name) for name in names]
+    return [name if is_url(name) else absolute_path(name) for name in names]
 
 
 def find_held_out(held_out: Texts, corpus: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from .. import modelfile
 from ..errors import Fastw2vError, RunError
 from ..events import Callback, CheckpointFailed, CheckpointSaved, warn
 from ..files import PathLike
+from ..machine import failure_of
 from ..matrix import is_finite
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
 from .schedule import Position
@@ -114,7 +115,7 @@ class Checkpointer:
             try:
                 modelfile.write(path, content, previous)
             except RunError as again:
-                reason = getattr(again.__cause__, "strerror", again)
+                reason = failure_of(again.__cause__) if isinstance(again.__cause__, OSError) else again
                 raise RunError(f"cannot write {path}: {reason}; {previous} had been removed to make room") from again
         return CheckpointSaved(str(path), position.n_words, stall, time.monotonic() - start)
 

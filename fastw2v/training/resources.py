@@ -12,7 +12,7 @@ from ..corpus.source import is_compressed, read_blocks
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..events import Estimated, NewFile
-from ..files import STANDARD_STREAMS, is_device
+from ..files import STANDARD_STREAMS, is_device, real_path
 from ..kernels.layout import RowLayout
 from ..machine import available_memory, format_bytes, largest_file
 from .matrices import matrix_bytes
@@ -74,7 +74,7 @@ def check_disk(files: Sequence[NewFile], advice: str) -> None:
                 f"a file of about {format_bytes(file.n_bytes)} is needed, and ulimit -f allows {format_bytes(limit)}"
             )
             raise InputError(f"no room for {file.what}: {sizes}; raise that limit")
-        directory = os.path.dirname(os.path.realpath(file.path))
+        directory = os.path.dirname(real_path(file.path))
         with contextlib.suppress(OSError):  # creating the file will say why
             on_disk.setdefault(os.stat(directory).st_dev, []).append((directory, file))
     for found in on_disk.values():

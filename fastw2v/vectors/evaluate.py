@@ -134,6 +134,7 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation:
 
     x, y: (n,). Both results are NaN where x or y does not vary, and for less than three pairs.
     """
+    x, y = (values / (np.abs(values).max() or 1.0) for values in (x, y))  # else squares of 1e200 were infinite
     x, y = x - x.mean(), y - y.mean()
     scale = math.sqrt(float(x @ x) * float(y @ y))
     if scale == 0 or len(x) < 3:

@@ -39,7 +39,7 @@ def test_a_reader_that_leaves_early(small):
 def test_a_short_write_is_an_error(small):
     got = shell("ulimit -f 8; train -o - > out", small)
     assert got.returncode == 1
-    assert "cannot write -: File too large" in got.stderr
+    assert "cannot write -: File too large: ulimit -f allows 0.0 MB, raise that limit" in got.stderr
     got = shell("ulimit -f 8; train -o out2", small)
     assert got.returncode == 2
     assert "no room for the output: a file of about" in got.stderr
@@ -126,3 +126,33 @@ def test_every_command_waits_for_no_output_of_another_run(run, planted, tmp_path
     assert err == f"fastw2v: output {held} is being written by another run: wait for it, or name another\n"
     assert (tmp_path / held).read_text() == "old"
     assert sorted(tmp_path.iterdir()) == files
+
+
+LIMITED = {
+    "convert v.fw2v v.txt": "cannot write v.txt: File too large: ulimit -f allows 0.0 MB, raise that limit",
+    "vocab c.txt -o w": "ulimit -f allows files of 0.0 MB, with 0.0 MB of ids written",
+    "phrases c.txt -o p": "ulimit -f allows files of 0.0 MB, with 0.0 MB of ids written",
+    "similar v.fw2v w1 -n 2000 > s": "cannot write to stdout: File too large: ulimit -f allows 0.0 MB",
+}
+
+
+@pytest.mark.parametrize(("command", "message"), LIMITED.items())
+def test_a_limit_of_files_is_named(small, command, message):
+    Vectors([f"w{i}" for i in range(2000)], np.ones((2000, 2))).save(small / "v.fw2v")
+    got = shell(f"ulimit -f 4; {sys.executable} -m fastw2v {command}", small)
+    assert got.returncode == 1
+    assert message in got.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", ["train c.txt -o x", "train c.txt -o v --temp-dir x", "vocab c.txt -o x", "phrases c.txt -o x"]
+)
+def test_a_working_directory_that_is_gone(small, run, monkeypatch, arguments):
+    (small / "gone").mkdir()
+    monkeypatch.chdir(small / "gone")
+    (small / "gone").rmdir()
+    names = {name: small / name for name in ("c.txt", "v")}
+    code, _, err = run(*(names.get(part, part) for part in arguments.split()))
+    assert code == 2
+    assert err.startswith("fastw2v: 'x")
+    assert "is a relative path, but the working directory is gone: go to one that exists, or give absolute" in err

@@ -1,7 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP: a run ends soon and leaves nothing half-written."""
+"""Ctrl-C, SIGTERM, SIGHUP and SIGXCPU: a run ends soon and leaves nothing half-written."""
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ SIGNALS = [
     (signal.SIGINT, 130, "interrupted"),
     (signal.SIGTERM, 143, "terminated"),
     (signal.SIGHUP, 129, "the terminal was closed"),
+    (signal.SIGXCPU, 152, "the CPU time that ulimit -t allows is used up"),
 ]
 
 
@@ -105,19 +107,20 @@ def test_a_run_under_nohup_goes_on(planted, tmp_path):
     assert (code, "900,000 tokens trained" in err) == (0, True)
 
 
-def test_a_hangup_is_neither_the_second_signal_nor_the_first_of_two(monkeypatch):
+@pytest.mark.parametrize("repeated", [signal.SIGHUP, signal.SIGXCPU])
+def test_a_repeated_signal_is_neither_the_second_nor_the_first_of_two(monkeypatch, repeated):
     """A closing connection sends several, with SIGTERM among them; the last checkpoint is written all the same."""
     from fastw2v.cli.stopping import Signals, Stopped
 
     ended = []
     monkeypatch.setattr(os, "_exit", ended.append)
     for waits in (True, False):
-        for first in (signal.SIGHUP, signal.SIGTERM):
+        for first in (repeated, signal.SIGTERM):
             signals = Signals()
             signals.ends_at_once, signals.waits = False, waits
             with contextlib.nullcontext() if waits else pytest.raises(Stopped):
                 signals._on_signal(first, None)
-            for number in (signal.SIGHUP, signal.SIGHUP, *[signal.SIGTERM] * (first == signal.SIGHUP)):
+            for number in (repeated, repeated, *[signal.SIGTERM] * (first == repeated)):
                 signals._on_signal(number, None)
             assert (signals.received, ended) == (first, [])
             signals._on_signal(signal.SIGTERM, None)
@@ -139,3 +142,16 @@ def test_a_second_signal_ends_at_once_while_the_first_waits_for_the_slice(monkey
     signals.ends_at_once = False
     with pytest.raises(Stopped):
         signals._on_signal(15, None)
+
+
+def test_a_run_whose_cpu_time_is_used_up_saves_its_state(planted, tmp_path):
+    """The limit is lowered to the time used so far while it trains: then SIGXCPU comes, and again each second."""
+    options = ["--epochs", "100000", "--min-count", "1", "--checkpoint", tmp_path / "c", "--threads", "2"]
+    process = start(planted, "-o", tmp_path / "v", *options, "--log-json", tmp_path / "log")
+    while not (tmp_path / "log").exists():
+        time.sleep(0.05)
+    resource.prlimit(process.pid, resource.RLIMIT_CPU, (1, resource.RLIM_INFINITY))
+    _, err = process.communicate()
+    assert process.returncode == 152
+    assert "the CPU time that ulimit -t allows is used up: the vectors were not written; --resume trains from" in err
+    assert (tmp_path / "c" / "checkpoint.fw2v").exists()

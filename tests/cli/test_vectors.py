@@ -201,3 +201,8 @@ def test_inputs_that_cannot_be_are_refused_before_numpy_is_loaded(vecs, tmp_path
 def test_a_map_of_a_file_with_any_name(run, vecs, tmp_path, name, suffix):
     (tmp_path / name).write_bytes(vecs.read_bytes())
     assert run("plot", tmp_path / name, "-o", tmp_path / f"m.{suffix}")[0] == 0
+
+
+def test_info_of_the_largest_numbers(run, tmp_path):
+    Vectors(["a", "b"], np.full((2, 2), 2e38)).save(tmp_path / "v.txt")
+    assert "lengths of the vectors: 2.828e+38 to 2.828e+38, mean 2.828e+38\n" in run("info", tmp_path / "v.txt")[1]

@@ -1,5 +1,6 @@
 """The file of ids: it leaves nothing behind, and errors of its disk say what to do."""
 
+import errno
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -86,3 +87,19 @@ def test_results_come_in_order_and_few_items_are_taken_in_advance():
             assert got == -number
             assert n_taken <= number + 4
     assert n_taken == 100
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (
+            2_000_000,
+            r"^ulimit -f allows files of 2.0 MB, with 0.0 MB of ids written: .* of the text. Raise that limit$",
+        ),
+        (None, r"^no room left in .*, with .* Name a roomier directory with --temp-dir$"),  # of the file system
+    ],
+)
+def test_a_limit_of_files(monkeypatch, limit, message):
+    monkeypatch.setattr(idfile, "largest_file", lambda: limit)
+    with pytest.raises(RunError, match=message), temporary_file(None):
+        raise OSError(errno.EFBIG, "File too large")

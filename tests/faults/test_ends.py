@@ -107,7 +107,7 @@ def test_signals_at_random_moments(text, tmp_path, sighup):
 
         number = child(run)
         time.sleep(rng.uniform(0.1, 2.5))
-        sent = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+        sent = rng.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU])
         start = time.monotonic()
         os.kill(number, sent)
         codes.append(wait(number))

@@ -158,7 +158,7 @@ def text_and_whole(tmp_path_factory):
     return text, whole
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU])
 def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run, sighup):
     text, whole = text_and_whole
     out = tmp_path / "o.txt"

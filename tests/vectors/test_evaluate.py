@@ -78,3 +78,10 @@ def test_evaluation_refuses_what_it_cannot_use(both, tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="is not text in utf8"):
         vectors.evaluate_word_pairs(path)
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e-308, 5e-324])
+def test_scores_of_any_size_correlate(scale):
+    x, y = np.array([1.0, -1.0, 1.0, 0.0]), np.array([0.3, -0.2, 0.9, 0.5])
+    np.testing.assert_allclose(correlation(scale * x, y), correlation(x, y), rtol=1e-12)
+    assert np.isnan(correlation(np.full(4, scale), y)).all()
