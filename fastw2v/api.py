@@ -45,7 +45,7 @@ def train(
     lines: strings of words between white space, from any iterable.
     walks: sequences of integers as an array, (n, length), in which a negative number ends a walk, or as a tuple
     (labels, offsets), walk i being labels[offsets[i] : offsets[i + 1]]. The words are the decimals, "17" for 17.
-    vocabulary: use these words and counts instead of those of the corpus.
+    vocabulary: use these words and counts instead of those of the corpus, whatever min_count; max_vocab applies.
     init_vectors: Vectors, or a file of them, to start from; words without one start from random vectors as usual.
     continue_from: a `TrainedModel`, or a file that save_model wrote: start from its input and output vectors, keep all
     of its words, and add the words and counts of this corpus. This and init_vectors need an explicit lr.

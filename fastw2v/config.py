@@ -71,7 +71,7 @@ class TrainConfig:
     ns_exponent: float = _field(0.75, "With ns: negatives are drawn in proportion to count ** exponent.", -10, 10)
     sample: float = _field(1e-3, "Drop words above about this share of the text at random; 0: keep all.", 0, 1)
     sample_formula: str = _choice("word2vec paper", "Keep with sqrt(t/f)+t/f (word2vec) or sqrt(t/f) (paper).")
-    min_count: int = _field(5, "Ignore words seen less often.", 1)
+    min_count: int = _field(5, "Ignore words seen less often; not with --read-vocab.", 1)
     max_vocab: int | None = _field(None, "Keep only this many of the most frequent words.", 2)
     epochs: int = _field(5, "Passes over the corpus.", 1, 1_000_000)
     lr: float | None = _field(None, _LR, 0, 100, low_excluded=True)

@@ -85,7 +85,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     check_outputs([output, list_file], inputs, overwrite)
 
     from ..corpus.phrases import Phrases, compile_kernels
-    from ..files import replacing
+    from ..files import replacing, write_text
 
     options["connector_words"] = _connector_words(connectors)
     if options["threshold"] is None:
@@ -97,7 +97,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
         if list_file:
             with replacing(list_file) as file:
                 scores = sorted(learned.export_phrases().items(), key=lambda item: -item[1])
-                file.write("".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode())
+                write_text(file, ["".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode()])
     say(f"{len(learned):,} phrases")
 
 
@@ -115,7 +115,7 @@ def _connector_words(name: str | None) -> frozenset[str]:
     if name == "english":
         return ENGLISH_CONNECTOR_WORDS
     try:
-        return frozenset(Path(name).read_text("utf8").split() if name else ())
+        return frozenset(Path(name).read_text("utf-8-sig").split() if name else ())
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
     except UnicodeDecodeError as error:

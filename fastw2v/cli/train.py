@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @option("--format kind", "Default: by the end of the name (.bin, .npz, .fw2v, .tsv), else text.", FORMAT)
 @config_options
 @option("--save-vocab FILE", "Write the vocabulary as 'word count' lines.")
-@option("--read-vocab FILE", "Use this vocabulary and its counts; drop other words.")
+@option("--read-vocab FILE", "Use this vocabulary and its counts (--min-count does not apply); drop other words.")
 @option("--init-vectors FILE", "Initial vectors; words that are not in FILE start at random.")
 @option("--save-model FILE", "Write all that --continue-from needs: a .fw2v file.")
 @option("--continue-from FILE", "Add CORPUS to the run that wrote this model; keep its words.")
@@ -153,13 +153,14 @@ class TrainCommand:
     def run(self, files: list[str], options: dict[str, Any]) -> None:
         """Train and write the vectors. options: arguments of `fastw2v.train`."""
         from ..api import train as train_vectors
+        from ..corpus.tokenizer import problem_of
         from ..corpus.vocabulary import Vocabulary
         from ..events import PhaseEnded
         from ..modelfile import checkpoint_paths
         from ..training.model import last_vectors
         from .progress import Reporter
 
-        vocabulary = Vocabulary.load(self.read_vocab) if self.read_vocab else None
+        vocabulary = Vocabulary.load(self.read_vocab, problem_of) if self.read_vocab else None
         with ExitStack() as stack:
             reporter = stack.enter_context(closing(Reporter(self.quiet, self.log_json, append=options["resume"])))
             if options["resume"] and not any(map(os.path.exists, checkpoint_paths(options["checkpoint"] or ""))):

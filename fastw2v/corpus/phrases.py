@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import PathLike, check_output, check_unicode, replacing
+from ..files import PathLike, check_output, check_unicode, replacing, write_text
 from ..kernels import phrases as kernels
 from ..machine import available_threads
 from .corpus import Corpus, ReadOptions
@@ -132,8 +132,7 @@ class Phrases:
                         finder.start_pass(map_ids(spool))
             if output is not None:
                 with replacing(output) as file:
-                    for piece in finder.text():
-                        file.write(piece.data)
+                    write_text(file, (piece.data for piece in finder.text()))
         return cls(by_pass, chosen, text.reading)
 
     def __getitem__(self, sentence: Sequence[str]) -> list[str]:

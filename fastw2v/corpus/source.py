@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Fastw2vError, InputError, MissingExtra, RunError
+from ..files import UTF8_MARK
 from ..kernels.tokenize import MAX_TOKEN_BYTES, NEWLINE, end_of_last_separator
 from .paths import STDIN
 from .remote import file_system, is_url
@@ -34,7 +35,6 @@ Block = tuple[int, NDArray[np.uint8]]
 """The number of bytes that were read for a block, and its text, uint8, which ends between tokens."""
 
 _COMPRESSED_BYTES = 1 << 18
-_UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _HEAD_BYTES = 6  # the length of the longest magic number
 
@@ -380,4 +380,4 @@ def _without_bom(text: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
     # A quarter of NULs means UTF-16 or UTF-32 without its byte order mark, or no text at all.
     if start.startswith(_UTF16_BOMS) or 4 * start.count(0) > len(start):
         raise InputError(f"{_name(file)} is UTF-16, UTF-32 or not text: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)")
-    return text[len(_UTF8_BOM) :] if start.startswith(_UTF8_BOM) else text
+    return text[len(UTF8_MARK) :] if start.startswith(UTF8_MARK) else text

@@ -9,13 +9,25 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..kernels.dictionary import UNKNOWN_ID, mark_invalid
-from ..kernels.tokenize import MAX_TOKEN_BYTES, N_IDS, N_OVERLONG, POSITION, Tokens, find_tokens
+from ..kernels.tokenize import MAX_TOKEN_BYTES, MAX_WORD_BYTES, N_IDS, N_OVERLONG, POSITION, Tokens, find_tokens
 from ..modelfile import MappedWords
 from .pruning import WordCounts
 from .words import WordCounter
 
 TOKENS_AT_A_TIME = 1 << 12
 """The tokens that a part holds before they are looked up: all parts together fit into an L2 cache."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
+"""The separators of tokens that are no white space to Python."""
+
+
+def problem_of(word: str) -> str:
+    """Return why no token of a text can become this word, which the answer names, or ""."""
+    if (n_bytes := len(word.encode())) > MAX_WORD_BYTES:
+        return f"the word {word[:40]!r}... has {n_bytes:,} bytes: words of a text have up to {MAX_WORD_BYTES:,}"
+    if _CONTROL.search(word) or word.split() != [word]:
+        return f"the word {word[:40]!r} is empty or holds a separator of words, such as a blank or a control"
+    return ""
 
 
 class Tokenizer:
@@ -44,13 +56,13 @@ class Tokenizer:
         """The number of tokens dropped because they were not among the words to `learn`."""
         return sum(part.n_unknown for part in self.parts)
 
-    def encode(self, text: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Return the ids of a block that ends between tokens; -1 where a line ends."""
+    def encode(self, text: NDArray[np.uint8], most_bytes: int = MAX_TOKEN_BYTES) -> NDArray[np.int32]:
+        """Return the ids of a block that ends between tokens; -1 where a line ends. Longer tokens are dropped."""
         with self._lock:
             room = self._idle.pop() if self._idle else _Room(len(self.parts))
         state, ids = np.zeros(3, np.int64), room.ids(len(text) + 1)
         while state[POSITION] < len(text):
-            find_tokens(text, state, room.tokens, ids)
+            find_tokens(text, state, room.tokens, ids, most_bytes)
             for part in self._free_first(room.next_parts()):
                 try:
                     self.parts[part].look_up(text, room.tokens, part, ids)
@@ -80,10 +92,11 @@ class Tokenizer:
 
         Raises InputError.
         """
-        ids = self.encode(np.array(bytearray("\n".join(words).encode() + b"\n")))
+        text = "\n".join(words) + "\n"
+        ids = self.encode(np.array(bytearray(text.encode())), MAX_WORD_BYTES)
         ids = ids[ids >= 0]
-        if len(ids) != len(words) or self.n_words != len(words):
-            raise InputError(f"a word of the vocabulary holds a separator or more than {MAX_TOKEN_BYTES} bytes")
+        if text.split() != words or _CONTROL.search(text) or self.n_overlong or self.n_words != len(words):
+            raise InputError(f"the vocabulary: {next(filter(None, map(problem_of, words)), 'a word is repeated')}")
         for part in self.parts:
             part.counts[:] = 0
             part.may_grow = False

@@ -1,7 +1,7 @@
 """Vocabulary: words and their counts, sorted; the probabilities that follow from them; files. What a text held."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import PathLike, check_words, replacing
+from ..files import PathLike, check_words, replacing, write_text
 from ..modelfile import MappedWords
 
 MOST_TOKENS = 2**62
@@ -124,11 +124,14 @@ class Vocabulary:
         check_words(self.words, "vocabulary")
         lines = (f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
         with replacing(path) as file:
-            file.write("".join(lines).encode())
+            write_text(file, ["".join(lines).encode()])
 
     @classmethod
-    def load(cls, path: PathLike) -> Self:
-        """Read a file that `save` or word2vec.c wrote. Raises InputError, which names the line."""
+    def load(cls, path: PathLike, problem_of: Callable[[str], str] = lambda word: "") -> Self:
+        """Read a file that `save` or word2vec.c wrote. Raises InputError, which names the line.
+
+        problem_of: says what is wrong with a word, or "".
+        """
         try:
             text = Path(path).read_text("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -140,12 +143,14 @@ class Vocabulary:
             match line.split():
                 case []:
                     continue
-                case [word, count] if count.isascii() and count.isdigit() and len(count) < 19 and word not in counts:
+                case [word, count] if count.isascii() and count.isdigit() and len(count) < 20 and word not in counts:
+                    if problem := problem_of(word):
+                        raise InputError(f"vocabulary {path}, line {number}: {problem}")
                     counts[word] = int(count)
                 case _:
                     claim = "is not 'word count', or repeats a word"
                     raise InputError(f"vocabulary {path}, line {number}: {line[:60]!r} {claim}")
-        return cls.from_counts(list(counts), np.array(list(counts.values()), np.int64), min_count=0)[0]
+        return cls.from_counts(list(counts), np.array(list(counts.values()), np.uint64), min_count=0)[0]
 
 
 def _checked_counts(counts: Any) -> NDArray[np.int64]:

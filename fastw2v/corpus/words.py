@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..kernels import dictionary as kernels
 from ..kernels.dictionary import N_BYTES, N_UNKNOWN, N_WORDS, Dictionary
-from ..kernels.tokenize import LENGTH_BITS, MAX_TOKEN_BYTES, Tokens
+from ..kernels.tokenize import LENGTH_BITS, MAX_WORD_BYTES, Tokens
 
 MAX_ID = 2**31 - 1
 
@@ -23,7 +23,7 @@ class WordCounter:
     def __init__(self, n_words: int = 1 << 12) -> None:
         self.may_grow = True
         self._state = np.zeros(3, np.int64)
-        text = np.zeros(MAX_TOKEN_BYTES + 1 + 8 * n_words, np.uint8)
+        text = np.zeros(2 * (MAX_WORD_BYTES + 1) + 8 * n_words, np.uint8)  # half of it has room for any word
         self._words = Dictionary(np.zeros(2 * n_words, np.uint64), np.zeros((n_words, 2), np.int64), text)
 
     @classmethod

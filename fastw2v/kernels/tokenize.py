@@ -16,10 +16,14 @@ from .jit import Bytes, Int32s, Int64s, inlined, kernel
 MAX_TOKEN_BYTES = 1000
 """The bytes of the longest token that becomes a word."""
 
+MAX_WORD_BYTES = 4 * MAX_TOKEN_BYTES
+"""The bytes of the longest word that a token becomes: each byte that is not UTF-8 may be kept as the four of \\xNN."""
+
 NEWLINE = 0x0A
 
 LENGTH_BITS = 12
-"""The bits of an integer that hold the length of a word or token; those above hold where it starts."""
+"""The bits of an integer that hold the length of a word or token, which `MAX_WORD_BYTES` fits; those above hold where
+it starts."""
 
 POSITION, N_IDS, N_OVERLONG = range(3)
 """The places of the counters in the state: the next byte to read, the ids that have a place, the tokens dropped because
@@ -66,11 +70,12 @@ def _add_token(tokens: Tokens, text: Bytes, start: int, length: int, place: int)
 
 
 @kernel
-def find_tokens(text: Bytes, state: Int64s, tokens: Tokens, ids: Int32s) -> None:
+def find_tokens(text: Bytes, state: Int64s, tokens: Tokens, ids: Int32s, most_bytes: int) -> None:
     """Find the tokens of `text` from state[POSITION] on, until it ends or a part is full, and give their ids places.
 
     A sentence end is -1, and never follows another; the ids of tokens are 0 for now. text: (n,) uint8, ends between
-    tokens. state: (3,) int64. tokens: replaced. ids: (n + 1,) int32.
+    tokens. state: (3,) int64. tokens: replaced. ids: (n + 1,) int32. most_bytes: longer tokens
+    are dropped.
     """
     n = text.shape[0]
     margin = np.empty(WINDOW + LOOKAHEAD, np.uint8)
@@ -87,7 +92,7 @@ def find_tokens(text: Bytes, state: Int64s, tokens: Tokens, ids: Int32s) -> None
         while bits != 0 and start < n:
             stop = window + lowest_bit(bits)
             bits &= bits - np.uint64(1)
-            if stop - start > MAX_TOKEN_BYTES:
+            if stop - start > most_bytes:
                 state[N_OVERLONG] += 1
             elif stop > start:
                 if not _add_token(tokens, text, start, stop - start, n_ids):

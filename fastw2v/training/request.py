@@ -70,6 +70,12 @@ class Request:
         reasons = self.config.without_effect()
         if self.checkpoint is None and self.checkpoint_every != Request.checkpoint_every:
             reasons.append("checkpoint_every has no effect without checkpoint")
+        if self.vocabulary is not None and self.config.min_count != TrainConfig.min_count:
+            reasons.append(
+                "min_count has no effect with a vocabulary that is given: its rare words stay; max_vocab limits it"
+            )
+        if self.vocabulary is not None and self.config.invalid_utf8 != TrainConfig.invalid_utf8:
+            reasons.append("invalid_utf8 has no effect with a vocabulary that is given: tokens are compared as bytes")
         if not has_cluster and self.config.worker_timeout != TrainConfig.worker_timeout:
             reasons.append("worker_timeout has no effect: the training is not on a cluster")
         if has_cluster and self.config.temp_dir is not None:

@@ -11,6 +11,7 @@ changed in place are found only where they make a number infinite, or a word non
 
 import contextlib
 import gzip
+import itertools
 import mmap
 import os
 import shutil
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from .. import modelfile
 from ..errors import InputError, RunError
-from ..files import PathLike, check_unicode, check_words, replacing
+from ..files import UTF8_MARK, PathLike, check_unicode, check_words, replacing, write_text
 from ..matrix import is_finite
 from ..modelfile import ModelFile
 from . import npz
@@ -44,7 +45,6 @@ _MOST_INFLATION, _SMALL = 100, 1 << 22
 """How many times larger a compressed file may be when it is unpacked, unless that is a small number of bytes."""
 
 _GZIP = b"\x1f\x8b"
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 def save(path: PathLike, content: ModelFile, kind: str) -> None:
@@ -71,11 +71,12 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
         _check_lengths(words)
         if kind == "glove" and dim > _MOST_NUMBERS:
             raise InputError(f"a row has {dim:,} numbers: a file without a header has up to {_MOST_NUMBERS:,}")
+        if kind == "glove" and dim == 1 and words[0].encode().isdigit():
+            raise InputError(f"the first row, {words[0]} and a number, would be taken for a header: use another format")
         with replacing(path) as file, _compressed(path, file) as out:
-            if kind != "glove":
-                out.write(f"{n} {dim}\n".encode())
-            for block in _blocks_of_rows(words, vectors, kind == "binary"):
-                out.write(block.data)
+            header = [] if kind == "glove" else [f"{n} {dim}\n".encode()]
+            rows = _blocks_of_rows(words, vectors, kind == "binary")
+            write_text(out, itertools.chain(header, (block.data for block in rows)))
 
 
 def _check_lengths(words: Sequence[str]) -> None:
@@ -120,7 +121,7 @@ def _save_tensorboard(path: PathLike, words: Sequence[str], vectors: NDArray[np.
             starts_line = np.append(True, text[:-1] == ord("\n"))
             file.write(text[~starts_line].data)
     with replacing(outputs_of(path, "tensorboard")[1]) as file:
-        file.write(("\n".join(words) + "\n").encode())
+        write_text(file, [("\n".join(words) + "\n").encode()])
 
 
 def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = False) -> ModelFile:
@@ -237,7 +238,7 @@ def _map(name: str, file: IO[bytes]) -> NDArray[np.uint8]:
     if os.fstat(file.fileno()).st_size == 0:
         raise InputError(f"vector file {name} is empty")
     data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-    return data[len(_UTF8_BOM) :] if data[: len(_UTF8_BOM)].tobytes() == _UTF8_BOM else data
+    return data[len(UTF8_MARK) :] if data[: len(UTF8_MARK)].tobytes() == UTF8_MARK else data
 
 
 def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:

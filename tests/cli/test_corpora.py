@@ -3,6 +3,10 @@
 import gzip
 import tarfile
 
+import pytest
+
+from fastw2v import Vectors
+
 
 def test_vocab(run, tmp_path):
     text = tmp_path / "t.txt"
@@ -79,3 +83,31 @@ def test_outputs_that_the_next_run_would_read(run, tmp_path, monkeypatch):
         code, _, err = run(*arguments.split())
         assert (code, "output v.txt " in err, "the next run would read it as text" in err) == (2, True, True)
     assert run("vocab", "*.txt", "-o", "v", "--min-count", 1)[0] == 0
+
+
+@pytest.mark.filterwarnings("always:min_count has no effect")
+def test_the_vocabulary_of_a_text_is_read_back(run, tmp_path):
+    """Its first word begins with U+FEFF, which readers of a file take for a byte order mark."""
+    text, counts = tmp_path / "t.txt", tmp_path / "counts"
+    text.write_text("q \ufeffking \ufeffking z king\n" * 50)
+    assert run("vocab", text, "-o", counts)[0] == 0
+    options = "--read-vocab", counts, "--save-vocab", tmp_path / "again", "--dim", 2, "--quiet", "--threads", 1
+    assert run("train", text, "-o", tmp_path / "v", *options) == (0, "", "")
+    assert (tmp_path / "again").read_bytes() == counts.read_bytes()
+    assert Vectors.load(tmp_path / "v").index_to_key == ["\ufeffking", "king", "q", "z"]
+    code, _, err = run("train", text, "-o", tmp_path / "v", "--overwrite", *options, "--min-count", 100)
+    assert (code, err.count("warning: min_count has no effect with a vocabulary that is given")) == (0, 1)
+    counts.write_text(f"a 3\n{'b' * 4001} 2\n")
+    code, _, err = run("train", text, "-o", tmp_path / "w", *options, "--overwrite")
+    assert code == 2
+    assert f"vocabulary {counts}, line 2: the word '{'b' * 40}'... has 4,001 bytes: words of a text have up to" in err
+
+
+def test_byte_order_marks_of_phrases(run, tmp_path):
+    text, connectors, listed = (tmp_path / name for name in ("t.txt", "of.txt", "list.txt"))
+    text.write_text("x y\n\ufeffqueen of z\n" * 20)
+    connectors.write_text("\ufeffof\n")  # as some editors begin a file
+    options = "--connector-words", connectors, "--list", listed, "--scoring", "npmi"
+    assert run("phrases", text, "-o", tmp_path / "p.txt", *options, "--threshold", 0)[0] == 0
+    assert (tmp_path / "p.txt").read_text().startswith("x_y\n\ufeffqueen_of_z\n")
+    assert {line.split()[0] for line in listed.read_text("utf-8-sig").splitlines()} == {"x_y", "\ufeffqueen_of_z"}

@@ -27,6 +27,7 @@ def test_quiet_is_quiet(run, planted, tmp_path):
     assert run("train", planted, "-o", tmp_path / "v.txt", "--quiet", *TRAIN) == (0, "", "")
 
 
+@pytest.mark.filterwarnings("ignore:min_count has no effect")
 def test_formats_and_vocabulary(run, planted, tmp_path):
     assert run("train", planted, "-o", tmp_path / "v.bin", "--save-vocab", tmp_path / "vocab", *TRAIN)[0] == 0
     vectors, vocabulary = Vectors.load(tmp_path / "v.bin"), Vocabulary.load(tmp_path / "vocab")

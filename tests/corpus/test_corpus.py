@@ -14,6 +14,7 @@ from corpora import read, sentences_of
 
 from fastw2v.corpus import idfile, source
 from fastw2v.corpus.pruning import Pruning
+from fastw2v.corpus.tokenizer import problem_of
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.errors import InputError
 
@@ -99,7 +100,7 @@ def test_given_vocabulary_of_one_word(tmp_path):
     path.write_text("a b a")
     with pytest.raises(InputError, match="the vocabulary that was given has 1 words: a context needs two"):
         read(path, Pruning(vocabulary=Vocabulary(["a"], np.array([5]))))
-    with pytest.raises(InputError, match="holds a separator or more than 1000 bytes"):
+    with pytest.raises(InputError, match=r"the vocabulary: the word 'a\\x7fb' is empty or holds a separator"):
         read(path, Pruning(vocabulary=Vocabulary(["a\x7fb", "c"], np.array([5, 5]))))
     assert len(read(path, Pruning(5, vocabulary=Vocabulary(["a", "b"], np.array([2, 1])))).vocabulary) == 2
 
@@ -139,3 +140,18 @@ def test_ids_leave_memory_and_come_again(tmp_path):
     corpus.let_go()
     assert with_ids - resident() > corpus.ids.nbytes / 1024 / 2
     np.testing.assert_array_equal(corpus.ids, before)
+
+
+@pytest.mark.parametrize(("how", "n_bytes"), [("keep", 4000), ("replace", 3000)])
+def test_the_vocabulary_of_a_text_is_read_back(tmp_path, how, n_bytes):
+    """Words that are not UTF-8 grow when they are repaired, and a U+FEFF may begin the first one."""
+    path = tmp_path / "c.txt"
+    words = ["\ufeffking".encode(), b"\xff" * 1000, b"\xfe" * 334, b"a"]
+    path.write_bytes(b"a " + b"".join((9 - i) * (word + b" ") for i, word in enumerate(words)))
+    vocabulary = read(path, invalid_utf8=how).vocabulary
+    assert max(len(word.encode()) for word in vocabulary.words) == n_bytes
+    vocabulary.save(tmp_path / "v")
+    given = Vocabulary.load(tmp_path / "v", problem_of)
+    assert (given.words, given.counts.tolist()) == (vocabulary.words, vocabulary.counts.tolist())
+    for threads in (1, 3):
+        assert read(path, Pruning(vocabulary=given), threads=threads).vocabulary.words == vocabulary.words

@@ -167,3 +167,14 @@ def test_compiled_kernels_are_those_that_learning_needs(tmp_path, text):
     Phrases.learn(text, output=tmp_path / "out.txt", threads=2, threshold=1.0, passes=2, connector_words=CONNECTORS)
     for name in ("count_ids", "count_pairs", "rehash", "fill_table", "locate_pairs", "merge_pairs", "write_words"):
         assert len(getattr(kernels, name).signatures) == 1, name
+
+
+@pytest.mark.parametrize("options", [{}, {"threshold": 0, "min_count": 1}])
+def test_a_text_that_begins_with_a_byte_order_mark_in_a_word(tmp_path, options):
+    path, joined, again = (tmp_path / name for name in ("t.txt", "joined.txt", "again.txt"))
+    path.write_text("\ufeff\ufeffking z\n\ufeffking z\n")  # the first of the file is none of the word
+    Phrases.learn(path, output=joined, **options)
+    Phrases.learn(joined, output=again, threshold=1e9)
+    expected = ["\ufeffking_z"] * 2 if options else ["\ufeffking z"] * 2
+    for output in joined, again:
+        assert output.read_text("utf-8-sig").splitlines() == expected

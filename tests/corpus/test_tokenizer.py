@@ -1,6 +1,8 @@
 """The byte grammar against a few lines of Python, with texts cut into blocks at every place."""
 
 import io
+import itertools
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from fastw2v.corpus import source
 from fastw2v.corpus.pruning import Pruning
-from fastw2v.corpus.tokenizer import Tokenizer
+from fastw2v.corpus.tokenizer import Tokenizer, problem_of
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.errors import InputError
 
@@ -87,8 +89,30 @@ def test_learnt_words_are_the_only_ones():
     tokenizer.learn(["b", "a"])
     assert tokenizer.encode(np.array(bytearray(b"a c b\nc a\nc\n"))).tolist() == [1, 0, -1, 1, -1]
     assert (tokenizer.parts[0].counts.tolist(), tokenizer.n_unknown) == ([1, 2], 3)
-    with pytest.raises(InputError, match="holds a separator or more than 1000 bytes"):
-        Tokenizer().learn(["a b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["c", "a b"], "the vocabulary: the word 'a b' is empty or holds a separator of words"),
+        (["c", "é" * 2001, "a b"], f"the word '{'é' * 40}'... has 4,002 bytes: words of a text have up to 4,000"),
+        (["\x7f", "c\x01d"], r"the vocabulary: the word '\\x7f' is empty or holds"),
+        (["", "c d"], r"the vocabulary: the word '' is empty or holds"),
+        (["c", "c"], "the vocabulary: a word is repeated"),
+    ],
+)
+def test_words_that_no_text_can_hold(words, message):
+    with pytest.raises(InputError, match=message):
+        Tokenizer().learn(words)
+
+
+def test_separators_are_the_same_in_python():
+    letters = [chr(i) for i in (*range(0xD800), *range(0xE000, 0x10000), sys.maxunicode)]
+    separators = [letter for letter in letters if problem_of(f"a{letter}b")]
+    others = sorted(set(letters) - set(separators))
+    texts = [f"a{letter}b\n".encode() for letter in separators]
+    assert [b" ".join(itertools.chain(*tokenized(text))) for text in texts] == [b"a b"] * len(texts)
+    assert len(tokenized("".join(f"a{letter}b " for letter in others).encode() + b"\n")[0]) == len(others)
 
 
 def test_threads_share_a_dictionary(tmp_path):

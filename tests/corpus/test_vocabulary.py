@@ -105,3 +105,23 @@ def test_missing_or_binary_file(tmp_path):
     (tmp_path / "v").write_bytes(b"a 1\n\xff 2\n")
     with pytest.raises(InputError, match="is not UTF-8 at byte 4"):
         Vocabulary.load(tmp_path / "v")
+
+
+@pytest.mark.parametrize("first", ["\ufeffking", "\ufeff", "\ufeff\ufeff", "king"])
+def test_a_first_word_keeps_its_byte_order_mark(tmp_path, first):
+    Vocabulary([first, "z", "\ufeffz"], np.array([5, 4, 3])).save(tmp_path / "v")
+    assert Vocabulary.load(tmp_path / "v").words == [first, "z", "\ufeffz"]
+
+
+def test_the_largest_counts_are_read_back(tmp_path):
+    Vocabulary(["a", "b"], np.array([2**62 - 1, 1])).save(tmp_path / "v")
+    assert Vocabulary.load(tmp_path / "v").counts.tolist() == [2**62 - 1, 1]
+    (tmp_path / "v").write_text(f"a {10**19 - 1}\n")
+    with pytest.raises(InputError, match=r"add up to 1e\+19, more than 2\*\*62"):
+        Vocabulary.load(tmp_path / "v")
+
+
+def test_a_word_that_cannot_be_used_is_named_with_its_line(tmp_path):
+    (tmp_path / "v").write_text("a 1\n\nlong 2\nb 3\n")
+    with pytest.raises(InputError, match=r"vocabulary .*v, line 3: long has four letters"):
+        Vocabulary.load(tmp_path / "v", lambda word: f"{word} has four letters" if len(word) == 4 else "")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fastw2v.corpus.tokenizer import Tokenizer
 from fastw2v.corpus.words import WordCounter
+from fastw2v.kernels.tokenize import MAX_WORD_BYTES
 
 tokens = st.lists(st.binary(min_size=1, max_size=20).map(lambda word: word.hex().encode()), max_size=100)
 
@@ -66,3 +67,14 @@ def test_given_words_and_subsets():
     assert list(counted(counter).items()) == [(word, 0) for word in words]
     assert list(counted(counter.subset(np.array([3, 1])))) == [words[3], words[1]]
     assert counted(WordCounter.of([])) == {}
+
+
+def test_the_smallest_counter_has_room_for_the_longest_words():
+    words = [bytes([97 + i]) * (MAX_WORD_BYTES - i) for i in range(20)]
+    text = np.array(bytearray(b" ".join(words) + b"\n"), np.uint8)
+    tokenizer = Tokenizer(n_words=1)
+    tokenizer.encode(text, MAX_WORD_BYTES)
+    assert list(counted(tokenizer.parts[0])) == words
+    absorbed = WordCounter(1)
+    absorbed.absorb(tokenizer.parts[0])
+    assert list(counted(absorbed)) == words

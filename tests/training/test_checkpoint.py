@@ -109,6 +109,7 @@ def test_another_corpus_is_refused(planted, tmp_path):
             resume(planted, tmp_path / "c")
 
 
+@pytest.mark.filterwarnings("ignore:min_count has no effect")
 def test_other_counts_are_another_corpus(planted, tmp_path):
     words = [f"t{topic}w{i}" for topic in range(8) for i in range(12)]
     vocabularies = [fastw2v.Vocabulary(words, np.arange(first, first - 96, -1)) for first in (96, 196)]

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 import fastw2v
-from fastw2v import InputError, TrainConfig
+from fastw2v import InputError, TrainConfig, Vocabulary
 from fastw2v.training.request import Request, Source
 
 
@@ -58,12 +58,16 @@ def test_arguments_of_a_wrong_type_are_refused(planted, arguments, message):
         fastw2v.train(planted, **arguments)
 
 
+GIVEN = Vocabulary(["t0w0", "t0w1"], [2, 1])
+
 WITHOUT_EFFECT = [
     ({"negative": 3, "loss": "hs"}, "negative has no effect with loss hs: it needs loss ns"),
     ({"ns_exponent": 1, "loss": "hs"}, "ns_exponent has no effect with loss hs"),
     ({"cbow_gradient": "exact"}, "cbow_gradient has no effect with model skipgram: it needs model cbow"),
     ({"force": True}, "force has no effect with loss ns"),
     ({"checkpoint_every": 1}, "checkpoint_every has no effect without checkpoint"),
+    ({"vocabulary": GIVEN, "min_count": 4}, "min_count has no effect with a vocabulary that is given"),
+    ({"vocabulary": GIVEN, "invalid_utf8": "keep"}, "invalid_utf8 has no effect with a vocabulary that is given"),
     ({"worker_timeout": 5}, "worker_timeout has no effect: the training is not on a cluster"),
 ]
 

@@ -133,6 +133,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:min_count has no effect")
 @pytest.mark.parametrize(("options", "message"), REFUSED)
 def test_refused(planted, given, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)

@@ -535,3 +535,24 @@ def test_nothing_is_written_before_a_refusal(tmp_path):
         with pytest.raises(InputError, match="is not valid Unicode"):
             Vectors(["\ud800", "c"], np.eye(2)).save(tmp_path / name)
         assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("kind", READABLE)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_first_word_keeps_its_byte_order_mark(tmp_path, kind, suffix):
+    path = tmp_path / f"v{suffix}"
+    for words in ["\ufeffking", "king", "z"], ["\ufeff", "\ufeff\ufeff", "\ufeffz"]:
+        formats.save(path, ModelFile(words, np.eye(3, dtype=np.float32)), kind)
+        assert list(formats.load(path, kind).words) == words
+
+
+def test_a_byte_order_mark_in_the_words_of_tensorboard(tmp_path):
+    Vectors(["\ufeffking", "king"], np.eye(2)).save(tmp_path / "vectors.tsv")
+    assert (tmp_path / "metadata.tsv").read_text("utf-8-sig").splitlines() == ["\ufeffking", "king"]
+
+
+def test_a_first_row_that_would_be_taken_for_a_header(tmp_path):
+    with pytest.raises(InputError, match="the first row, 1 and a number, would be taken for a header"):
+        Vectors(["1", "b"], np.array([[1], [2]])).save(tmp_path / "v", "glove")
+    Vectors(["b", "1"], np.array([[1], [2]])).save(tmp_path / "v", "glove")
+    assert Vectors.load(tmp_path / "v").index_to_key == ["b", "1"]
