@@ -183,7 +183,7 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
         if isinstance(event, ClusterChanged):
             messages.append(event.message)
 
-    fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
+    fastw2v.train(text, client=client, callback=act, worker_timeout=4, **OPTIONS)
     assert re.fullmatch(
         rf"part of a round is late \(\d s so far, usually \d s\): waiting for worker {first}", messages[0]
     )
@@ -214,7 +214,7 @@ def test_a_worker_that_is_paused_before_the_run(text, client):
     first, other = client.nthreads()
     set_status(client, "paused", [first])
     run = LossesOfRun(lambda: False, None)
-    fastw2v.train(text, client=client, callback=run, worker_timeout=2, **OPTIONS)
+    fastw2v.train(text, client=client, callback=run, **OPTIONS)
     assert run.n_words == 6 * N_TOKENS
     [message] = run.messages
     assert message.startswith(f"worker {first} {PAUSED}"), message
@@ -254,12 +254,12 @@ def test_a_worker_that_is_paused(text, client, moment):
             case RoundEnded() if moment == "between rounds" and n_seen == 2:
                 pause()
 
-    fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
+    fastw2v.train(text, client=client, callback=act, worker_timeout=4, **OPTIONS)
     assert run.n_words == 6 * N_TOKENS
     assert run.most_lost <= N_TOKENS
-    told, dropped, *_ = run.messages
+    told, dropped, *_ = [message for message in run.messages if "heard from" not in message]
     assert told.startswith(f"worker {first} {PAUSED}"), run.messages
-    assert told.endswith("it will be dropped after 3 s (--worker-timeout)")
+    assert told.endswith("it will be dropped after 4 s (--worker-timeout)")
     assert re.match(rf"worker {first} has started no tasks for \d s: it {PAUSED}.*; it has been dropped", dropped)
     assert "part of a round is late" not in " ".join(run.messages)
 
@@ -269,7 +269,7 @@ def test_a_worker_that_is_paused(text, client, moment):
 def test_all_workers_are_paused(text, client, tmp_path, monkeypatch, then):
     """None of them is dropped. When they run again, nothing is lost; if they stay paused, the run ends."""
     if then == "stay":
-        monkeypatch.setattr(connection, "PATIENCE", 3.0)
+        monkeypatch.setattr(connection, "PATIENCE", 5.0)
     addresses = list(client.nthreads())
     run, n_beats = LossesOfRun(lambda: False, None), 0
 
@@ -280,17 +280,17 @@ def test_all_workers_are_paused(text, client, tmp_path, monkeypatch, then):
         if isinstance(event, Progress) and n_beats == 6:
             set_status(client, "paused", addresses)
             if then == "run again":
-                threading.Timer(5, set_status, [client, "running", addresses]).start()
+                threading.Timer(8, set_status, [client, "running", addresses]).start()
         return then == "stop" and bool(run.messages)
 
     def train():
-        limits = {"worker_timeout": 2, "checkpoint": tmp_path / "c", "checkpoint_every": 1e-6}
+        limits = {"worker_timeout": 6, "checkpoint": tmp_path / "c", "checkpoint_every": 1e-6}
         return fastw2v.train(text, client=client, callback=act, **limits, **OPTIONS)
 
     each = f"each of {', '.join(sorted(addresses))} {PAUSED}"
     if then == "stay":
         with pytest.raises(
-            RunError, match=rf"no worker has started tasks for 3 s: {each}.*\. The last good checkpoint"
+            RunError, match=rf"no worker has started tasks for 5 s: {each}.*\. The last good checkpoint"
         ):
             train()
     else:
