@@ -69,7 +69,7 @@ class Connection:
         self._lost: set[str] = set()  # the workers of earlier answers that are not in the last one
         self._heard: dict[str, tuple[float, float]] = {}  # the last heartbeat of each worker, and when it was new here
         self._silent: set[str] = set()  # the workers whose silence was told
-        self._paused: dict[str, float] = {}  # the workers that start no tasks, and since when others may wait for it
+        self._paused: dict[str, float] = {}  # the workers that start no tasks, and since when others may wait for them
         self._all_paused: float | None = None  # the time since when no worker starts tasks
         self._told_paused: set[str] = set()
         self._is_told_of_all = False
