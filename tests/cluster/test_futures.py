@@ -1,5 +1,7 @@
 """Tasks on two workers that are processes of this machine."""
 
+import time
+
 import pytest
 
 from fastw2v.cluster import futures as module
@@ -94,6 +96,9 @@ def test_detached_data_stays_without_its_tasks(tasks, local):
     del futures
     assert tasks.gather(detached) == [190, 190]
     assert tasks.have_data(detached) == [True, True]
+    end = time.monotonic() + 5
+    while local.run_on_scheduler(n_tasks) > before + 2 and time.monotonic() < end:
+        time.sleep(0.01)  # the scheduler hears a little later of futures that are gone
     assert local.run_on_scheduler(n_tasks) <= before + 2, "only the data is left"
     local.cancel(detached[:1])
     assert tasks.have_data(detached) == [False, True]
