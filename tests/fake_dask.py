@@ -11,18 +11,16 @@ class FakeClient:
     """As much of a `distributed.Client` as `Connection` and `Workers` use.
 
     threads: of each worker that there is. answers: what `run` returns for (name of a function, worker), instead of
-    calling it; an OSError for a worker that is gone. silent: the workers that send no heartbeat.
+    calling it; an OSError for a worker that is gone. silent: the workers that send no heartbeat. paused: those that
+    start no tasks.
     """
 
     def __init__(self, *workers):
         self.status = "running"
         self.scheduler = SimpleNamespace(address="tcp://s:8786", unregister=self._unregister, identity=self._identity)
-        self.silent, self.n_questions = set(), 0
+        self.silent, self.paused, self.n_questions = set(), set(), 0
         self.threads = dict.fromkeys(workers, 2)
         self.answers = {}
-
-    def nthreads(self):
-        return self.threads
 
     def scheduler_info(self, n_workers=5):
         """What this process asked for last: its timer asks for no workers."""
@@ -31,8 +29,13 @@ class FakeClient:
     def _identity(self, n_workers):
         """Workers that are not silent send a heartbeat between any two questions."""
         self.n_questions += 1
-        last_seen = {w: 0.0 if w in self.silent else float(self.n_questions) for w in self.threads}
-        return {"workers": {w: {"last_seen": seen} for w, seen in last_seen.items() if n_workers == -1}}
+        workers = self.threads.items() if n_workers == -1 else []
+        return {"workers": {worker: self.about(worker, threads) for worker, threads in workers}}
+
+    def about(self, worker, threads):
+        last_seen = 0.0 if worker in self.silent else float(self.n_questions)
+        status = "paused" if worker in self.paused else "running"
+        return {"nthreads": threads, "last_seen": last_seen, "status": status}
 
     def sync(self, function, **arguments):
         return function(**arguments)

@@ -4,10 +4,10 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, wait
 from inspect import signature
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import Fastw2vError, RunError
 from ..events import ClusterChanged, Event, Waiting
@@ -21,6 +21,8 @@ WATCH_SECONDS = 1.0
 SILENT_SECONDS = 10.0
 """After so many seconds without a heartbeat a worker is reported; healthy ones send one every second or two."""
 
+PATIENCE = 300.0
+"""The seconds that a run waits when its last worker is gone, or all of them are paused."""
 
 STOP_SECONDS = 5.0
 """A run that was asked to stop waits at most this long for a worker or a scheduler that is silent."""
@@ -34,25 +36,43 @@ class DataLost(ClusterFailed):
     """A worker is gone, or no worker has some of the data any more."""
 
 
+class _Worker(NamedTuple):
+    """What the scheduler knows of a worker. last_seen: the time of its last heartbeat.
+
+    status: Dask's word for it. A worker starts tasks only while it is "running"; one that is "paused" lives on.
+    """
+
+    threads: int
+    last_seen: float
+    status: str
+
+
 class Connection:
     """A Dask client whose failures are raised as our errors, and which never waits in silence.
 
     tell: receives the events of the cluster. It may be replaced by a function that ends the training by an exception.
-    worker_timeout: a worker that has not been heard from for this many seconds is given up as if it were dead.
+    worker_timeout: a worker that has not been heard from for this many seconds is given up as if it were dead, and so
+    is one of `in_use` that has been paused for this long while others run.
     """
 
     def __init__(self, client: Any, tell: Callable[[Event], object], worker_timeout: float = math.inf) -> None:
         self.client, self.tell, self.worker_timeout = client, tell, worker_timeout
         self.address: str = client.scheduler.address
         self._scheduler_lost = f"the Dask scheduler at {self.address} is gone"
-        self._question: Future[dict[str, float]] | None = None  # to the scheduler: when it saw each worker
+        self.in_use: Collection[str] = ()  # the workers that take part in the run
+        self.refused: set[str] = set()  # the workers that must not take part
+        self._question: Future[dict[str, _Worker]] | None = None  # to the scheduler: what it knows of each worker
         self._asked = -math.inf  # when
         self._told = -math.inf  # when the question was asked whose answer was told to be late
         self._is_hurried = False
-        self._seen: dict[str, float] = {}  # the last answer: the time of each worker's last heartbeat
+        self._seen: dict[str, _Worker] = {}  # the last answer
         self._lost: set[str] = set()  # the workers of earlier answers that are not in the last one
         self._heard: dict[str, tuple[float, float]] = {}  # the last heartbeat of each worker, and when it was new here
         self._silent: set[str] = set()  # the workers whose silence was told
+        self._paused: dict[str, float] = {}  # the workers that start no tasks, and since when others may wait for them
+        self._all_paused: float | None = None  # the time since when no worker starts tasks
+        self._told_paused: set[str] = set()
+        self._is_told_of_all = False
         self._given_up: set[str] = set()  # as long as the scheduler still knows them
         self._n_given_up = 0  # ever
 
@@ -98,15 +118,15 @@ class Connection:
         """From now on give up what has been silent for `STOP_SECONDS`: the run was asked to stop."""
         self.worker_timeout, self._is_hurried = min(self.worker_timeout, STOP_SECONDS), True
 
-    def _ask(self) -> dict[str, float]:
+    def _ask(self) -> dict[str, _Worker]:
         # Some versions of Dask tell of 5 workers unless they are asked for all; others know no such argument.
         of_all = {"n_workers": -1} if "n_workers" in signature(self.client.scheduler_info).parameters else {}
         # Its own `scheduler_info` returns what was asked for last, perhaps by its timer, which asks for no workers.
         workers = self.client.sync(self.client.scheduler.identity, **of_all)["workers"]
-        return {worker: about["last_seen"] for worker, about in workers.items()}
+        return {w: _Worker(about["nthreads"], about["last_seen"], about["status"]) for w, about in workers.items()}
 
-    def _listen(self, seen: dict[str, float]) -> None:
-        """Tell which workers have fallen silent, and give up those that stay so."""
+    def _listen(self, seen: dict[str, _Worker]) -> None:
+        """Tell which workers have fallen silent or are paused, and give up those that stay so."""
         now = time.monotonic()
         self._given_up &= seen.keys()
         for worker in self._given_up:
@@ -115,7 +135,7 @@ class Connection:
         self._seen = dict(seen)
         self._heard = {worker: heard for worker, heard in self._heard.items() if worker in seen}
         self._silent &= seen.keys()
-        for worker, last_seen in seen.items():
+        for worker, (_, last_seen, _) in seen.items():
             # The clocks of two machines may differ, so only changes are compared.
             if self._heard.get(worker, (None,))[0] != last_seen:
                 self._heard[worker] = last_seen, now
@@ -130,6 +150,63 @@ class Connection:
                 consequence = f"it will be dropped after {self.worker_timeout:.0f} s (--worker-timeout)"
                 message = f"worker {worker} has not been heard from for {silence:.0f} s; {consequence}"
                 self.tell(ClusterChanged(len(seen), message))
+        self._note_paused()
+        if not self._is_hurried:  # a run that ends has no tasks for them, and they still send their data
+            self._check_paused()
+
+    def _note_paused(self) -> None:
+        """Note which workers start no tasks, and tell which of those that were reported do so again."""
+        now = time.monotonic()
+        usable = self._seen.keys() - self.refused
+        paused = {worker for worker in usable if self._seen[worker].status != "running"}
+        for worker in self._told_paused & usable - paused:
+            self.tell(ClusterChanged(len(self._seen), f"worker {worker} is running again"))
+        self._told_paused &= paused
+        if paused and paused == usable:  # then none keeps others waiting
+            self._all_paused = self._all_paused or now
+            self._paused = dict.fromkeys(paused, now)
+        else:
+            self._all_paused, self._is_told_of_all = None, False
+            self._paused = {worker: self._paused.get(worker, now) for worker in paused}
+
+    def _check_paused(self) -> None:
+        """Tell which workers are paused; give up those that stay so. Raises ClusterFailed if all of them stay so."""
+        if self._all_paused is not None and self.in_use:
+            self._check_all_paused(time.monotonic() - self._all_paused)
+            return
+        for worker, since in list(self._paused.items()):
+            seconds, is_used = time.monotonic() - since, worker in self.in_use
+            is_new = not is_used and self._seen[worker].status == "paused"
+            if is_used and seconds > self.worker_timeout:
+                self.give_up(worker, f"has started no tasks for {seconds:.0f} s: it {self.why_paused(worker)}")
+            elif worker not in self._told_paused and (is_new or self._is_late(seconds)):
+                self._told_paused.add(worker)
+                dropped = f"it will be dropped after {self.worker_timeout:.0f} s (--worker-timeout)"
+                consequence = dropped if is_used else "it gets no tasks until it runs again"
+                message = f"worker {worker} {self.why_paused(worker)}; {consequence}"
+                self.tell(ClusterChanged(len(self._seen), message))
+
+    def _check_all_paused(self, seconds: float) -> None:
+        why = f"each of {', '.join(sorted(self._paused))} {self.why_paused(*self._paused)}"
+        if seconds > PATIENCE:
+            raise ClusterFailed(f"no worker has started tasks for {PATIENCE:.0f} s: {why}")
+        if self._is_late(seconds) and not self._is_told_of_all:
+            self._is_told_of_all, self._told_paused = True, set(self._paused)
+            message = f"no worker starts tasks: {why}; waiting {PATIENCE:.0f} s for one that runs"
+            self.tell(ClusterChanged(len(self._seen), message))
+
+    def why_paused(self, *workers: str) -> str:
+        """Why workers start no tasks, and what to do about it."""
+        match sorted({self._seen[worker].status for worker in workers}):
+            case ["paused"]:
+                advice = "give it more with dask worker --memory-limit"
+                return f"is paused by Dask, which pauses a worker at 80 % of its memory limit: {advice}"
+            case statuses:
+                return f"is {' or '.join(statuses)} (Dask's word)"
+
+    def is_paused(self, worker: str) -> bool:
+        """Whether a worker that may take part starts no tasks at present."""
+        return worker in self._paused
 
     def give_up(self, worker: str, reason: str) -> None:
         """Have Dask treat a worker as dead. It may join again, as a new one, when it has recovered."""
@@ -137,6 +214,7 @@ class Connection:
         self._n_given_up += 1
         self._lost.add(worker)
         self._seen.pop(worker, None)
+        self._paused.pop(worker, None)
         unregister = self.client.scheduler.unregister
         stimulus = f"fastw2v-gave-up-{time.time()}"
         in_thread(self.client.sync, unregister, address=worker, stimulus_id=stimulus)
@@ -181,12 +259,17 @@ class Connection:
             return call.result()
 
     def threads_of_workers(self) -> dict[str, int]:
-        """The number of threads of each worker, by its address. Raises ClusterFailed if the scheduler is gone."""
+        """The number of threads of each worker that may take part, by its address; some of them may be paused.
+
+        Raises ClusterFailed if the scheduler is gone.
+        """
         try:
-            threads = self._result(in_thread(self.client.nthreads))
+            workers = self._result(in_thread(self._ask))
         except DataLost as error:
             raise ClusterFailed(self._scheduler_lost) from error
-        return {worker: n for worker, n in threads.items() if worker not in self._given_up}
+        self._question = None  # its answer would be older than this one
+        self._listen(workers)
+        return {worker: about.threads for worker, about in self._seen.items() if worker not in self.refused}
 
     def run(self, function: Callable[..., Any], *arguments: Any, workers: list[str]) -> dict[str, Any]:
         """Call a function on workers, beside their tasks: the result of each, by its address.

@@ -95,16 +95,19 @@ class Tasks:
         overdue = max(SILENT_SECONDS, OVERDUE * usual_seconds)
 
         def check() -> None:
-            nonlocal is_told
+            nonlocal start, is_told
             for worker in self.workers.addresses:
                 if self._connection.is_gone(worker):
                     raise DataLost(f"worker {worker} is gone")
+                if self._connection.is_paused(worker):  # the connection reports this, and gives up whom it must
+                    start = time.monotonic()
             seconds = time.monotonic() - start
             if seconds > overdue and not is_told:
                 is_told = True
                 usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
                 names = ", ".join(self._at_work())
-                self.workers.tell_change(f"part of a round is late ({usual}): waiting for worker {names}")
+                waiting = f"waiting for worker {names}" if names else "Dask has given its tasks to no worker yet"
+                self.workers.tell_change(f"part of a round is late ({usual}): {waiting}")
             late = self._at_work() if seconds > overdue + self._connection.worker_timeout else []
             if 0 < len(late) < len(self.workers.addresses):  # if all are late, they are slow
                 for worker in late:

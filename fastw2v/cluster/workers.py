@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from ..corpus.shards import Shard, check_seen, find_shards, fingerprints
 from ..errors import InputError
 from ..events import ClusterChanged
-from .connection import POLL_SECONDS, ClusterFailed, Connection
+from .connection import PATIENCE, POLL_SECONDS, ClusterFailed, Connection
 
-FIRST_PATIENCE, PATIENCE = 15.0, 300.0
-"""The seconds that a run without workers waits: for the first one, and after the last one is gone."""
+FIRST_PATIENCE = 15.0
+"""The seconds that a run waits for its first worker."""
 
 
 class Workers:
@@ -17,7 +17,6 @@ class Workers:
 
     def __init__(self, connection: Connection, threads: int | None) -> None:
         self._connection, self._threads = connection, threads
-        self.refused: set[str] = set()  # the addresses of those that take no part
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
         self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
         self._checksums: dict[str, int] = {}  # of pieces of the corpus
@@ -47,8 +46,13 @@ class Workers:
         for problem in self._problems_of_sight(workers):
             advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
             raise InputError(f"{problem}: all workers must see the corpus under the same path; {advice}")
-        self._threads_of_workers, self._has_started, self._without_any = threads_of_workers, True, None
+        self._has_started = True
+        self._use(threads_of_workers)
         return shards
+
+    def _use(self, threads_of_workers: dict[str, int]) -> None:
+        self._threads_of_workers, self._without_any = threads_of_workers, None
+        self._connection.in_use = threads_of_workers.keys()
 
     def _shards_of(self, names: Sequence[str], worker: str) -> list[Shard]:
         """The shards of the corpus as a worker finds it."""
@@ -97,31 +101,41 @@ class Workers:
         return [f"worker {worker} {problem}" for worker, problem in problems.items() if problem]
 
     def wait_for_any(self) -> dict[str, int]:
-        """Wait until there is a worker that may take part. Return the threads of all that may, by their addresses.
+        """Wait until a worker may take part, and none that already does is paused. Return the threads of all that may.
 
-        Raises InputError if no worker has come in time, and ClusterFailed if all have been gone for too long.
+        Raises InputError if no worker has come in time, and ClusterFailed if all have been gone or paused for too long.
         """
-        address = self._connection.address
-        while not (there := {w: n for w, n in self._connection.threads_of_workers().items() if w not in self.refused}):
-            if self._without_any is None:
-                self._without_any = time.monotonic()
-                if self._has_started:
-                    message = f"no workers are left: waiting {PATIENCE:.0f} s for others"
-                    self._connection.tell(ClusterChanged(0, message))
-            waited = time.monotonic() - self._without_any
-            if waited > FIRST_PATIENCE and not self._has_started:
-                raise InputError(f"{address} has no workers: start some with dask worker {address}")
-            if waited > PATIENCE:
-                raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
+        while True:
+            there = self._connection.threads_of_workers()
+            paused = {worker for worker in there if self._connection.is_paused(worker)}
+            if there.keys() > paused and paused.isdisjoint(self.addresses):
+                return {worker: n for worker, n in there.items() if worker not in paused}
+            if there.keys() == paused:
+                self._check_patience(paused)
             self._connection.poll()
             time.sleep(POLL_SECONDS)
-        return there
+
+    def _check_patience(self, paused: set[str]) -> None:
+        """Raise an error if no worker has been able to take part for too long. paused: the workers that there are."""
+        address = self._connection.address
+        if self._without_any is None:
+            self._without_any = time.monotonic()
+            if self._has_started and not paused:
+                message = f"no workers are left: waiting {PATIENCE:.0f} s for others"
+                self._connection.tell(ClusterChanged(0, message))
+        waited = time.monotonic() - self._without_any
+        if waited > FIRST_PATIENCE and not self._has_started:
+            if paused:
+                why = f"each of {', '.join(sorted(paused))} {self._connection.why_paused(*paused)}"
+                raise InputError(f"{address} has no worker that starts tasks: {why}")
+            raise InputError(f"{address} has no workers: start some with dask worker {address}")
+        if waited > PATIENCE and not paused:  # those are watched by the connection
+            raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
 
     def update(self) -> None:
         """Add workers that have come, or refuse them, and remove those that are gone. Tells each change."""
         before = self.addresses
-        self._threads_of_workers = self._vetted()
-        self._without_any = None
+        self._use(self._vetted())
         for worker in before:
             if worker not in self._threads_of_workers:
                 self.tell_change(f"worker {worker} is gone; the others take over its share")
@@ -148,10 +162,10 @@ class Workers:
                     or self._problems_of_environments([worker])
                     or self._problems_of_sight([worker])
                 ):
-                    self.refused.add(worker)
+                    self._connection.refused.add(worker)
                     self.tell_change(f"{problem}; the run does not use this worker")
             known = {w: there[w] for w in self._threads_of_workers if w in there}
-            vetted = known | {w: there[w] for w in came if w not in self.refused}
+            vetted = known | {w: there[w] for w in came if w not in self._connection.refused}
         return vetted
 
     def tell_change(self, message: str) -> None:

@@ -124,7 +124,7 @@ class Corpus:
         cls, counts: WordCounts, reading: Reading, spool: BinaryIO, pool: ThreadPoolExecutor, pruning: Pruning
     ) -> Self:
         """Choose the vocabulary, and replace the provisional ids in the file by those of the vocabulary."""
-        vocabulary, id_of_word = pruning.choose(counts)
+        vocabulary, id_of_word = pruning.choose(counts, reading.n_unknown)
         n_tokens = int(counts.counts[id_of_word >= 0].sum())
         new_ids = np.where(counts.word_of_id >= 0, id_of_word[counts.word_of_id], -1).astype(np.int32)
         checksum = renumber_file(spool, new_ids, pool)

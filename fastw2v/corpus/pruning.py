@@ -85,14 +85,18 @@ class Pruning:
             raise InputError(f"the vocabulary that was given has {len(fixed)} words: a context needs two")
         return fixed
 
-    def choose(self, counts: WordCounts) -> tuple[Vocabulary, NDArray[np.int32]]:
+    def choose(self, counts: WordCounts, n_unknown: int = 0) -> tuple[Vocabulary, NDArray[np.int32]]:
         """Return the vocabulary, and the id in it of each word of the text, (n_words,) int32, or -1.
 
-        Where the vocabulary is `fixed`, `counts` holds its words in its order. Raises InputError for too few words.
+        Where the vocabulary is `fixed`, `counts` holds its words in its order, and `n_unknown` is the number of other
+        tokens. Raises InputError for too few words.
         """
         if self.fixed is not None:
             if counts.n_tokens == 0:
-                raise InputError("the corpus holds no word of the vocabulary that was given")
+                found = (
+                    f"no word of the vocabulary ({n_unknown:,} tokens are others): is it of another language or case?"
+                )
+                raise InputError(f"the text holds {found if n_unknown else 'no words: it is empty or all white space'}")
             return self.fixed, np.arange(len(self.fixed), dtype=np.int32)
         if self.earlier is not None:
             vocabulary, ids = self.earlier.extended(counts.words, counts.counts, self.min_count)

@@ -216,9 +216,9 @@ def choose_vocabulary(words: ShardWords, pruning: Pruning, invalid_utf8: str) ->
         [dictionary] = tokenizer.parts
         places = merged.absorb(dictionary)
         counts = WordCounts(pruning.fixed.words, merged.counts[places], np.arange(len(places), dtype=np.int32))
-    vocabulary, id_of_word = pruning.choose(counts)
     n_tokens = int(words.dictionary.counts.sum())
     n_unknown = n_tokens - counts.n_tokens
+    vocabulary, id_of_word = pruning.choose(counts, n_unknown)
     reading = Reading(words.n_bytes, n_tokens, len(counts.words), words.n_overlong, n_unknown, counts.n_invalid)
     ids = id_of_word[counts.word_of_id]
     kept = np.flatnonzero(ids >= 0)

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import modelfile
 from ..config import TrainConfig
+from ..corpus.corpus import Corpus
 from ..errors import InputError
 from ..files import PathLike, check_no_link, check_output
 from ..kernels.statistics import STATISTICS
@@ -51,7 +52,15 @@ def describe_run(run: TrainingRun) -> dict[str, Any]:
         "start": run.origin._asdict(),
         "held_out": {"n_tokens": held_out.n_tokens, "checksum": held_out.checksum} if held_out else NO_HELD_OUT,
     }
-    return {**training_kind(run.config), "config": asdict(run.config), "corpus": fingerprint, **frozen, **given}
+    place = {"on_cluster": not isinstance(corpus, Corpus)}
+    return {
+        **training_kind(run.config),
+        "config": asdict(run.config),
+        "corpus": fingerprint,
+        **frozen,
+        **given,
+        **place,
+    }
 
 
 def content_of(run: TrainingRun) -> ModelFile:
@@ -102,6 +111,7 @@ class Checkpoint:
     def check_run(self, run: TrainingRun) -> None:
         """Raise InputError if `run` has other texts, another vocabulary or other vectors to start from."""
         about, now = describe_run(run), run.origin
+        self._check_place(about["on_cluster"])
         # The checkpoints of earlier versions do not say what their runs started from, nor which held-out text they had.
         before = Origin(**self.about["start"]) if "start" in self.about else now
         if before.kind != now.kind:  # told first: a model to continue from changes the vocabulary too
@@ -122,6 +132,13 @@ class Checkpoint:
         """The error of a run that cannot resume from this checkpoint. runs: the run that wrote it, and this one."""
         return InputError(f"{self.path} is from {runs}: {advice} to resume, or name another --checkpoint directory")
 
+    def _check_place(self, is_on_cluster: bool) -> None:
+        """A cluster cuts the text at its shards, so its spans are others; of earlier versions this is not known."""
+        if self.about.get("on_cluster", is_on_cluster) != is_on_cluster:
+            had, has = ("one machine", "a cluster") if is_on_cluster else ("a cluster", "one machine")
+            advice = "leave out --dask (client=)" if is_on_cluster else "give --dask (client=), local:1 will do,"
+            raise self._is_from(f"a run on {had}; this run is on {has}", advice)
+
     def _check_held_out(self, now: dict[str, int]) -> None:
         """Otherwise one curve would mix the losses of two texts."""
         before = self.about.get("held_out", now)
@@ -135,12 +152,14 @@ class Checkpoint:
     def _check_corpus(self, run: TrainingRun, about: dict[str, Any]) -> None:
         words, before, now = run.corpus.vocabulary.words, self.about["corpus"], about["corpus"]
         if before != now or list(self.content.words) != words:
-            reason = "; the text, its order or the words' counts differ, or only one of the two runs uses --dask"
-            reason = reason if before["n_tokens"] == now["n_tokens"] else ""
+            reason = (
+                "; the text, its order or the words' counts differ" if before["n_tokens"] == now["n_tokens"] else ""
+            )
+            reason += ", or only one of the two runs uses --dask" if reason and "on_cluster" not in self.about else ""
             had = f"{before['n_tokens']:,} tokens and a vocabulary of {len(self.content.words):,} words"
             has = f"{now['n_tokens']:,} tokens and {len(words):,} words"
             runs = f"a run on another corpus, with {had}; this run has {has}{reason}"
-            raise self._is_from(runs, "give the same corpus, and --dask as before,")
+            raise self._is_from(runs, "give the same corpus")
 
     def make_current(self) -> None:
         """If this is the previous checkpoint, let it take the place of the latest one, which is renamed.
@@ -222,6 +241,7 @@ def _position_of(about: dict[str, Any]) -> Position | None:
             and all(type(number) is float and math.isfinite(number) for number in floats)
             and len(position.epoch_total) == STATISTICS
             and isinstance(position.spans_done, str)
+            and isinstance(about.get("on_cluster", False), bool)
             and set(about["corpus"]) == {"n_ids", "n_tokens", "checksum", "counts"}
             and bool(about["model"] and about["loss"])
         )

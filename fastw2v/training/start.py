@@ -102,7 +102,9 @@ class Start:
             words = f"{len(vocabulary):,} words of the vocabulary"
             raise InputError(f"none of the {words} is among the {given}: are they of another language or case?")
         if self.is_frozen and (rows >= 0).all():
-            raise InputError("freeze leaves nothing to learn: all words of the vocabulary have vectors to start from")
+            all_given = f"the result would be the given vectors, as all {len(vocabulary):,} words have one"
+            advice = "give text with new words, which occur min_count times, or leave out freeze"
+            raise InputError(f"freeze leaves nothing to learn but output vectors: {all_given}; {advice}")
         return rows
 
     def fill(self, matrices: Matrices, rows: NDArray[np.int64]) -> None:

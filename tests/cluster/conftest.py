@@ -52,8 +52,9 @@ class Processes:
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def add_worker(self, *options):
-        here = ["--local-directory", str(self.directory)]
-        self.workers.append(self._start("worker", self.address, "--nthreads", "1", "--no-dashboard", *here, *options))
+        """Add a worker without a limit of memory: Dask's monitor would undo it if a test pauses the worker."""
+        given = ["--local-directory", str(self.directory), "--memory-limit", "0", *options]
+        self.workers.append(self._start("worker", self.address, "--nthreads", "1", "--no-dashboard", *given))
 
     def end(self):
         for process in [*self.workers, self.scheduler]:

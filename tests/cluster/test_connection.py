@@ -86,6 +86,98 @@ def test_a_worker_that_falls_silent(connection, client, clock, messages):
     assert not connection.is_gone("tcp://b:1"), "it has come back"
 
 
+PAUSED = (
+    "is paused by Dask, which pauses a worker at 80 % of its memory limit: give it more with dask worker --memory-limit"
+)
+
+
+def test_a_worker_that_is_paused(connection, client, clock, messages):
+    """It is told with the reason, and given up while another one runs."""
+    a, b = connection.in_use = list(client.threads)
+    clock.wait(3)
+    client.paused = {b}
+    clock.wait(5)
+    assert messages == []
+    assert (connection.is_paused(a), connection.is_paused(b)) == (False, True)
+    clock.wait(10)
+    dropped = "it will be dropped after 30 s (--worker-timeout)"
+    assert messages == [f"worker {b} {PAUSED}; {dropped}"]
+    client.paused = set()
+    clock.wait(3)
+    assert messages[1:] == [f"worker {b} is running again"]
+    client.paused = {b}
+    clock.wait(35)
+    assert re.fullmatch(rf"worker {b} has started no tasks for 3\d s: it {PAUSED}; it has been dropped", messages[-1])
+    assert len(messages) == 4
+    assert connection.is_gone(b)
+    assert not connection.is_paused(b)
+    assert connection.threads_of_workers() == {a: 2}
+
+
+def test_a_paused_worker_that_takes_no_part(connection, client, clock, messages):
+    """It is told at once, and never given up: it may hold what others work on."""
+    a, b = client.threads
+    connection.in_use, client.paused = [a], {b}
+    clock.wait(60)
+    assert messages == [f"worker {b} {PAUSED}; it gets no tasks until it runs again"]
+    assert connection.threads_of_workers().keys() == {a, b}
+
+
+def test_a_paused_worker_that_is_refused(connection, client, clock, messages):
+    """It does not count, neither as one that waits nor as one that runs."""
+    a, b = client.threads
+    connection.in_use, connection.refused, client.paused = [a], {b}, {b}
+    clock.wait(60)
+    assert messages == []
+    client.paused = {a}
+    clock.wait(20)
+    assert re.match(f"no worker starts tasks: each of {a} is paused", messages[0])
+
+
+def test_all_workers_are_paused(connection, client, clock, messages):
+    """None of them is given up: when they run again, the run goes on with what they hold."""
+    a, b = connection.in_use = list(client.threads)
+    clock.wait(3)
+    client.paused = {a, b}
+    clock.wait(200)
+    waiting = "waiting 300 s for one that runs"
+    assert messages == [f"no worker starts tasks: each of {a}, {b} {PAUSED}; {waiting}"]
+    client.paused = {b}
+    clock.wait(20)
+    assert messages[1:] == [f"worker {a} is running again"], "the other one has only begun to keep it waiting"
+    client.paused = set()
+    clock.wait(20)
+    assert messages[2:] == [f"worker {b} is running again"]
+    client.paused = {a, b}
+    with pytest.raises(ClusterFailed, match=f"no worker has started tasks for 300 s: each of {a}, {b} {PAUSED}$"):
+        clock.wait(400)
+    assert len(messages) == 4
+
+
+def test_paused_workers_when_the_run_was_asked_to_stop(connection, client, clock, messages):
+    """They still send what they have."""
+    _, b = connection.in_use = list(client.threads)
+    clock.wait(3)
+    client.paused = {b}
+    connection.hurry()
+    clock.wait(60)
+    assert messages == []
+    assert not connection.is_gone(b)
+
+
+def test_a_worker_that_retires(connection, client, clock, messages):
+    """It starts no tasks either, but not because of its memory."""
+    _, b = connection.in_use = list(client.threads)
+    about = client.about
+    client.about = lambda worker, threads: (
+        about(worker, threads) | ({"status": "closing_gracefully"} if worker == b else {})
+    )
+    clock.wait(15)
+    assert messages == [
+        f"worker {b} is closing_gracefully (Dask's word); it will be dropped after 30 s (--worker-timeout)"
+    ]
+
+
 def test_a_worker_that_the_scheduler_loses(connection, client, clock, messages):
     clock.wait(3)
     del client.threads["tcp://b:1"]
@@ -164,11 +256,11 @@ def test_other_errors_stay_what_they_are(connection, error):
 
 
 def test_a_scheduler_that_does_not_answer(connection, client, monkeypatch):
-    def nthreads():
+    def identity(n_workers):
         raise OSError("Timed out")
 
     assert connection.threads_of_workers() == {"tcp://a:1": 2, "tcp://b:1": 2}
-    monkeypatch.setattr(client, "nthreads", nthreads)
+    monkeypatch.setattr(client.scheduler, "identity", identity)
     with pytest.raises(ClusterFailed, match="the Dask scheduler at tcp://s:8786 is gone") as caught:
         connection.threads_of_workers()
     assert not isinstance(caught.value, DataLost), "no reason to continue"

@@ -1,12 +1,15 @@
 """Tasks on two workers that are processes of this machine."""
 
+import time
+
 import pytest
 
+from fastw2v.cluster import futures as module
 from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost
 from fastw2v.cluster.futures import Tasks, pack
 from fastw2v.cluster.workers import Workers
 from fastw2v.errors import InputError
-from fastw2v.events import Waiting
+from fastw2v.events import ClusterChanged, Waiting
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
 
@@ -93,6 +96,9 @@ def test_detached_data_stays_without_its_tasks(tasks, local):
     del futures
     assert tasks.gather(detached) == [190, 190]
     assert tasks.have_data(detached) == [True, True]
+    end = time.monotonic() + 5
+    while local.run_on_scheduler(n_tasks) > before + 2 and time.monotonic() < end:
+        time.sleep(0.01)  # the scheduler hears a little later of futures that are gone
     assert local.run_on_scheduler(n_tasks) <= before + 2, "only the data is left"
     local.cancel(detached[:1])
     assert tasks.have_data(detached) == [False, True]
@@ -161,3 +167,32 @@ def test_workers_that_this_process_does_not_reach(tasks, local, monkeypatch):
     monkeypatch.setattr(local, "gather", of_scheduler)
     assert [tasks.gather([future]), tasks.gather([future])] == [[3], [3]]
     assert calls == [True, False, False]
+
+
+def test_what_a_round_waits_for(tasks, monkeypatch):
+    """A worker has a name, a task may have no worker, and the clock stands while Dask has paused a worker."""
+    monkeypatch.setattr(module, "SILENT_SECONDS", 0.4)
+
+    def slow():
+        import time
+
+        time.sleep(1.5)
+
+    class Told(Exception):
+        pass
+
+    def tell(event):
+        if isinstance(event, ClusterChanged):
+            raise Told(event.message)
+
+    tasks._connection.tell, [first, _] = tell, tasks.workers.addresses
+    slow_task = tasks.submit(slow, at=first)
+    with pytest.raises(
+        Told, match=rf"^part of a round is late \(\d s so far, usually 0 s\): waiting for worker {first}$"
+    ):
+        tasks.wait_for_round([slow_task], usual_seconds=0)
+    tasks.wait_for([slow_task])
+    with pytest.raises(Told, match="usually 0 s.: Dask has given its tasks to no worker yet$"):
+        tasks.wait_for_round([tasks.submit(abs, -1, at="tcp://127.0.0.1:1")], usual_seconds=0)
+    monkeypatch.setattr(tasks._connection, "is_paused", lambda worker: worker == first)
+    tasks.wait_for_round([tasks.submit(slow, at=first)], usual_seconds=0)

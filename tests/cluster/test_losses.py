@@ -1,15 +1,17 @@
-"""Attacks on clusters of processes: workers that die between rounds, and workers that hang."""
+"""Attacks on clusters of processes: workers that die between rounds, that hang, or that Dask pauses."""
 
 import random
 import re
 import signal
+import threading
 import time
 
 import pytest
 from figures import amount, report
 
 import fastw2v
-from fastw2v.cluster import futures
+from fastw2v.cluster import connection, futures, workers
+from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, EpochEnded, PhaseStarted, Progress, RoundEnded
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
@@ -181,9 +183,122 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
         if isinstance(event, ClusterChanged):
             messages.append(event.message)
 
-    fastw2v.train(text, client=client, callback=act, worker_timeout=3, **OPTIONS)
+    fastw2v.train(text, client=client, callback=act, worker_timeout=4, **OPTIONS)
     assert re.fullmatch(
         rf"part of a round is late \(\d s so far, usually \d s\): waiting for worker {first}", messages[0]
     )
     assert re.fullmatch(rf"worker {first} has kept the others waiting for \d s; it has been dropped", messages[1])
     assert n_rounds == 7, "the second one, whose model was not copied yet, was trained again"
+
+
+def set_status(client, status, addresses):
+    """Have workers change their status as Dask's monitor of memory does."""
+
+    def change(dask_worker):  # goes by value: a worker has no tests
+        dask_worker.status = type(dask_worker.status)[status]
+
+    def known(dask_scheduler):
+        return {dask_scheduler.workers[worker].status.name for worker in addresses} == {status}
+
+    client.run(change, workers=addresses)
+    while not client.run_on_scheduler(known):
+        time.sleep(0.05)
+
+
+PAUSED = "is paused by Dask, which pauses a worker at 80 % of its memory limit: give it more with dask worker --memory-"
+
+
+@pytest.mark.cluster
+def test_a_worker_that_is_paused_before_the_run(text, client):
+    """It gets no task; the other one works."""
+    first, other = client.nthreads()
+    set_status(client, "paused", [first])
+    run = LossesOfRun(lambda: False, None)
+    fastw2v.train(text, client=client, callback=run, **OPTIONS)
+    assert run.n_words == 6 * N_TOKENS
+    [message] = run.messages
+    assert message.startswith(f"worker {first} {PAUSED}"), message
+    assert message.endswith("it gets no tasks until it runs again")
+    n_tasks = client.run(lambda dask_worker: dask_worker.state.executed_count)
+    assert n_tasks[first] == 0
+    assert n_tasks[other] > 50
+
+
+@pytest.mark.cluster
+def test_all_workers_are_paused_before_the_run(text, client, monkeypatch):
+    monkeypatch.setattr(workers, "FIRST_PATIENCE", 1.0)
+    set_status(client, "paused", list(client.nthreads()))
+    with pytest.raises(InputError, match=f"has no worker that starts tasks: each of tcp://.*, tcp://.* {PAUSED}"):
+        fastw2v.train(text, client=client, **OPTIONS)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("moment", ["while reading", "in a round", "between rounds"])
+def test_a_worker_that_is_paused(text, client, moment):
+    """It is told why, and after `worker_timeout` the run goes on as if the worker were dead."""
+    first, _ = client.nthreads()
+    run, n_seen = LossesOfRun(lambda: False, None), 0
+
+    def pause():
+        set_status(client, "paused", [first])
+
+    def act(event):
+        nonlocal n_seen
+        run(event)
+        n_seen += isinstance(event, RoundEnded if moment == "between rounds" else Progress)
+        match event:
+            case PhaseStarted("read") if moment == "while reading":
+                threading.Timer(0.2, pause).start()
+            case Progress() if moment == "in a round" and n_seen == 6:
+                pause()
+            case RoundEnded() if moment == "between rounds" and n_seen == 2:
+                pause()
+
+    fastw2v.train(text, client=client, callback=act, worker_timeout=4, **OPTIONS)
+    assert run.n_words == 6 * N_TOKENS
+    assert run.most_lost <= N_TOKENS
+    told, dropped, *_ = [message for message in run.messages if "heard from" not in message]
+    assert told.startswith(f"worker {first} {PAUSED}"), run.messages
+    assert told.endswith("it will be dropped after 4 s (--worker-timeout)")
+    assert re.match(rf"worker {first} has started no tasks for \d s: it {PAUSED}.*; it has been dropped", dropped)
+    assert "part of a round is late" not in " ".join(run.messages)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("then", ["run again", "stay", "stop"])
+def test_all_workers_are_paused(text, client, tmp_path, monkeypatch, then):
+    """None of them is dropped. When they run again, nothing is lost; if they stay paused, the run ends."""
+    if then == "stay":
+        monkeypatch.setattr(connection, "PATIENCE", 5.0)
+    addresses = list(client.nthreads())
+    run, n_beats = LossesOfRun(lambda: False, None), 0
+
+    def act(event):
+        nonlocal n_beats
+        run(event)
+        n_beats += isinstance(event, Progress)
+        if isinstance(event, Progress) and n_beats == 6:
+            set_status(client, "paused", addresses)
+            if then == "run again":
+                threading.Timer(8, set_status, [client, "running", addresses]).start()
+        return then == "stop" and bool(run.messages)
+
+    def train():
+        limits = {"worker_timeout": 6, "checkpoint": tmp_path / "c", "checkpoint_every": 1e-6}
+        return fastw2v.train(text, client=client, callback=act, **limits, **OPTIONS)
+
+    each = f"each of {', '.join(sorted(addresses))} {PAUSED}"
+    if then == "stay":
+        with pytest.raises(
+            RunError, match=rf"no worker has started tasks for 5 s: {each}.*\. The last good checkpoint"
+        ):
+            train()
+    else:
+        train()
+    assert run.messages[0].startswith(f"no worker starts tasks: {each}")
+    if then == "run again":
+        assert {f"worker {worker} is running again" for worker in addresses} == set(run.messages[1:])
+        assert run.n_words == 6 * N_TOKENS
+    else:
+        assert len(run.messages) == 1
+    assert list(client.nthreads()) == addresses

@@ -6,6 +6,7 @@ import pytest
 from fake_dask import FakeClient
 
 import fastw2v
+from fastw2v.cluster import connection
 from fastw2v.cluster import workers as module
 from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost
 from fastw2v.cluster.workers import Workers
@@ -121,6 +122,56 @@ def test_the_first_worker_is_waited_for(text):
     assert setting.workers.addresses == [A]
 
 
+def test_workers_that_are_paused_at_the_start(text, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_PATIENCE", 0.02)
+    setting = Setting(A, B)
+    setting.client.paused = {B}
+    setting.workers.start([text])
+    assert setting.workers.addresses == [A]
+    assert [f"worker {B} is paused by Dask" in message for message in setting.messages] == [True]
+    setting.workers.update()
+    assert setting.workers.addresses == [A]
+    setting.client.paused = set()
+    setting.workers.update()
+    assert setting.workers.addresses == [A, B]
+    assert setting.messages[1:] == [f"worker {B} is running again", f"worker {B} has joined the run"]
+    setting = Setting(A, B)
+    setting.client.paused = {A, B}
+    message = f"^tcp://s:8786 has no worker that starts tasks: each of {A}, {B} is paused by Dask, .* --memory-limit$"
+    with pytest.raises(InputError, match=message):
+        setting.workers.start([text])
+
+
+def test_a_worker_that_is_paused_is_waited_for(started, monkeypatch):
+    """For it holds a part of the corpus. It is not waited for when it is given up."""
+
+    def run_again(event):
+        started.client.paused = set()
+
+    started.client.paused, started.act = {B}, run_again
+    started.workers.update()
+    assert started.workers.addresses == [A, B]
+    assert started.messages == []
+    started.client.paused, started.act = {B}, lambda event: None
+    started.workers._connection.worker_timeout = 0.01
+    started.workers.update()
+    assert started.workers.addresses == [A]
+    assert [message.rpartition("; ")[2] for message in started.messages] == [
+        "it will be dropped after 0 s (--worker-timeout)",
+        "it has been dropped",
+        "the others take over its share",
+    ]
+
+
+def test_only_paused_workers_are_left(started, monkeypatch):
+    """Those that begin to run are used, those that stay paused end the run."""
+    monkeypatch.setattr(connection, "PATIENCE", 0.05)
+    started.client.threads, started.client.paused = {C: 2}, {C}
+    with pytest.raises(ClusterFailed, match=f"^no worker has started tasks for 0 s: each of {C} is paused by Dask"):
+        started.workers.update()
+    assert not any("no workers are left" in message for message in started.messages)
+
+
 def test_one_goes_and_one_comes(started):
     started.workers.update()
     assert started.messages == []
@@ -148,7 +199,7 @@ def test_one_that_comes_later_is_refused(started, function, answer, problem):
     started.workers.update()
     started.workers.update()
     assert started.workers.addresses == [A, B]
-    assert started.workers.refused == {C}
+    assert started.workers._connection.refused == {C}
     [message] = started.messages
     assert re.fullmatch(f"worker {C} {problem}; the run does not use this worker", message)
 

@@ -107,9 +107,15 @@ def test_given_vocabulary_of_one_word(tmp_path):
 
 def test_given_vocabulary_that_does_not_occur(tmp_path):
     path = tmp_path / "c.txt"
+    pruning = Pruning(vocabulary=Vocabulary(["x", "y"], np.array([1, 1])))
     path.write_text("a b")
-    with pytest.raises(InputError, match="holds no word of the vocabulary that was given"):
-        read(path, Pruning(vocabulary=Vocabulary(["x", "y"], np.array([1, 1]))))
+    with pytest.raises(
+        InputError, match=r"^the text holds no word of the vocabulary \(2 tokens are others\): is it of an"
+    ):
+        read(path, pruning)
+    path.write_text(" \n")
+    with pytest.raises(InputError, match="^the text holds no words: it is empty or all white space$"):
+        read(path, pruning)
 
 
 def test_long_tokens_are_dropped_and_counted(tmp_path, monkeypatch):

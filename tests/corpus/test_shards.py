@@ -134,7 +134,7 @@ def test_nothing_found(tmp_path):
     (tmp_path / "t").write_text("a b\n")
     with pytest.raises(InputError, match="min_count"):
         encode([tmp_path / "t"], Pruning(5))
-    with pytest.raises(InputError, match="vocabulary that was given"):
+    with pytest.raises(InputError, match="no word of the vocabulary .2 tokens are others"):
         encode([tmp_path / "t"], Pruning(vocabulary=Vocabulary(["c", "d"], np.array([1, 1]))))
     with pytest.raises(InputError, match="earlier run"):
         encode([tmp_path / "t"], Pruning(2, earlier=Vocabulary(["c"], np.array([1]))))

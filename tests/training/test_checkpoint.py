@@ -3,16 +3,21 @@
 import os
 import shutil
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from listeners import Recorder
 
 import fastw2v
-from fastw2v import InputError, Vectors, modelfile
+from fastw2v import InputError, TrainConfig, Vectors, modelfile
+from fastw2v.corpus.corpus import Corpus
+from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import Resumed
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import checkpoint
+from fastw2v.training.matrices import new_matrices
+from fastw2v.training.run import TrainingRun
 
 OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
 
@@ -114,8 +119,39 @@ def test_other_counts_are_another_corpus(planted, tmp_path):
     words = [f"t{topic}w{i}" for topic in range(8) for i in range(12)]
     vocabularies = [fastw2v.Vocabulary(words, np.arange(first, first - 96, -1)) for first in (96, 196)]
     fastw2v.train(planted, vocabulary=vocabularies[0], checkpoint=tmp_path / "c", **OPTIONS)
-    with pytest.raises(InputError, match="or the words' counts differ, or only one"):
+    with pytest.raises(InputError, match="or the words' counts differ: give the same corpus to resume"):
         resume(planted, tmp_path / "c", vocabulary=vocabularies[1])
+
+
+class ElsewhereCorpus(NamedTuple):
+    """A corpus that is not in this process, as that of a cluster."""
+
+    vocabulary: fastw2v.Vocabulary
+    n_ids: int
+    n_tokens: int
+    checksum: int
+
+
+def test_a_cluster_and_one_machine(planted, tmp_path):
+    """The spans of their runs differ, even if the corpus is the same."""
+    fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
+    earlier = checkpoint.load(tmp_path / "c")
+    corpus, config = Corpus.from_text(planted, Pruning(min_count=1)), TrainConfig(**OPTIONS)
+    run = TrainingRun(config, corpus, new_matrices(96, config, 1), threads=1)
+    earlier.check_run(run)
+    elsewhere = replace(run, corpus=ElsewhereCorpus(corpus.vocabulary, corpus.n_ids, corpus.n_tokens, 5))
+    message = f"^{earlier.path} is from a run on one machine; this run is on a cluster: leave out --dask"
+    with pytest.raises(InputError, match=message):
+        earlier.check_run(elsewhere)
+    earlier.about["on_cluster"] = True
+    message = (
+        "is from a run on a cluster; this run is on one machine: give --dask .client=., local:1 will do, to resume"
+    )
+    with pytest.raises(InputError, match=message):
+        earlier.check_run(run)
+    del earlier.about["on_cluster"]
+    with pytest.raises(InputError, match="or the words' counts differ, or only one of the two runs uses --dask"):
+        earlier.check_run(elsewhere)
 
 
 def test_other_frozen_words_are_another_run(planted, tmp_path):
@@ -342,6 +378,7 @@ LIES = [
     {"start": {"checksum": "a"}},
     {"start": {"more": 1}},
     {"held_out": None},
+    {"on_cluster": 1},
     {"held_out": {"n_tokens": -1}},
 ]
 

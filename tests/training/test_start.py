@@ -117,7 +117,11 @@ REFUSED = [
     ({**FROM_VECTORS, "dim": 5}, "have 12 numbers, dim is 5: give dim 12"),
     ({**FROM_VECTORS, "vectors": "output"}, "vectors is 'output'"),
     ({**FROM_VECTORS, "init_vectors": "other.txt"}, "none of the 96 words of the vocabulary is among the 1 with vec"),
-    ({**FROM_VECTORS, "init_vectors": "all.txt", "freeze": True}, "freeze leaves nothing to learn"),
+    (
+        {**FROM_VECTORS, "init_vectors": "all.txt", "freeze": True},
+        "freeze leaves nothing to learn but output vectors: .* all 96 wo",
+    ),
+    ({**FROM_MODEL, "freeze": True}, "as all 96 words have one; give text with new words, which occur min_count times"),
     ({**FROM_VECTORS, "init_vectors": 5}, "init_vectors is a int: it must be Vectors"),
     ({**FROM_MODEL, "continue_from": "v.fw2v"}, "holds vectors only: continue_from needs what save_model wrote"),
     ({**FROM_MODEL, "continue_from": "none.fw2v"}, "cannot read vectors none.fw2v"),
