@@ -121,6 +121,7 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
                 n_workers=n_workers,
                 threads_per_worker=threads or max(1, available_threads() // n_workers),
                 processes=True,
+                memory_limit=None,  # the run estimates it; Dask's own is the machine's memory by threads of all cores
                 security=security,
                 dashboard_address="127.0.0.1:0",  # which nothing answers at: else the port were 8787
                 scheduler_kwargs={"dashboard": False},
@@ -132,12 +133,12 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
 
 
 def _no_interrupts() -> Any:
-    """A plugin that makes workers ignore Ctrl-C and a closing terminal: they hear of both, but this process acts."""
+    """A plugin that makes workers ignore the signals that this process acts on: they hear of most of them too."""
     from distributed import WorkerPlugin
 
     class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
         def setup(self, worker: Any) -> None:
-            for name in {"SIGINT", "SIGHUP"} & vars(signal).keys():
+            for name in {"SIGINT", "SIGHUP", "SIGXCPU"} & vars(signal).keys():
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     return NoInterrupts()

@@ -112,6 +112,8 @@ def test_a_cluster_with_certificates(text, tmp_path, monkeypatch):
 def test_workers_of_this_machine(local):
     """They have the threads that were asked for, and leave Ctrl-C to this process."""
     assert list(local.nthreads().values()) == [1, 1]
+    limits = local.run(lambda dask_worker: dask_worker.memory_manager.memory_limit)
+    assert not any(limits.values()), "the run has its own estimate"
 
     def handler():
         import signal
