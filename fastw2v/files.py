@@ -1,6 +1,7 @@
 """Whole files or none: a file appears under its name only when it is complete and on disk."""
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -61,6 +62,7 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
                     raise InputError(f"output {name} is the same file as the input {source}: choose another name")
         if not overwrite:
             raise InputError(f"output {name} exists: give --overwrite (overwrite=True) to replace it")
+        _check_replaceable(name, target)
     try:
         with contextlib.suppress(FileNotFoundError):
             os.stat(target)  # raises for a name that is too long
@@ -70,6 +72,25 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
     os.close(descriptor)
     with contextlib.suppress(FileNotFoundError):  # another run may have taken it for a leftover
         os.unlink(temporary)
+
+
+def _check_replaceable(name: str, target: str) -> None:
+    """Raise InputError if the file `target` cannot be replaced though its directory is writable."""
+    advice = "choose another name"
+    mounted: set[bytes] = set()
+    with contextlib.suppress(OSError), open("/proc/self/mountinfo", "rb") as mounts:  # not every system has this list
+        mounted = {line.split()[4] for line in mounts}
+    if re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(target)) in mounted:
+        raise InputError(f"output {name} is a mount point, which cannot be replaced: mount its directory instead")
+    try:
+        os.close(os.open(target, os.O_WRONLY))
+    except PermissionError as error:
+        if error.errno == errno.EPERM:  # not EACCES: a file that is read-only can be replaced
+            raise InputError(f"output {name} is immutable (chattr): {advice}") from error
+    above, found = os.stat(os.path.dirname(target)), os.stat(target)
+    if above.st_mode & stat.S_ISVTX and hasattr(os, "geteuid") and os.geteuid() not in (0, found.st_uid, above.st_uid):
+        owner = "is another user's, in a directory where only owners may replace files (its sticky bit is set)"
+        raise InputError(f"output {name} {owner}: {advice}")
 
 
 def real_path(path: PathLike) -> str:
@@ -190,9 +211,12 @@ def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(descriptor)
         os.umask(umask := os.umask(0))  # the only way to read it
-        mode = stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~umask
+        before = os.stat(target) if os.path.exists(target) else None
+        with contextlib.suppress(OSError, AttributeError):  # of a group that the user is not in; Windows has no groups
+            if before is not None:
+                os.chown(temporary, -1, before.st_gid)
         with contextlib.suppress(OSError):  # of a file system without permissions
-            os.chmod(temporary, mode)
+            os.chmod(temporary, 0o666 & ~umask if before is None else stat.S_IMODE(before.st_mode))
         if absolute_path(name) in _free_names and os.path.lexists(name):
             raise RunError(f"{name} was made by someone else meanwhile, and is not replaced without --overwrite")
         with contextlib.nullcontext() if previous is None else _kept(target, previous):

@@ -16,7 +16,7 @@ class FakeClient:
     """
 
     def __init__(self, *workers):
-        self.status = "running"
+        self.status, self.asynchronous = "running", False
         self.scheduler = SimpleNamespace(address="tcp://s:8786", unregister=self._unregister, identity=self._identity)
         self.silent, self.paused, self.n_questions = set(), set(), 0
         self.threads = dict.fromkeys(workers, 2)

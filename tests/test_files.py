@@ -1,6 +1,7 @@
 """Outputs that are whole or not there, locks, and what is refused before the work."""
 
 import errno
+import io
 import os
 import stat
 import subprocess
@@ -123,6 +124,44 @@ def test_a_directory_without_write_permission(tmp_path):
     (tmp_path / "d").mkdir(mode=0o500)
     with pytest.raises(InputError, match="cannot be written in its directory: Permission denied"):
         check_output(tmp_path / "d" / "o")
+
+
+def test_files_that_cannot_be_replaced_are_refused_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "old"
+    path.touch()
+    check_output(path)
+    tmp_path.chmod(0o1777)
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    with pytest.raises(InputError, match="is another user's, in a directory where only owners"):
+        check_output(path)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid)
+    check_output(path)
+
+    def refuse(path, flags, *mode):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            files, "open", lambda *_, **__: io.BytesIO(b"1 2 3 / %s/a\\040b rw - x\n" % bytes(tmp_path)), raising=False
+        )
+        path.rename(tmp_path / "a b")
+        with pytest.raises(InputError, match="is a mount point, which cannot be replaced: mount its directory"):
+            check_output(tmp_path / "a b")
+        (tmp_path / "a b").rename(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        with pytest.raises(InputError, match=r"is immutable \(chattr\): choose another name"):
+            files._check_replaceable("old", str(path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_group_of_the_old_file_is_kept(tmp_path):
+    path = tmp_path / "old"
+    path.touch()
+    os.chown(path, -1, 4321)
+    with replacing(path):
+        pass
+    assert path.stat().st_gid == 4321
 
 
 def test_stdin_among_the_inputs(tmp_path):

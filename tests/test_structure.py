@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import subprocess
 import sys
 import tokenize
@@ -19,7 +20,7 @@ PACKAGE = Path(fastw2v.__file__).parent
 TESTS = Path(__file__).parent
 
 FLOORS = [
-    {"errors", "machine"},
+    {"errors", "lazy", "machine"},
     {"config", "kernels"},
     {"files", "matrix"},
     {"modelfile"},
@@ -120,6 +121,12 @@ def test_floors():
         for other in others:
             home, room = room_of(name), room_of(other)
             assert room == home or floor_of[room] < floor_of[home], f"{name} may not import {other}"
+
+
+def test_no_module_uses_a_property_with_a_lock():
+    """See `computed_once`: a child that is forked while another thread has the lock waits for ever."""
+    for path in PACKAGE.rglob("*.py"):
+        assert not re.search(r"import .*\bcached_property", path.read_text("utf8")), path
 
 
 def test_kernels_know_no_other_room():

@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 from inspect import signature
 from typing import Any, NamedTuple
 
-from ..errors import Fastw2vError, RunError
+from ..errors import Fastw2vError, InputError, RunError
 from ..events import ClusterChanged, Event, Waiting
 
 POLL_SECONDS = 0.25
@@ -57,6 +57,10 @@ class Connection:
 
     def __init__(self, client: Any, tell: Callable[[Event], object], worker_timeout: float = math.inf) -> None:
         self.client, self.tell, self.worker_timeout = client, tell, worker_timeout
+        if client.scheduler is None:
+            raise InputError("the Dask client is closed: connect a new one")
+        if client.asynchronous:
+            raise InputError("the Dask client is asynchronous, and fastw2v would block its loop: give one that is not")
         self.address: str = client.scheduler.address
         self._scheduler_lost = f"the Dask scheduler at {self.address} is gone"
         self.in_use: Collection[str] = ()  # the workers that take part in the run

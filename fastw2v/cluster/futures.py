@@ -89,10 +89,12 @@ class Tasks:
         """`wait_for` tasks that need all workers: raises DataLost as soon as one of them is gone.
 
         usual_seconds: how long such tasks took before. If these take `OVERDUE` times as long, a `ClusterChanged` says
-        so; `worker_timeout` seconds later the workers that the others wait for are given up.
+        so; `worker_timeout` seconds later the workers that the others wait for are given up. If this is not known, it
+        is told after `SILENT_SECONDS`, and none is given up.
         """
         start, is_told = time.monotonic(), False
         overdue = max(SILENT_SECONDS, OVERDUE * usual_seconds)
+        is_first = math.isinf(usual_seconds)
 
         def check() -> None:
             nonlocal start, is_told
@@ -102,12 +104,16 @@ class Tasks:
                 if self._connection.is_paused(worker):  # the connection reports this, and gives up whom it must
                     start = time.monotonic()
             seconds = time.monotonic() - start
-            if seconds > overdue and not is_told:
+            if seconds > (SILENT_SECONDS if is_first else overdue) and not is_told:
                 is_told = True
-                usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
                 names = ", ".join(self._at_work())
                 waiting = f"waiting for worker {names}" if names else "Dask has given its tasks to no worker yet"
-                self.workers.tell_change(f"part of a round is late ({usual}): {waiting}")
+                if is_first:
+                    reason = ": it works on tasks of others, or compiles kernels for the first time" if names else ""
+                    self.workers.tell_change(f"after {seconds:.0f} s still {waiting}{reason}")
+                else:
+                    usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
+                    self.workers.tell_change(f"part of a round is late ({usual}): {waiting}")
             late = self._at_work() if seconds > overdue + self._connection.worker_timeout else []
             if 0 < len(late) < len(self.workers.addresses):  # if all are late, they are slow
                 for worker in late:

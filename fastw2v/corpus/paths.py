@@ -43,6 +43,7 @@ def _files_of(name: str) -> list[str]:
         raise InputError(f"corpus directory {name} holds no files")
     if name == STDIN or os.path.exists(name):
         return [name]
+    _check_readable(name)
     if files := _regular(glob.glob(name, recursive=True)):
         return files
     raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
@@ -192,6 +193,17 @@ def _files_below(directory: str) -> list[str]:
         raise InputError(f"corpus directory {error.filename} cannot be read: {error.strerror}") from error
 
     return _regular([os.path.join(place, name) for place, names in _walk(directory, refuse) for name in names])
+
+
+def _check_readable(pattern: str) -> None:
+    """Raise InputError for a directory that `glob.glob` would pass over without a word because it cannot list it."""
+    above = os.path.dirname(pattern)
+    if not glob.has_magic(pattern) or above == pattern:
+        return
+    _check_readable(above)
+    for directory in glob.glob(above or os.curdir, recursive=True):
+        if os.path.isdir(directory) and not os.access(directory, os.R_OK | os.X_OK):
+            raise InputError(f"corpus directory {directory} cannot be read: permission denied")
 
 
 def _regular(paths: list[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import check_unicode
+from ..lazy import computed_once
 from .vocabulary import Vocabulary
 
 
@@ -61,7 +61,7 @@ class Pruning:
     earlier: Vocabulary | None = None
     least_words: int = 2
 
-    @cached_property
+    @computed_once
     def fixed(self) -> Vocabulary | None:
         """The most frequent `max_vocab` words of `vocabulary`, or None.
 

@@ -6,7 +6,6 @@ trains what is left of an epoch: `LocalLoop` in slices of this process, the clus
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..corpus.vocabulary import Reading, Vocabulary
 from ..errors import DivergedError, InputError
 from ..events import Callback, EpochEnded, Evaluating, Event, Progress, Waiting
 from ..kernels.statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, mean_loss
+from ..lazy import computed_once
 from .checkpointer import Checkpointer
 from .heldout import held_out_loss
 from .matrices import Matrices
@@ -98,11 +98,11 @@ class TrainingRun:
         if self.checkpointer:
             self.checkpointer.close()
 
-    @cached_property
+    @computed_once
     def schedule(self) -> Schedule:
         return Schedule.of(self.corpus.n_ids, self.config)
 
-    @cached_property
+    @computed_once
     def span_trainer(self) -> SpanTrainer:
         """Trains `matrices` in this process, or takes a loss."""
         return span_trainer(self.matrices, self.corpus.vocabulary, self.config, self.threads)

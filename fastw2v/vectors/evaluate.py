@@ -4,14 +4,15 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..events import warn
 from ..files import PathLike
+from ..lazy import computed_once
 from .search import Rows, unit_rows
 
 QUERIES_AT_A_TIME, CANDIDATES = 512, 8
@@ -62,12 +63,14 @@ class Evaluation:
         """See Vectors.evaluate_word_analogies."""
         sections: list[dict[str, Any]] = []
         questions: list[tuple[dict[str, Any], tuple[str, ...]]] = []  # with their sections
+        n_others = 0
         for number, line in enumerate(_lines(path, "utf8"), 1):
             if line.startswith(":"):
                 sections.append({"section": line[1:].strip(), "correct": [], "incorrect": []})
                 continue
             analogy = tuple(self._spelling(line).split())
             if len(analogy) != 4:
+                n_others += 1
                 continue
             if not sections:
                 raise InputError(f"{os.fspath(path)}, line {number} stands before the first ': section'")
@@ -75,6 +78,8 @@ class Evaluation:
                 questions.append((sections[-1], analogy))
             elif self.dummy4unknown:
                 sections[-1]["incorrect"].append(analogy)
+        if n_others:
+            warn(f"{os.fspath(path)}: lines that do not hold four words are left out: {n_others:,}")
         answers = self._solve([analogy for _, analogy in questions])
         for (section, analogy), answer in zip(questions, answers, strict=True):
             section["correct" if answer == analogy[3] else "incorrect"].append(analogy)
@@ -88,7 +93,7 @@ class Evaluation:
     def _spelling(self, text: str) -> str:
         return text.upper() if self.case_insensitive else text
 
-    @cached_property
+    @computed_once
     def _row_of(self) -> dict[str, int]:
         """The row of each word; the first of those whose spellings differ by case."""
         return {self._spelling(word): row for row, word in reversed(list(enumerate(self.words)))}
@@ -115,7 +120,8 @@ class Evaluation:
 def _lines(path: PathLike, encoding: str) -> list[str]:
     try:
         with open(path, encoding=encoding) as file:
-            return [line.strip() for line in file if line.strip()]
+            text = file.read().removeprefix("\ufeff")  # a byte order mark
+            return [line.strip() for line in text.split("\n") if line.strip()]
     except OSError as error:
         raise InputError(f"cannot read {os.fspath(path)}: {error.strerror}") from error
     except UnicodeDecodeError as error:

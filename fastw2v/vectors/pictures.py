@@ -12,8 +12,8 @@ MAP_METHODS = ("pca", "tsne", "umap")
 PICTURE_SUFFIXES = {"plot": ("png", "svg", "pdf"), "map": ("png", "svg", "pdf", "html")}
 """What the names of loss plots and of maps of words may end in; all but html is drawn by matplotlib."""
 
-_UNPRINTABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What XML, and with it svg, cannot hold: control characters, and halves of surrogate pairs, as in odd file names."""
+_UNPRINTABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufeff\ufffe\uffff]")
+"""What pictures cannot hold: control characters and halves of surrogate pairs (svg), byte order marks (pdf)."""
 
 
 def printable(text: str) -> str:

@@ -1,7 +1,6 @@
 """Vectors: words and their matrix; similarity, neighbours, analogies, by the names of gensim's KeyedVectors."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +10,7 @@ from ..config import check_flags
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
 from ..files import PathLike
+from ..lazy import computed_once
 from ..matrix import norms_of
 from ..modelfile import MappedWords, ModelFile
 from . import formats, search
@@ -40,12 +40,12 @@ class Vectors:
             self.counts = None if counts is None else Vocabulary([], counts).counts
             self.key_to_index  # noqa: B018
 
-    @cached_property
+    @computed_once
     def index_to_key(self) -> list[str]:
         """The words, (n,)."""
         return list(self._words)
 
-    @cached_property
+    @computed_once
     def key_to_index(self) -> dict[str, int]:
         """The row of each word. Raises InputError where a word occurs twice, or is not a str."""
         if not all(issubclass(kind, str) for kind in set(map(type, self.index_to_key))):
@@ -56,7 +56,7 @@ class Vectors:
             raise InputError(f"{len(self) - len(indices)} words occur more than once: give each word once")
         return indices
 
-    @cached_property
+    @computed_once
     def norms(self) -> NDArray[np.float32]:
         """The length of each vector, (n,) float32; 1 for a zero vector, which is similar to nothing."""
         return norms_of(self.vectors)

@@ -24,6 +24,15 @@ def connection(client):
     return Connection(client, lambda event: None)
 
 
+def test_clients_that_are_refused(client):
+    client.asynchronous = True
+    with pytest.raises(InputError, match="the Dask client is asynchronous.*give one that is not"):
+        Connection(client, lambda event: None)
+    client.scheduler = None  # as `close` leaves it
+    with pytest.raises(InputError, match="the Dask client is closed: connect a new one"):
+        Connection(client, lambda event: None)
+
+
 def test_polling_tells_that_we_wait(connection, client):
     events = []
     connection.tell = events.append

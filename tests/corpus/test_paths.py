@@ -79,6 +79,17 @@ def test_unreadable_corpus(tmp_path, monkeypatch):
         find_files(path)
 
 
+@pytest.mark.parametrize("pattern", ["**/*.txt", "open/*/*.txt", "*/secret/*.txt", "open/secret/**"])
+def test_a_glob_passes_no_directory_over_that_it_cannot_list(tmp_path, monkeypatch, pattern):
+    for name in ("open", "open/secret"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "c.txt").write_text("a b")
+    find_files(tmp_path / pattern)
+    monkeypatch.setattr("os.access", lambda path, mode: "secret" not in str(path))  # root may read anything
+    with pytest.raises(InputError, match="secret.* cannot be read: permission denied"):
+        find_files(tmp_path / pattern)
+
+
 OUTPUTS = ["v.txt", "d/v.txt", "d/.v.txt", "d/new/v.txt", "d/.new/v.txt", "d/deep/v.txt", "e/v.txt", "link.txt"]
 OUTPUTS += ["d/new/a/v.txt", "d/out.txt", "linked/v.txt", ".h/v.txt", "d/v.fw2v", "[a]/v.txt"]
 NAMES = [

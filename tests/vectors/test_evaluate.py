@@ -26,6 +26,7 @@ def evaluated(both, tmp_path):
     return pairs, analogies
 
 
+@pytest.mark.filterwarnings("ignore:.* do not hold four words")
 @pytest.mark.parametrize(
     "options",
     [
@@ -59,6 +60,17 @@ def test_p_of_a_correlation_is_scipys(r, n):
     y = r * x + np.sqrt(1 - r * r) * noise
     np.testing.assert_allclose(correlation(x, y), tuple(stats.pearsonr(x, y)), rtol=1e-8, atol=1e-12)
     assert np.isnan(correlation(x, np.ones(n))).all()
+
+
+def test_files_that_begin_with_a_byte_order_mark(both, tmp_path):
+    vectors, path = both[0], tmp_path / "file"
+    a, b, c, d = vectors.index_to_key[:4]
+    path.write_text(f"\ufeff{a}\t{b}\t1\n{a}\t{c}\t2\n{a}\t{d}\t3\n", encoding="utf8")
+    assert vectors.evaluate_word_pairs(path)[2] == 0
+    path.write_text(f"\ufeff: first\n{a} {b} {c} {d}\n{a} {b} {c}\n", encoding="utf8")
+    with pytest.warns(RuntimeWarning, match="file: lines that do not hold four words are left out: 1$"):
+        _, (section, _) = vectors.evaluate_word_analogies(path)
+    assert len(section["correct"]) + len(section["incorrect"]) == 1
 
 
 def test_evaluation_refuses_what_it_cannot_use(both, tmp_path):

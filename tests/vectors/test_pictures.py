@@ -54,7 +54,9 @@ except InputError:
 
 
 def test_characters_that_no_picture_can_hold():
-    assert printable("a\udcff\0b\x1b\uffff\t日本\U0001f600") == "a\\udcff\\x00b\\x1b\\uffff\t日本\U0001f600"
+    assert (
+        printable("\ufeffa\udcff\0b\x1b\uffff\t日本\U0001f600") == "\\ufeffa\\udcff\\x00b\\x1b\\uffff\t日本\U0001f600"
+    )
 
 
 @pytest.mark.parametrize("backend", ["bogus", "module://matplotlib_inline.backend_inline"])
