@@ -1,5 +1,8 @@
 """Compiled kernels on disk. Damaged ones are compiled again; if they cannot be written, there is one warning.
 
+Every installation of the same version for the same Python, Numba and CPU shares them: a second virtual environment
+compiles nothing.
+
 The digest of a file detects damage but is no signature, and what is read is run. So a file is read only if it belongs
 to the user, to root, or to the owner of the directory that NUMBA_CACHE_DIR names: whoever names a directory trusts its
 owner. The user need not be able to write there: a container may run as another user than the one that built it.
@@ -9,31 +12,40 @@ import contextlib
 import hashlib
 import os
 import pickle
+import shutil
 import stat
 import sys
+import time
 import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 from numba.core import config
+from numba.core.registry import cpu_target
 
 LARGEST = 1 << 26
 """The bytes of the largest file that is read. Kernels take less than 1 MB; damage must not fill the memory."""
+
+UNUSED_SECONDS = 30 * 24 * 3600.0
+"""The kernels of other versions are removed when they have not been used for this long."""
 
 _warned_of: list[Path | None] = []
 
 
 def _cache_directory() -> Path | None:
-    """Return the path of a directory named after a hash of the kernels' sources, or None for a user without a home.
+    """Return the path of a directory named after a hash of what kernels depend on, or None for a user without a home.
 
     Numba watches only the file that defines a function: without the hash, an edit of a helper in another file would
     leave stale machine code behind. Bounds checking is not in Numba's cache key either.
     """
     sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    stamp = hashlib.sha256(sources + f"boundscheck={config.BOUNDSCHECK}".encode()).hexdigest()[:16]
+    cpu = cpu_target.target_context.codegen().magic_tuple()
+    versions = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
+    stamp = hashlib.sha256(sources + repr((versions, cpu, config.BOUNDSCHECK)).encode()).hexdigest()[:16]
     try:
         return Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
     except RuntimeError as error:
@@ -74,7 +86,7 @@ def _is_trusted(owner: int) -> bool:
 
 def is_cache_cold(name: str) -> bool:
     """Return whether the present version of the kernel `name` has yet to be compiled on this machine."""
-    return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.rglob(f"*{name}*.nbc"))
+    return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.glob(f"*{name}*.nbc"))
 
 
 def keep_on_disk(compiled: Any) -> None:
@@ -107,11 +119,25 @@ def _cache_of(function: Any, directory: Path) -> Any:
     locators = [any_place, *caching.CompileResultCacheImpl._locator_classes]
     implementation = type("AnyPlaceImpl", (caching.CompileResultCacheImpl,), {"_locator_classes": locators})
     cache = type("AnyPlaceCache", (caching.FunctionCache,), {"_impl_class": implementation})(function)
-    locator = cache._impl.locator
-    place = directory / locator.get_suitable_cache_subpath(function.__code__.co_filename)
-    about = numba.__version__, locator.get_source_stamp()
-    cache._cache_file = CheckedFiles(place, cache._impl.filename_base, about, numba.core.serialize.dumps)
+    about = hashlib.sha256(Path(function.__code__.co_filename).read_bytes()).hexdigest()
+    cache._cache_file = CheckedFiles(directory, cache._impl.filename_base, about, numba.core.serialize.dumps)
     return ForgivingCache(cache, directory)
+
+
+def _keep_in_use(directory: Path) -> None:
+    """Set the time of the directory to now, once a day."""
+    now = time.time()
+    with contextlib.suppress(OSError):  # of another user
+        if now - directory.stat().st_mtime > UNUSED_SECONDS / 30:
+            os.utime(directory)
+
+
+def _remove_unused(directory: Path) -> None:
+    """Remove the kernels of other versions that have not been used for `UNUSED_SECONDS`."""
+    for other in directory.parent.glob("[0-9a-f]" * len(directory.name)):
+        with contextlib.suppress(OSError):  # of another user, or removed by another process
+            if other != directory and time.time() - other.stat().st_mtime > UNUSED_SECONDS:
+                shutil.rmtree(other)
 
 
 class ForgivingCache:
@@ -126,14 +152,17 @@ class ForgivingCache:
     def load_overload(self, *arguments: Any) -> Any:
         """Return the compiled function, or None if it is not there or cannot be loaded."""
         try:
-            return self._cache.load_overload(*arguments)
+            loaded = self._cache.load_overload(*arguments)
         except Exception:
             return None
+        _keep_in_use(self._directory)
+        return loaded
 
     def save_overload(self, *arguments: Any) -> None:
         """Keep a compiled function, or warn that it is not kept."""
         try:
             self._cache.save_overload(*arguments)
+            _remove_unused(self._directory)
         except Exception as error:
             _warn(self._directory, error)
 

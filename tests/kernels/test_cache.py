@@ -5,9 +5,12 @@ import os
 import pickle
 import random
 import shutil
+import subprocess
 import sys
+import time
 import types
 import warnings
+from pathlib import Path
 
 import numba
 import pytest
@@ -152,6 +155,40 @@ def test_a_directory_that_vanishes_is_made_again(directory):
     shutil.rmtree(directory)
     assert compiled(1) == 2
     assert files_of(directory) != []
+
+
+def test_kernels_of_other_versions_are_removed_when_they_are_not_used(tmp_path, monkeypatch):
+    places = {name: tmp_path / name for name in ("0123456789abcdef", "fedcba9876543210", "0" * 16, "kept by a user")}
+    for number, place in enumerate(places.values()):
+        place.mkdir()
+        (place / "kernel.nbc").write_text("")
+        os.utime(place, (0, time.time() - (40 if number != 1 else 20) * 24 * 3600))
+    monkeypatch.setattr(cache, "CACHE_DIRECTORY", places["0" * 16])
+    assert [is_hit(), is_hit()] == [False, True]
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["0" * 16, "fedcba9876543210", "kept by a user"]
+    os.utime(places["0" * 16], (0, 0))
+    assert is_hit()
+    assert places["0" * 16].stat().st_mtime > time.time() - 60, "it is in use"
+
+
+def test_other_installations_use_the_same_kernels(tmp_path):
+    """The package twice, in other directories: the second one loads what the first one has compiled."""
+    code = (
+        "import fastw2v.kernels.random as r, numpy as np; r.fill_uniform(np.zeros((1, 16), np.float32), 0, 1, 1.0, 1)"
+    )
+    code += "; print(dict(r.fill_uniform.stats.cache_hits), r.__file__)"
+    found = []
+    for name in ("a", "b"):
+        shutil.copytree(
+            Path(cache.__file__).parent.parent, tmp_path / name / "fastw2v", ignore=shutil.ignore_patterns("*.pyc")
+        )
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path / name), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=False, env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert str(tmp_path / name) in done.stdout, done.stderr
+        found.append(done.stdout.startswith("{}"))
+    assert found == [True, False]
 
 
 needs_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
