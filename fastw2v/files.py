@@ -83,9 +83,9 @@ def _check_replaceable(name: str, target: str) -> None:
     if re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(target)) in mounted:
         raise InputError(f"output {name} is a mount point, which cannot be replaced: mount its directory instead")
     try:
-        os.close(os.open(target, os.O_WRONLY))
-    except PermissionError as error:
-        if error.errno == errno.EPERM:  # not EACCES: a file that is read-only can be replaced
+        os.close(os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
+    except OSError as error:
+        if error.errno == errno.EPERM:  # what fails otherwise, as a file that is read-only, can be replaced
             raise InputError(f"output {name} is immutable (chattr): {advice}") from error
     above, found = os.stat(os.path.dirname(target)), os.stat(target)
     if above.st_mode & stat.S_ISVTX and hasattr(os, "geteuid") and os.geteuid() not in (0, found.st_uid, above.st_uid):

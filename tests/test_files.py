@@ -137,8 +137,11 @@ def test_files_that_cannot_be_replaced_are_refused_at_once(tmp_path, monkeypatch
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid)
     check_output(path)
 
-    def refuse(path, flags, *mode):
-        raise PermissionError(errno.EPERM, "Operation not permitted")
+    def refuse(number):
+        def fail(*_):
+            raise OSError(number, os.strerror(number))
+
+        return fail
 
     with monkeypatch.context() as patched:
         patched.setattr(
@@ -149,7 +152,9 @@ def test_files_that_cannot_be_replaced_are_refused_at_once(tmp_path, monkeypatch
             check_output(tmp_path / "a b")
         (tmp_path / "a b").rename(path)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "open", refuse)
+        patched.setattr(os, "open", refuse(errno.ETXTBSY))  # a program that runs can be replaced
+        files._check_replaceable("old", str(path))
+        patched.setattr(os, "open", refuse(errno.EPERM))
         with pytest.raises(InputError, match=r"is immutable \(chattr\): choose another name"):
             files._check_replaceable("old", str(path))
 
