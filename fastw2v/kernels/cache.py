@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import os
 import pickle
-import shutil
 import stat
 import sys
 import time
@@ -133,11 +132,19 @@ def _keep_in_use(directory: Path) -> None:
 
 
 def _remove_unused(directory: Path) -> None:
-    """Remove the kernels of other versions that have not been used for `UNUSED_SECONDS`."""
+    """Remove the kernels of other versions that have not been used for `UNUSED_SECONDS`, and nothing else."""
+    if directory.parent.is_symlink():  # it may lead anywhere
+        return
     for other in directory.parent.glob("[0-9a-f]" * len(directory.name)):
-        with contextlib.suppress(OSError):  # of another user, or removed by another process
-            if other != directory and time.time() - other.stat().st_mtime > UNUSED_SECONDS:
-                shutil.rmtree(other)
+        with contextlib.suppress(OSError):  # of another user, removed by another process, or it holds other files too
+            if other != directory and not other.is_symlink() and _is_unused(other):
+                for path in filter(_is_unused, other.glob("*.nbc")):
+                    path.unlink()
+                other.rmdir()
+
+
+def _is_unused(path: Path) -> bool:
+    return time.time() - path.lstat().st_mtime > UNUSED_SECONDS
 
 
 class ForgivingCache:

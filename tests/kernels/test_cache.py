@@ -162,13 +162,30 @@ def test_kernels_of_other_versions_are_removed_when_they_are_not_used(tmp_path, 
     for number, place in enumerate(places.values()):
         place.mkdir()
         (place / "kernel.nbc").write_text("")
-        os.utime(place, (0, time.time() - (40 if number != 1 else 20) * 24 * 3600))
+        long_ago = time.time() - (40 if number != 1 else 20) * 24 * 3600
+        os.utime(place / "kernel.nbc", (0, long_ago))
+        os.utime(place, (0, long_ago))
     monkeypatch.setattr(cache, "CACHE_DIRECTORY", places["0" * 16])
     assert [is_hit(), is_hit()] == [False, True]
     assert sorted(place.name for place in tmp_path.iterdir()) == ["0" * 16, "fedcba9876543210", "kept by a user"]
     os.utime(places["0" * 16], (0, 0))
     assert is_hit()
     assert places["0" * 16].stat().st_mtime > time.time() - 60, "it is in use"
+
+
+def test_no_file_of_others_is_removed(tmp_path, monkeypatch):
+    for place, name in ("a" * 16, "photo.jpg"), ("b" * 16, "new.nbc"), ("elsewhere", "kernel.nbc"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / name).write_text("")
+        os.utime(tmp_path / place / name, (0, time.time() if name == "new.nbc" else 0))
+        os.utime(tmp_path / place, (0, 0))
+    (tmp_path / ("c" * 16)).symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(tmp_path)
+    before = {path for path in files_of(tmp_path) if "link" not in path.parts}
+    for cached in tmp_path / ("0" * 16), tmp_path / "link" / ("1" * 16):
+        monkeypatch.setattr(cache, "CACHE_DIRECTORY", cached)
+        assert not is_hit()
+    assert before <= set(files_of(tmp_path))
 
 
 def test_other_installations_use_the_same_kernels(tmp_path):
