@@ -93,10 +93,10 @@ class Pruning:
         """
         if self.fixed is not None:
             if counts.n_tokens == 0:
-                found = (
-                    f"no word of the vocabulary ({n_unknown:,} tokens are others): is it of another language or case?"
-                )
-                raise InputError(f"the text holds {found if n_unknown else 'no words: it is empty or all white space'}")
+                if n_unknown == 0:
+                    raise InputError("the text holds no words: it is empty or all white space")
+                others, advice = f"({n_unknown:,} tokens are others)", "is it of another language or case?"
+                raise InputError(f"the text holds no word of the vocabulary {others}: {advice}")
             return self.fixed, np.arange(len(self.fixed), dtype=np.int32)
         if self.earlier is not None:
             vocabulary, ids = self.earlier.extended(counts.words, counts.counts, self.min_count)

@@ -74,8 +74,7 @@ def find_tokens(text: Bytes, state: Int64s, tokens: Tokens, ids: Int32s, most_by
     """Find the tokens of `text` from state[POSITION] on, until it ends or a part is full, and give their ids places.
 
     A sentence end is -1, and never follows another; the ids of tokens are 0 for now. text: (n,) uint8, ends between
-    tokens. state: (3,) int64. tokens: replaced. ids: (n + 1,) int32. most_bytes: longer tokens
-    are dropped.
+    tokens. state: (3,) int64. tokens: replaced. ids: (n + 1,) int32. most_bytes: longer tokens are dropped.
     """
     n = text.shape[0]
     margin = np.empty(WINDOW + LOOKAHEAD, np.uint8)

@@ -52,15 +52,8 @@ def describe_run(run: TrainingRun) -> dict[str, Any]:
         "start": run.origin._asdict(),
         "held_out": {"n_tokens": held_out.n_tokens, "checksum": held_out.checksum} if held_out else NO_HELD_OUT,
     }
-    place = {"on_cluster": not isinstance(corpus, Corpus)}
-    return {
-        **training_kind(run.config),
-        "config": asdict(run.config),
-        "corpus": fingerprint,
-        **frozen,
-        **given,
-        **place,
-    }
+    about = {"config": asdict(run.config), "corpus": fingerprint, "on_cluster": not isinstance(corpus, Corpus)}
+    return {**training_kind(run.config), **about, **frozen, **given}
 
 
 def content_of(run: TrainingRun) -> ModelFile:
@@ -152,10 +145,10 @@ class Checkpoint:
     def _check_corpus(self, run: TrainingRun, about: dict[str, Any]) -> None:
         words, before, now = run.corpus.vocabulary.words, self.about["corpus"], about["corpus"]
         if before != now or list(self.content.words) != words:
-            reason = (
-                "; the text, its order or the words' counts differ" if before["n_tokens"] == now["n_tokens"] else ""
-            )
-            reason += ", or only one of the two runs uses --dask" if reason and "on_cluster" not in self.about else ""
+            reason = ""
+            if before["n_tokens"] == now["n_tokens"]:
+                reason = "; the text, its order or the words' counts differ"
+                reason += "" if "on_cluster" in self.about else ", or only one of the two runs uses --dask"
             had = f"{before['n_tokens']:,} tokens and a vocabulary of {len(self.content.words):,} words"
             has = f"{now['n_tokens']:,} tokens and {len(words):,} words"
             runs = f"a run on another corpus, with {had}; this run has {has}{reason}"
