@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from fastw2v.cluster.connection import DataLost
+from fastw2v.cluster.failures import DataLost
 from fastw2v.cluster.futures import _unpack
 from fastw2v.events import ClusterChanged, Waiting
 
@@ -12,7 +12,7 @@ class FakeClient:
 
     threads: of each worker that there is. answers: what `run` returns for (name of a function, worker), instead of
     calling it; an OSError for a worker that is gone. silent: the workers that send no heartbeat. paused: those that
-    start no tasks.
+    start no tasks. task_counts: of each worker, by state.
     """
 
     def __init__(self, *workers):
@@ -20,6 +20,7 @@ class FakeClient:
         self.scheduler = SimpleNamespace(address="tcp://s:8786", unregister=self._unregister, identity=self._identity)
         self.silent, self.paused, self.n_questions = set(), set(), 0
         self.threads = dict.fromkeys(workers, 2)
+        self.task_counts = {"executing": 1}
         self.answers = {}
 
     def scheduler_info(self, n_workers=5):
@@ -35,7 +36,8 @@ class FakeClient:
     def about(self, worker, threads):
         last_seen = 0.0 if worker in self.silent else float(self.n_questions)
         status = "paused" if worker in self.paused else "running"
-        return {"nthreads": threads, "last_seen": last_seen, "status": status}
+        metrics = {"task_counts": dict(self.task_counts)}
+        return {"nthreads": threads, "last_seen": last_seen, "status": status, "metrics": metrics}
 
     def sync(self, function, **arguments):
         return function(**arguments)

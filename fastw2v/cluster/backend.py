@@ -21,8 +21,9 @@ from ..training.backend import compile_here, phase
 from ..training.request import Source
 from ..training.run import TrainingRun
 from ..training.warmup import compile_kernels
-from .connection import ClusterFailed, Connection, DataLost
+from .connection import Connection
 from .corpus import ClusterCorpus, read_corpus
+from .failures import ClusterFailed, DataLost
 from .futures import Tasks
 from .loop import MOST_LOSSES, ClusterLoop
 from .workers import Workers

@@ -13,7 +13,9 @@ from typing import Any
 
 from ..errors import InputError, MissingExtra
 from ..machine import available_threads
-from .connection import POLL_SECONDS, SILENT_SECONDS, first_line, in_thread
+from .connection import POLL_SECONDS, in_thread
+from .failures import first_line
+from .watch import SILENT_SECONDS
 
 CONNECT_SECONDS = 10.0
 """How long to wait for a scheduler before its address counts as wrong."""

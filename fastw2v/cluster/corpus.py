@@ -13,7 +13,7 @@ from ..corpus.shards import Shard
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..errors import InputError
 from ..events import BytesRead
-from .connection import ClusterFailed
+from .failures import ClusterFailed
 from .futures import Tasks, pack
 
 MERGED_AT_ONCE = 8

@@ -4,7 +4,6 @@ import itertools
 import math
 import pickle
 import threading
-import time
 import traceback
 import uuid
 import warnings
@@ -14,7 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import Fastw2vError
-from .connection import POLL_SECONDS, SILENT_SECONDS, ClusterFailed, Connection, DataLost, first_line
+from .connection import POLL_SECONDS, Connection
+from .failures import ClusterFailed, DataLost, first_line
+from .watch import SILENT_SECONDS
 from .workers import Workers
 
 ATTEMPTS = 3
@@ -54,7 +55,7 @@ class Tasks:
 
     def hurry(self) -> None:
         """From now on give up soon what is silent: the run was asked to stop."""
-        self._connection.hurry()
+        self._connection.watch.hurry()
 
     def submit_data(self, packed: bytes) -> Any:
         """A future of what was packed. The scheduler keeps it, too, so it is lost only if all present workers die."""
@@ -80,7 +81,7 @@ class Tasks:
         """
 
         def check() -> None:
-            if all(map(self._connection.is_gone, self.workers.addresses)):
+            if all(map(self._connection.watch.is_gone, self.workers.addresses)):
                 raise DataLost("all workers are gone")
 
         self._wait_for(futures, on_done, check)
@@ -92,18 +93,18 @@ class Tasks:
         so; `worker_timeout` seconds later the workers that the others wait for are given up. If this is not known, it
         is told after `SILENT_SECONDS`, and none is given up.
         """
-        start, is_told = time.monotonic(), False
+        watch, start, is_told = self._connection.watch, self._connection.seconds, False
         overdue = max(SILENT_SECONDS, OVERDUE * usual_seconds)
         is_first = math.isinf(usual_seconds)
 
         def check() -> None:
             nonlocal start, is_told
             for worker in self.workers.addresses:
-                if self._connection.is_gone(worker):
+                if watch.is_gone(worker):
                     raise DataLost(f"worker {worker} is gone")
-                if self._connection.is_paused(worker):  # the connection reports this, and gives up whom it must
-                    start = time.monotonic()
-            seconds = time.monotonic() - start
+                if watch.is_stalled(worker):  # this is reported without us, and given up is who must be
+                    start = self._connection.seconds
+            seconds = self._connection.seconds - start
             if seconds > (SILENT_SECONDS if is_first else overdue) and not is_told:
                 is_told = True
                 names = ", ".join(self._at_work())
@@ -114,10 +115,10 @@ class Tasks:
                 else:
                     usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
                     self.workers.tell_change(f"part of a round is late ({usual}): {waiting}")
-            late = self._at_work() if seconds > overdue + self._connection.worker_timeout else []
+            late = self._at_work() if seconds > overdue + watch.worker_timeout else []
             if 0 < len(late) < len(self.workers.addresses):  # if all are late, they are slow
                 for worker in late:
-                    self._connection.give_up(worker, f"has kept the others waiting for {seconds:.0f} s")
+                    watch.give_up(worker, f"has kept the others waiting for {seconds:.0f} s")
 
         self._wait_for(futures, lambda number: None, check)
 
@@ -130,10 +131,12 @@ class Tasks:
         for number, future in enumerate(futures):
             is_done = threading.Event()
             future.add_done_callback(lambda _, is_done=is_done: is_done.set())
+            start = self._connection.seconds
             while not future.done():  # one that is lost is being made again
                 is_done.wait(POLL_SECONDS)
                 is_done.clear()
                 self._connection.poll()
+                self._connection.check_work(since=start)
                 check()
             if future.status == "cancelled":
                 raise DataLost(f"the workers lost the data of {future.key}")
@@ -143,19 +146,25 @@ class Tasks:
         self._connection.poll()
 
     def result(self, future: Any) -> Any:
-        self.wait_for([future])
-        return self.gather([future])[0]
+        """The result of a task; of one that must be made again when that is done."""
+        while True:
+            self.wait_for([future])
+            try:
+                return self.gather([future])[0]
+            except DataLost:
+                if future.done():
+                    raise
 
     def gather(self, futures: list[Any]) -> list[Any]:
         """The results of tasks that are done, from the workers themselves if we can reach them. Raises DataLost."""
         if self._reaches_workers:
             try:
-                return list(self._connection.call(self._client.gather, futures, direct=True))
+                return list(self._connection.call(self._client.gather, futures, direct=True, needs=futures))
             except DataLost as error:
                 if not isinstance(error.__cause__, OSError):
                     raise
                 self._reaches_workers = False
-        return list(self._connection.call(self._client.gather, futures))
+        return list(self._connection.call(self._client.gather, futures, needs=futures))
 
     def holders(self, futures: list[Any]) -> list[int]:
         """For each future, the place among the workers of one that has its data, or their number if none has it."""

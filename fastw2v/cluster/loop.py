@@ -12,8 +12,8 @@ from ..events import RoundEnded
 from ..training.run import Slice, TrainingRun
 from ..training.schedule import Position
 from .combine import learning_rate_factor
-from .connection import ClusterFailed, DataLost
 from .corpus import ClusterCorpus
+from .failures import ClusterFailed, DataLost
 from .futures import Tasks, pack
 from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
 from .replica import BeatStatistics, Job, Work
@@ -113,7 +113,7 @@ class ClusterLoop:
                 self._go_back()
                 break
         n_words = self._run.position.n_words
-        self._workers.tell_change(f"data was lost with a worker: training again from token {n_words:,} on")
+        self._workers.tell_change(f"data or tasks were lost: training again from token {n_words:,} on")
 
     def _go_back(self) -> None:
         for model in (self._newest_here(), self._before):

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from ..corpus.shards import Shard, check_seen, find_shards, fingerprints
 from ..errors import InputError
 from ..events import ClusterChanged
-from .connection import PATIENCE, POLL_SECONDS, ClusterFailed, Connection
+from .connection import POLL_SECONDS, Connection
+from .failures import ClusterFailed
+from .watch import PATIENCE
 
 FIRST_PATIENCE = 15.0
 """The seconds that a run waits for its first worker."""
@@ -52,7 +54,7 @@ class Workers:
 
     def _use(self, threads_of_workers: dict[str, int]) -> None:
         self._threads_of_workers, self._without_any = threads_of_workers, None
-        self._connection.in_use = threads_of_workers.keys()
+        self._connection.watch.in_use = threads_of_workers.keys()
 
     def _shards_of(self, names: Sequence[str], worker: str) -> list[Shard]:
         """The shards of the corpus as a worker finds it."""
@@ -101,35 +103,35 @@ class Workers:
         return [f"worker {worker} {problem}" for worker, problem in problems.items() if problem]
 
     def wait_for_any(self) -> dict[str, int]:
-        """Wait until a worker may take part, and none that already does is paused. Return the threads of all that may.
+        """The threads of all workers that may take part. Waits until there is one, and none that takes part is stalled.
 
-        Raises InputError if no worker has come in time, and ClusterFailed if all have been gone or paused for too long.
+        Raises InputError if none has come in time, and ClusterFailed if all have been gone or stalled for too long.
         """
         while True:
             there = self._connection.threads_of_workers()
-            paused = {worker for worker in there if self._connection.is_paused(worker)}
-            if there.keys() > paused and paused.isdisjoint(self.addresses):
-                return {worker: n for worker, n in there.items() if worker not in paused}
-            if there.keys() == paused:
-                self._check_patience(paused)
+            stalled = {worker for worker in there if self._connection.watch.is_stalled(worker)}
+            if there.keys() > stalled and stalled.isdisjoint(self.addresses):
+                return {worker: n for worker, n in there.items() if worker not in stalled}
+            if there.keys() == stalled:
+                self._check_patience(stalled)
             self._connection.poll()
             time.sleep(POLL_SECONDS)
 
-    def _check_patience(self, paused: set[str]) -> None:
-        """Raise an error if no worker has been able to take part for too long. paused: the workers that there are."""
+    def _check_patience(self, stalled: set[str]) -> None:
+        """Raise an error if no worker has been able to take part for too long. stalled: the workers that there are."""
         address = self._connection.address
         if self._without_any is None:
             self._without_any = time.monotonic()
-            if self._has_started and not paused:
+            if self._has_started and not stalled:
                 message = f"no workers are left: waiting {PATIENCE:.0f} s for others"
                 self._connection.tell(ClusterChanged(0, message))
         waited = time.monotonic() - self._without_any
         if waited > FIRST_PATIENCE and not self._has_started:
-            if paused:
-                why = f"each of {', '.join(sorted(paused))} {self._connection.why_paused(*paused)}"
+            if stalled:
+                why = f"each of {', '.join(sorted(stalled))} {self._connection.watch.why_stalled(*stalled)}"
                 raise InputError(f"{address} has no worker that starts tasks: {why}")
             raise InputError(f"{address} has no workers: start some with dask worker {address}")
-        if waited > PATIENCE and not paused:  # those are watched by the connection
+        if waited > PATIENCE and not stalled:  # those are the watch's
             raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
 
     def update(self) -> None:
@@ -162,10 +164,10 @@ class Workers:
                     or self._problems_of_environments([worker])
                     or self._problems_of_sight([worker])
                 ):
-                    self._connection.refused.add(worker)
+                    self._connection.watch.refused.add(worker)
                     self.tell_change(f"{problem}; the run does not use this worker")
             known = {w: there[w] for w in self._threads_of_workers if w in there}
-            vetted = known | {w: there[w] for w in came if w not in self._connection.refused}
+            vetted = known | {w: there[w] for w in came if w not in self._connection.watch.refused}
         return vetted
 
     def tell_change(self, message: str) -> None:

@@ -9,8 +9,8 @@ from listeners import Recorder
 from fastw2v.cluster import backend as module
 from fastw2v.cluster import connection
 from fastw2v.cluster.backend import ClusterBackend
-from fastw2v.cluster.connection import ClusterFailed, DataLost
 from fastw2v.cluster.corpus import ClusterCorpus
+from fastw2v.cluster.failures import ClusterFailed, DataLost
 from fastw2v.cluster.loop import MOST_LOSSES
 from fastw2v.cluster.workers import Workers
 from fastw2v.config import TrainConfig

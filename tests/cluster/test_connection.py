@@ -1,4 +1,4 @@
-"""The connection to a cluster: workers that fall silent, and what Dask's failures become."""
+"""The connection to a cluster: what it is asked, and what Dask's failures become."""
 
 import re
 import threading
@@ -7,7 +7,8 @@ import pytest
 from fake_dask import FakeClient
 
 from fastw2v.cluster import connection as module
-from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost, first_line
+from fastw2v.cluster.connection import Connection
+from fastw2v.cluster.failures import ClusterFailed, DataLost
 from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, Waiting
 
@@ -49,6 +50,7 @@ class Clock:
 
     def __init__(self, connection, monkeypatch):
         self.now, self._connection = 1000.0, connection
+        connection._polled = self.now
         monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
 
     def wait(self, seconds):
@@ -62,7 +64,7 @@ class Clock:
 
 @pytest.fixture
 def clock(connection, monkeypatch):
-    connection.worker_timeout = 30
+    connection.watch.worker_timeout = 30
     return Clock(connection, monkeypatch)
 
 
@@ -73,128 +75,38 @@ def messages(connection):
     return messages
 
 
-def test_a_worker_that_falls_silent(connection, client, clock, messages):
-    clock.wait(20)
-    assert messages == []
-    client.silent = {"tcp://b:1"}
-    clock.wait(25)
-    [told] = messages
-    assert re.fullmatch(r"worker tcp://b:1 has not been heard from for 1\d s; it will be dropped after 30 s .*", told)
-    assert not connection.is_gone("tcp://b:1")
+def test_no_deadline_runs_while_this_process_does_something_else(connection, client, clock, messages):
+    """It may write a checkpoint for minutes, or be suspended: then it hears of nobody."""
+    _, b = connection.watch.in_use = list(client.threads)
+    clock.wait(3)
+    client.silent = {b}
+    clock.wait(5)
+    clock.now += 600
+    clock.wait(2)
     client.silent = set()
     clock.wait(3)
-    assert messages[1:] == ["worker tcp://b:1 answers again"]
-    client.silent = {"tcp://b:1"}
-    clock.wait(35)
-    assert re.fullmatch(r"worker tcp://b:1 has not been heard from for 3\d s; it has been dropped", messages[-1])
-    assert len(messages) == 4
-    assert connection.is_gone("tcp://b:1")
-    assert connection.threads_of_workers() == {"tcp://a:1": 2}
-    client.threads["tcp://b:1"], client.silent = 2, set()
-    clock.wait(3)
-    assert not connection.is_gone("tcp://b:1"), "it has come back"
-
-
-PAUSED = (
-    "is paused by Dask, which pauses a worker at 80 % of its memory limit: give it more with dask worker --memory-limit"
-)
-
-
-def test_a_worker_that_is_paused(connection, client, clock, messages):
-    """It is told with the reason, and given up while another one runs."""
-    a, b = connection.in_use = list(client.threads)
-    clock.wait(3)
-    client.paused = {b}
-    clock.wait(5)
     assert messages == []
-    assert (connection.is_paused(a), connection.is_paused(b)) == (False, True)
+    assert not connection.watch.is_gone(b)
+
+
+def test_tasks_that_dask_has_lost(connection, client, clock):
+    """They are made again if nobody has worked for `worker_timeout`; many short ones are work, too."""
+    connection.watch.in_use = list(client.threads)
+    clock.wait(100)
+    connection.check_work(since=0)
+    client.task_counts = {"waiting": 3, "executing": 0}
+    clock.wait(25)
+    connection.check_work(since=0)
+    client.task_counts = {"waiting": 2, "executing": 0}
+    clock.wait(25)
+    connection.check_work(since=0)
     clock.wait(10)
-    dropped = "it will be dropped after 30 s (--worker-timeout)"
-    assert messages == [f"worker {b} {PAUSED}; {dropped}"]
-    client.paused = set()
+    with pytest.raises(DataLost, match=r"no worker has worked for 3\d s, though tasks are left: Dask has lost one"):
+        connection.check_work(since=0)
+    connection.check_work(since=connection.seconds - 1)
+    client.paused = {"tcp://a:1"}
     clock.wait(3)
-    assert messages[1:] == [f"worker {b} is running again"]
-    client.paused = {b}
-    clock.wait(35)
-    assert re.fullmatch(rf"worker {b} has started no tasks for 3\d s: it {PAUSED}; it has been dropped", messages[-1])
-    assert len(messages) == 4
-    assert connection.is_gone(b)
-    assert not connection.is_paused(b)
-    assert connection.threads_of_workers() == {a: 2}
-
-
-def test_a_paused_worker_that_takes_no_part(connection, client, clock, messages):
-    """It is told at once, and never given up: it may hold what others work on."""
-    a, b = client.threads
-    connection.in_use, client.paused = [a], {b}
-    clock.wait(60)
-    assert messages == [f"worker {b} {PAUSED}; it gets no tasks until it runs again"]
-    assert connection.threads_of_workers().keys() == {a, b}
-
-
-def test_a_paused_worker_that_is_refused(connection, client, clock, messages):
-    """It does not count, neither as one that waits nor as one that runs."""
-    a, b = client.threads
-    connection.in_use, connection.refused, client.paused = [a], {b}, {b}
-    clock.wait(60)
-    assert messages == []
-    client.paused = {a}
-    clock.wait(20)
-    assert re.match(f"no worker starts tasks: each of {a} is paused", messages[0])
-
-
-def test_all_workers_are_paused(connection, client, clock, messages):
-    """None of them is given up: when they run again, the run goes on with what they hold."""
-    a, b = connection.in_use = list(client.threads)
-    clock.wait(3)
-    client.paused = {a, b}
-    clock.wait(200)
-    waiting = "waiting 300 s for one that runs"
-    assert messages == [f"no worker starts tasks: each of {a}, {b} {PAUSED}; {waiting}"]
-    client.paused = {b}
-    clock.wait(20)
-    assert messages[1:] == [f"worker {a} is running again"], "the other one has only begun to keep it waiting"
-    client.paused = set()
-    clock.wait(20)
-    assert messages[2:] == [f"worker {b} is running again"]
-    client.paused = {a, b}
-    with pytest.raises(ClusterFailed, match=f"no worker has started tasks for 300 s: each of {a}, {b} {PAUSED}$"):
-        clock.wait(400)
-    assert len(messages) == 4
-
-
-def test_paused_workers_when_the_run_was_asked_to_stop(connection, client, clock, messages):
-    """They still send what they have."""
-    _, b = connection.in_use = list(client.threads)
-    clock.wait(3)
-    client.paused = {b}
-    connection.hurry()
-    clock.wait(60)
-    assert messages == []
-    assert not connection.is_gone(b)
-
-
-def test_a_worker_that_retires(connection, client, clock, messages):
-    """It starts no tasks either, but not because of its memory."""
-    _, b = connection.in_use = list(client.threads)
-    about = client.about
-    client.about = lambda worker, threads: (
-        about(worker, threads) | ({"status": "closing_gracefully"} if worker == b else {})
-    )
-    clock.wait(15)
-    assert messages == [
-        f"worker {b} is closing_gracefully (Dask's word); it will be dropped after 30 s (--worker-timeout)"
-    ]
-
-
-def test_a_worker_that_the_scheduler_loses(connection, client, clock, messages):
-    clock.wait(3)
-    del client.threads["tcp://b:1"]
-    client.threads["tcp://c:1"] = 1
-    assert not connection.is_gone("tcp://b:1")
-    clock.wait(3)
-    assert [worker for worker in "abc" if connection.is_gone(f"tcp://{worker}:1")] == ["b"]
-    assert messages == []
+    connection.check_work(since=0)
 
 
 def test_what_a_silent_worker_does_not_answer(connection, client, clock, monkeypatch):
@@ -229,10 +141,10 @@ def test_what_hangs_when_the_run_was_asked_to_stop(connection, client, clock, me
     clock.wait(3)
     client.silent = {"tcp://b:1"}
     clock.wait(3)
-    connection.hurry()
+    connection.watch.hurry()
     clock.wait(4)
-    assert connection.is_gone("tcp://b:1")
-    assert not connection.is_gone("tcp://a:1")
+    assert connection.watch.is_gone("tcp://b:1")
+    assert not connection.watch.is_gone("tcp://a:1")
     [told] = messages
     assert re.fullmatch("worker tcp://b:1 has not been heard from for [56] s; it has been dropped", told)
     hangs = threading.Event()
@@ -247,8 +159,8 @@ def test_what_hangs_when_the_run_was_asked_to_stop(connection, client, clock, me
 def test_the_scheduler_is_asked_for_all_workers(connection, client, clock):
     """Also while Dask's own timer asks it for none: that answer once made all workers look lost."""
     clock.wait(3)
-    assert connection._seen.keys() == client.threads.keys()
-    assert not connection.is_gone("tcp://a:1")
+    assert connection.watch.seen.keys() == client.threads.keys()
+    assert not connection.watch.is_gone("tcp://a:1")
 
 
 def test_data_that_is_lost(connection):
@@ -287,7 +199,3 @@ def test_functions_run_on_workers(connection, client):
         with pytest.raises(kind, match=message):
             connection.run(max, 3, 5, workers=workers)
         assert connection.run(max, 3, 5, workers=workers[:1]) == {"tcp://a:1": 5}
-
-
-def test_first_line():
-    assert first_line(ValueError("one\ntwo")) == "one"

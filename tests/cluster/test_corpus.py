@@ -7,8 +7,8 @@ import pytest
 from fake_dask import FakeTasks
 from planted import planted_text
 
-from fastw2v.cluster.connection import DataLost
 from fastw2v.cluster.corpus import read_corpus
+from fastw2v.cluster.failures import DataLost
 from fastw2v.corpus import shards as corpus_shards
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning

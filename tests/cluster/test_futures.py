@@ -1,11 +1,13 @@
 """Tasks on two workers that are processes of this machine."""
 
+import os
 import time
 
 import pytest
 
 from fastw2v.cluster import futures as module
-from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost
+from fastw2v.cluster.connection import Connection
+from fastw2v.cluster.failures import ClusterFailed, DataLost
 from fastw2v.cluster.futures import Tasks, pack
 from fastw2v.cluster.workers import Workers
 from fastw2v.errors import InputError
@@ -21,13 +23,17 @@ def events():
     return []
 
 
+def tasks_of(client, tell, directory):
+    (directory / "t.txt").write_text("a b\n")
+    connection = Connection(client, tell)
+    workers = Workers(connection, None)
+    workers.start([str(directory)])
+    return Tasks(connection, workers)
+
+
 @pytest.fixture
 def tasks(local, events, tmp_path):
-    (tmp_path / "t.txt").write_text("a b\n")
-    connection = Connection(local, events.append)
-    workers = Workers(connection, None)
-    workers.start([str(tmp_path)])
-    return Tasks(connection, workers)
+    return tasks_of(local, events.append, tmp_path)
 
 
 def where():
@@ -200,5 +206,22 @@ def test_what_a_round_waits_for(tasks, monkeypatch):
     ):
         tasks.wait_for_round([slow_task])
     tasks.wait_for([slow_task])
-    monkeypatch.setattr(tasks._connection, "is_paused", lambda worker: worker == first)
+    monkeypatch.setattr(tasks._connection.watch, "is_stalled", lambda worker: worker == first)
     tasks.wait_for_round([tasks.submit(slow, at=first)], usual_seconds=0)
+
+
+def test_a_worker_that_dies_before_its_results_are_fetched(cluster, client, events, tmp_path):
+    """Dask would wait without end for one that only this worker may make again. Others make what they may."""
+    tasks = tasks_of(client, events.append, tmp_path)
+    pids = client.run(os.getpid)
+    dead = tasks.workers.addresses[0]
+    [process] = [process for process in cluster.workers if process.pid == pids[dead]]
+    tied, free = tasks.submit(pow, 2, 3, at=dead), [tasks.submit(pow, 2, n) for n in range(9)]
+    tasks.wait_for([tied, *free])
+    [detached] = tasks.detach([tied])
+    process.kill()
+    process.wait()
+    for lost in (detached, tied):
+        with pytest.raises(DataLost):
+            tasks.gather([lost])
+    assert [tasks.result(future) for future in free] == [2**n for n in range(9)]

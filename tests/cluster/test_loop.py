@@ -9,8 +9,8 @@ from fake_dask import FakeTasks
 from listeners import Recorder
 from planted import planted_text
 
-from fastw2v.cluster.connection import ClusterFailed, DataLost
 from fastw2v.cluster.corpus import read_corpus
+from fastw2v.cluster.failures import ClusterFailed, DataLost
 from fastw2v.cluster.loop import MOST_LOSSES, ClusterLoop
 from fastw2v.cluster.protocol import bytes_of_round
 from fastw2v.cluster.rounds import Costs, spans_from_text, spans_to_text
@@ -142,7 +142,7 @@ def test_rows_that_are_lost_after_a_round(shards):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 2, 1, 1], "a round an epoch"
     assert cluster.run.position.n_words == 3 * N_TOKENS
@@ -158,7 +158,7 @@ def test_a_worker_that_is_lost_in_a_round(shards):
     cluster = Cluster(shards, act=act)
     cluster.train()
     assert [event.epoch for event in cluster.of(Progress)[:6]] == [1, 1, 1, 1, 2, 2]
-    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 1, 1]
 
@@ -175,7 +175,7 @@ def test_dask_moves_copies(shards, dies):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
 
 
@@ -195,7 +195,7 @@ def test_two_of_three_workers_die_at_once(shards, left, event_of_death):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -209,7 +209,7 @@ def test_workers_die_one_after_the_other(shards):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data was lost with a worker: training again from token {N_TOKENS:,} on"] * 2
+    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"] * 2
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -249,7 +249,7 @@ def test_all_rows_are_lost(shards, has_checkpoint):
     cluster.run.checkpointer = checkpoints if has_checkpoint else None
     cluster.train()
     n_words = N_TOKENS if has_checkpoint else 0
-    assert cluster.messages == [f"data was lost with a worker: training again from token {n_words:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: training again from token {n_words:,} on"]
     ended = [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)]
     assert ended == ([1, 2, 2, 3] if has_checkpoint else [1, 2, 1, 2, 3])
     if has_checkpoint:
@@ -334,7 +334,7 @@ def test_the_last_worker_is_replaced_while_the_rows_are_placed(shards, monkeypat
     scatter = cluster.tasks.scatter
     monkeypatch.setattr(cluster.tasks, "scatter", place)
     cluster.train()
-    assert cluster.messages == ["data was lost with a worker: training again from token 0 on"], "once"
+    assert cluster.messages == ["data or tasks were lost: training again from token 0 on"], "once"
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 

@@ -10,7 +10,7 @@ import pytest
 from figures import amount, report
 
 import fastw2v
-from fastw2v.cluster import connection, futures, workers
+from fastw2v.cluster import futures, watch, workers
 from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, EpochEnded, PhaseStarted, Progress, RoundEnded
 
@@ -191,6 +191,57 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
     assert n_rounds == 7, "the second one, whose model was not copied yet, was trained again"
 
 
+@pytest.mark.cluster
+def test_all_workers_hang_and_come_back(text, cluster, client):
+    """None of them is dropped, and nothing is lost."""
+    run, n_beats = LossesOfRun(lambda: False, None), 0
+
+    def send(number):
+        for worker in cluster.workers:
+            worker.send_signal(number)
+
+    def act(event):
+        nonlocal n_beats
+        run(event)
+        n_beats += isinstance(event, Progress)
+        if isinstance(event, Progress) and n_beats == 6:
+            send(signal.SIGSTOP)
+            threading.Timer(8, send, [signal.SIGCONT]).start()
+
+    fastw2v.train(text, client=client, callback=act, worker_timeout=4, **OPTIONS)
+    told, *later = run.messages
+    each = f"each of {', '.join(sorted(client.nthreads()))} has not been heard from for"
+    assert re.fullmatch(rf"no worker starts tasks: {each} \d s; waiting 300 s for one that runs", told)
+    assert set(later) == {f"worker {worker} answers again" for worker in client.nthreads()}
+    assert run.n_words == 6 * N_TOKENS
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("moment", ["while reading", "in a round"])
+def test_a_task_that_gets_lost(text, client, moment):
+    """Dask would wait for it for ever: its work is done again."""
+    task = {"while reading": "words-of", "in a round": "train-beat"}[moment]
+
+    def lose_one(name, dask_worker):  # goes by value: a worker has no tests
+        compute = dask_worker.stream_handlers["compute-task"]
+
+        def lose(key, **about):
+            if name in key:
+                dask_worker.stream_handlers["compute-task"] = compute
+            else:
+                compute(key=key, **about)
+
+        dask_worker.stream_handlers["compute-task"] = lose
+
+    client.run(lose_one, task)
+    run, start = LossesOfRun(lambda: False, None), time.monotonic()
+    fastw2v.train(text, client=client, callback=run, worker_timeout=4, **OPTIONS)
+    assert run.n_words == 6 * N_TOKENS
+    assert time.monotonic() - start > 4, "nothing was lost"
+    lost = r"no worker has worked for \d s, though tasks are left: Dask has lost one"
+    assert any(re.fullmatch(lost, message) for message in run.messages), run.messages
+
+
 def set_status(client, status, addresses):
     """Have workers change their status as Dask's monitor of memory does."""
 
@@ -269,7 +320,7 @@ def test_a_worker_that_is_paused(text, client, moment):
 def test_all_workers_are_paused(text, client, tmp_path, monkeypatch, then):
     """None of them is dropped. When they run again, nothing is lost; if they stay paused, the run ends."""
     if then == "stay":
-        monkeypatch.setattr(connection, "PATIENCE", 5.0)
+        monkeypatch.setattr(watch, "PATIENCE", 5.0)
     addresses = list(client.nthreads())
     run, n_beats = LossesOfRun(lambda: False, None), 0
 

@@ -6,9 +6,10 @@ import pytest
 from fake_dask import FakeClient
 
 import fastw2v
-from fastw2v.cluster import connection
+from fastw2v.cluster import watch
 from fastw2v.cluster import workers as module
-from fastw2v.cluster.connection import ClusterFailed, Connection, DataLost
+from fastw2v.cluster.connection import Connection
+from fastw2v.cluster.failures import ClusterFailed, DataLost
 from fastw2v.cluster.workers import Workers
 from fastw2v.errors import InputError
 from fastw2v.events import ClusterChanged, Waiting
@@ -153,7 +154,7 @@ def test_a_worker_that_is_paused_is_waited_for(started, monkeypatch):
     assert started.workers.addresses == [A, B]
     assert started.messages == []
     started.client.paused, started.act = {B}, lambda event: None
-    started.workers._connection.worker_timeout = 0.01
+    started.workers._connection.watch.worker_timeout = 0.01
     started.workers.update()
     assert started.workers.addresses == [A]
     assert [message.rpartition("; ")[2] for message in started.messages] == [
@@ -165,7 +166,7 @@ def test_a_worker_that_is_paused_is_waited_for(started, monkeypatch):
 
 def test_only_paused_workers_are_left(started, monkeypatch):
     """Those that begin to run are used, those that stay paused end the run."""
-    monkeypatch.setattr(connection, "PATIENCE", 0.05)
+    monkeypatch.setattr(watch, "PATIENCE", 0.05)
     started.client.threads, started.client.paused = {C: 2}, {C}
     with pytest.raises(ClusterFailed, match=f"^no worker has started tasks for 0 s: each of {C} is paused by Dask"):
         started.workers.update()
@@ -199,7 +200,7 @@ def test_one_that_comes_later_is_refused(started, function, answer, problem):
     started.workers.update()
     started.workers.update()
     assert started.workers.addresses == [A, B]
-    assert started.workers._connection.refused == {C}
+    assert started.workers._connection.watch.refused == {C}
     [message] = started.messages
     assert re.fullmatch(f"worker {C} {problem}; the run does not use this worker", message)
 
