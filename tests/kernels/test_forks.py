@@ -5,7 +5,7 @@ import sys
 import pytest
 
 FORKS = """
-import os, signal, sys, threading, time
+import faulthandler, os, sys, threading, time
 import fastw2v
 
 SENTENCES = [["a", "b", "c", "d"]] * 500
@@ -21,7 +21,7 @@ for moment in map(float, sys.argv[1:]):
     time.sleep(max(0, start + moment - time.monotonic()))
     child = os.fork()
     if not child:
-        signal.alarm(150)  # ends a child that hangs
+        faulthandler.dump_traceback_later(300, exit=True)  # ends a child that hangs, and shows where
         os._exit(train())
     children.append(child)
 thread.join()
