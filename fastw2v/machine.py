@@ -6,6 +6,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 _MEMORY_FILES = (("memory.max", "memory.current", ""), ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"))
@@ -39,12 +44,9 @@ def available_memory() -> tuple[int | None, str]:
 
 def largest_file() -> int | None:
     """Return the most bytes that a file of this process may have under `ulimit -f`, or None without such a limit."""
-    try:
-        import resource  # which Windows lacks
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    except (ImportError, OSError, ValueError):
+    if resource is None:
         return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if limit == resource.RLIM_INFINITY else limit
 
 
@@ -96,11 +98,13 @@ def _own_cgroups() -> set[Path]:
 
 def _address_space() -> int | None:
     """Return how many bytes the process may still allocate under `ulimit -v`, or None without one."""
-    try:
-        import resource  # which Windows lacks
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (ImportError, OSError, ValueError, IndexError):
+    if resource is None:
         return None
-    return None if limit == resource.RLIM_INFINITY else max(0, limit - used)
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(0, limit - used)

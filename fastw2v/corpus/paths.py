@@ -44,8 +44,12 @@ def _files_of(name: str) -> list[str]:
     if name == STDIN or os.path.exists(name):
         return [name]
     _check_readable(name)
-    if files := _regular(glob.glob(name, recursive=True)):
+    found = glob.glob(name, recursive=True)
+    below = [file for directory in filter(os.path.isdir, found) for file in _files_below(directory)]
+    if files := _regular(list({*found, *below})):
         return files
+    if found:
+        raise InputError(f"corpus glob {name} finds no files, only {found[0]}: check it")
     raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
 
 
@@ -105,17 +109,17 @@ def _check_outside(outputs: list[str], corpus: Texts) -> None:
     names = [name for name in names_of(corpus) if name != STDIN and not is_url(name)]
     places = [(output, place) for output in outputs for place in _places_of(output)]
     for name in names:
-        if os.path.isdir(name):
-            found = {_identity(directory) for directory, _ in _walk(name)}
-            for output, (directory, parts) in places:
-                if directory in found and not any(map(_is_hidden, parts)):
-                    advice = "the next run would read it as text; choose a place outside"
-                    raise InputError(f"output {output} lies in the corpus directory {name}: {advice}")
-        elif glob.has_magic(name) and not os.path.exists(name):
-            for output, (directory, parts) in places:
-                if _glob_finds(PurePath(name).parts, directory, parts):
-                    advice = "the next run would read it as text; choose another name or place"
-                    raise InputError(f"output {output} matches the corpus glob {name}: {advice}")
+        is_glob = glob.has_magic(name) and not os.path.exists(name)
+        top = filter(os.path.isdir, glob.glob(name, recursive=True) if is_glob else [name])
+        found = {_identity(directory) for above in top for directory, _ in _walk(above)}
+        for output, (directory, parts) in places:
+            if directory in found and not any(map(_is_hidden, parts)):
+                what = "a directory of the corpus glob" if is_glob else "the corpus directory"
+                advice = "the next run would read it as text; choose a place outside"
+                raise InputError(f"output {output} lies in {what} {name}: {advice}")
+            if is_glob and _glob_finds_part_of(PurePath(name).parts, directory, parts):
+                advice = "the next run would read it as text; choose another name or place"
+                raise InputError(f"output {output} matches the corpus glob {name}: {advice}")
 
 
 _Identity = tuple[int, int]
@@ -137,6 +141,14 @@ def _places_of(output: str) -> list[tuple[_Identity, list[str]]]:
                 parts.insert(0, part)
             places.append((_identity(above), parts))
     return places
+
+
+def _glob_finds_part_of(pattern: Sequence[str], directory: _Identity, parts: list[str]) -> bool:
+    """Return whether a glob would find a file, were it there, or a directory above it that is not hidden."""
+    for end in range(1, len(parts) + 1):
+        if not any(map(_is_hidden, parts[end:])) and _glob_finds(pattern, directory, parts[:end]):
+            return True
+    return False
 
 
 def _glob_finds(pattern: Sequence[str], directory: _Identity, parts: list[str]) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import PathLike, check_output, check_unicode, replacing, write_text
 from ..kernels import phrases as kernels
+from ..kernels.tokenize import MAX_WORD_BYTES
 from ..machine import available_threads
 from .corpus import Corpus, ReadOptions
 from .idfile import IDS_AT_A_TIME, map_ids, map_in_order, temporary_file, write_ids
@@ -41,6 +42,8 @@ Pairs = dict[tuple[str, ...], float]
 @dataclass(frozen=True)
 class PhraseOptions:
     """The rule that makes two words a phrase: they occur `min_count` times as a pair, with a score over `threshold`.
+
+    A phrase is never longer than the 1,000 bytes that a word of a text may have.
 
     scoring: one of these, where n(x) is the count of x and p(x) its share of the tokens:
 
@@ -199,17 +202,18 @@ class PhraseFinder:
         scores = self._scores(first, second, pair_counts, n_pairs)
         chosen = np.flatnonzero(scores > self.options.threshold)
         chosen = chosen[np.argsort(keys[chosen])]  # the same order for any number of threads
-        phrases = []
-        for a, b, start, end in zip(*(array[chosen].tolist() for array in (first, second, *bounds)), strict=True):
-            ids = self.ids[start : end + 1].tolist() if end else (a, b)
-            phrases.append(tuple(self.words[i] for i in ids))
+        names, phrases = {}, {}  # by the place of their pair
+        for pair, a, b, start, end in zip(chosen, *(array[chosen] for array in (first, second, *bounds)), strict=True):
+            words = tuple(self.words[i] for i in (self.ids[start : end + 1] if end else (a, b)))
+            name = self.options.delimiter.join(words)  # which may be a word of the text already
+            if len(name.encode()) <= MAX_WORD_BYTES:
+                names[pair], phrases[words] = name, float(scores[pair])
         id_of = {word: i for i, word in enumerate(self.words)}
-        names = map(self.options.delimiter.join, phrases)  # which may be words of the text already
-        values = [id_of.setdefault(name, len(id_of)) + 1 for name in names]
+        values = [id_of.setdefault(name, len(id_of)) + 1 for name in names.values()]
         self.words = list(id_of)
-        self.table = _new_table(len(chosen))
-        kernels.fill_table(self.table, keys[chosen], np.array(values, np.uint64))
-        return dict(zip(phrases, scores[chosen].tolist(), strict=True))
+        self.table = _new_table(len(names))
+        kernels.fill_table(self.table, keys[list(names)], np.array(values, np.uint64))
+        return phrases
 
     def _locate(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the first and the last place of the first occurrence of each key's pair in the text, (2, n)."""

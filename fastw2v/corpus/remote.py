@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import Fastw2vError, InputError, MissingExtra
+from ..kernels.forks import LOADING
 
 
 def is_url(name: str) -> bool:
@@ -14,12 +15,22 @@ def is_url(name: str) -> bool:
 @contextlib.contextmanager
 def file_system(url: str) -> Iterator[tuple[Any, str]]:
     """Yield the file system of a URL and the path in it; what the storage raises meanwhile becomes an InputError."""
+    with LOADING:  # until the storage's own modules are loaded
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError:
+            raise MissingExtra(f"reading {url}", "fastw2v[remote]") from None
+        with _storage_errors(url):
+            found = url_to_fs(url)
+    with _storage_errors(url):
+        yield found
+
+
+@contextlib.contextmanager
+def _storage_errors(url: str) -> Iterator[None]:
+    """Raise InputError for what a storage raises in the `with` block."""
     try:
-        from fsspec.core import url_to_fs
-    except ImportError:
-        raise MissingExtra(f"reading {url}", "fastw2v[remote]") from None
-    try:
-        yield url_to_fs(url)
+        yield
     except (Fastw2vError, EOFError):
         raise
     except FileNotFoundError as error:

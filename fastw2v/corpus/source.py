@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import Fastw2vError, InputError, MissingExtra, RunError
 from ..files import UTF8_MARK
+from ..kernels.forks import LOADING
 from ..kernels.tokenize import MAX_TOKEN_BYTES, NEWLINE, end_of_last_separator
 from .paths import STDIN
 from .remote import file_system, is_url
@@ -100,7 +101,8 @@ class _Streams(io.RawIOBase):
 def _open_zstandard(source: _Source) -> Any:
     # The package zstandard does not serve: its reader takes a truncated file for a whole one.
     try:
-        zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+        with LOADING:
+            zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     except ImportError:
         raise MissingExtra("reading zst input", "backports.zstd") from None
     return zstd.ZstdFile(source)

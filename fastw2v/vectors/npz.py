@@ -1,5 +1,6 @@
 """Files of vectors in NumPy's npz format, without pickled objects."""
 
+import encodings.cp437  # noqa: F401  zipfile would load it when it reads: a fork must not meet a thread that imports
 import os
 import zipfile
 from typing import Any

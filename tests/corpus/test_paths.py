@@ -24,6 +24,8 @@ def test_paths_globs_and_directories(tmp_path):
     assert names("b/*.txt") == ["b/1.txt", "b/2.txt"]
     assert names("**/*.txt") == ["[odd].txt", "a.txt", "b/1.txt", "b/2.txt", "b/deep/3.txt"]
     assert names("[odd].txt") == ["[odd].txt"]
+    assert names("[ab]*") == ["a.txt", "b/1.txt", "b/2.txt", "b/deep/3.txt"], "as the shell's, which names a directory"
+    assert names("**") == names(".")
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "b").symlink_to(tmp_path / "b")
     assert names("linked") == ["linked/b/1.txt", "linked/b/2.txt", "linked/b/deep/3.txt"]
@@ -37,6 +39,7 @@ def test_paths_globs_and_directories(tmp_path):
         ("missing.txt", r"corpus .*missing.txt does not exist"),
         ("*.nothing", r"corpus .*\*.nothing does not exist, as a path or as a glob"),
         ("empty", r"corpus directory .*empty holds no files"),
+        ("e*", r"corpus glob .*e\* finds no files, only .*empty: check it"),
     ],
 )
 def test_corpus_that_is_not_there(tmp_path, corpus, message):
@@ -108,7 +111,19 @@ NAMES = [
     ".",
 ]
 NAMES += [".h", ".h/*", ".*/*", "linked", "linked/*", "d/../*.txt", "{here}/d", "{here}/**/v*", "{here}/[de]/*.txt"]
-NAMES += ["d/[!a]*", "[[]a]/*", "d/deep/**/**/v*.txt", "*.fw2v", "*/?.fw2v", "e/*", "d/**/deep/**"]
+NAMES += [
+    "*",
+    "[d]",
+    "d/n*",
+    "[d]/[n]*",
+    "d/[!a]*",
+    "[[]a]/*",
+    "d/deep/**/**/v*.txt",
+    "*.fw2v",
+    "*/?.fw2v",
+    "e/*",
+    "d/**/deep/**",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

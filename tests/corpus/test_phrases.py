@@ -178,3 +178,12 @@ def test_a_text_that_begins_with_a_byte_order_mark_in_a_word(tmp_path, options):
     expected = ["\ufeffking_z"] * 2 if options else ["\ufeffking z"] * 2
     for output in joined, again:
         assert output.read_text("utf-8-sig").splitlines() == expected
+
+
+def test_no_phrase_is_longer_than_a_word_of_a_text(tmp_path):
+    path = tmp_path / "t.txt"
+    long, short = "x" * 999, "x" * 498
+    path.write_text(f"{long} y z\n" * 20 + f"{short} {short}é w\n" * 20 + "a b c d e f g\n" * 100)
+    found = Phrases.learn(path, threshold=0.1, min_count=1).export_phrases()
+    assert {f"{short}_{short}é", f"{short}é_w", "y_z", "a_b"} <= found.keys()
+    assert f"{long}_y" not in found

@@ -1,3 +1,6 @@
+import bz2
+import gzip
+import lzma
 import os
 import subprocess
 import sys
@@ -27,6 +30,42 @@ for moment in map(float, sys.argv[1:]):
 thread.join()
 print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
 """
+
+
+IMPORTS = """
+import sys
+import fastw2v
+from fastw2v.kernels.forks import LOADING
+from fastw2v.kernels.jit import global_compiler_lock
+
+class Spy:
+    def find_spec(self, name, path=None, target=None):
+        if not LOADING._is_owned() and not global_compiler_lock.is_locked():
+            print(name)
+
+_, corpus, folder = sys.argv
+sys.meta_path.insert(0, Spy())
+OPTIONS = {"dim": 8, "min_count": 1, "epochs": 2, "threads": 2}
+fastw2v.train(corpus, **OPTIONS, held_out=f"file://{corpus}", checkpoint=f"{folder}/c", checkpoint_every=1e-6)
+phrases = fastw2v.Phrases.learn(corpus)
+vectors = fastw2v.train(sentences=[["x", "y", *phrases[["a", "b", "c"]]]] * 50, **OPTIONS, loss="hs", model="cbow")
+fastw2v.train(lines=["a b c d e"] * 50, **OPTIONS, loss="softmax", sample=0)
+for file in ("v.txt", "v.bin", "v.npz", "v.fw2v", "v.txt.gz"):
+    vectors.save(f"{folder}/{file}")
+    fastw2v.Vectors.load(f"{folder}/{file}").most_similar("x")
+"""
+
+
+def test_what_is_imported_later_makes_forks_wait(tmp_path):
+    """For a child that imports the same module would wait for ever for the thread that did so when it was forked."""
+    zstd = pytest.importorskip("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for codec in (gzip, bz2, lzma, zstd):
+        (corpus / codec.__name__).write_bytes(codec.compress(b"a b c\n" * 50))
+    command = [sys.executable, "-W", "error", "-c", IMPORTS, str(corpus), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
 def fork_at(moments, environment):
