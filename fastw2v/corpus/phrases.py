@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files import PathLike, check_output, check_unicode, replacing, write_text
 from ..kernels import phrases as kernels
-from ..kernels.tokenize import MAX_WORD_BYTES
+from ..kernels.tokenize import MAX_TOKEN_BYTES
 from ..machine import available_threads
 from .corpus import Corpus, ReadOptions
 from .idfile import IDS_AT_A_TIME, map_ids, map_in_order, temporary_file, write_ids
@@ -206,7 +206,7 @@ class PhraseFinder:
         for pair, a, b, start, end in zip(chosen, *(array[chosen] for array in (first, second, *bounds)), strict=True):
             words = tuple(self.words[i] for i in (self.ids[start : end + 1] if end else (a, b)))
             name = self.options.delimiter.join(words)  # which may be a word of the text already
-            if len(name.encode()) <= MAX_WORD_BYTES:
+            if len(name.encode()) <= MAX_TOKEN_BYTES:
                 names[pair], phrases[words] = name, float(scores[pair])
         id_of = {word: i for i, word in enumerate(self.words)}
         values = [id_of.setdefault(name, len(id_of)) + 1 for name in names.values()]
