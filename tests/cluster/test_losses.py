@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from cluster_runs import N_TOKENS, OPTIONS
 from figures import amount, report
 
 import fastw2v
@@ -21,9 +22,6 @@ pytestmark = [
     # Dask's own: sockets of workers that were killed.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-N_TOKENS = 600_000
-OPTIONS = {"dim": 20, "min_count": 1, "epochs": 6, "sample": 0, "window": 3}
 
 
 @pytest.mark.faults
