@@ -1,5 +1,6 @@
 """The command `plan`, which predicts a run on a cluster."""
 
+import math
 from typing import Any
 
 import click
@@ -8,7 +9,15 @@ from click import FloatRange, IntRange
 from .options import option
 from .results import check_stdout, show
 
-POSITIVE = FloatRange(0, min_open=True)
+
+class FiniteRange(FloatRange):
+    """A range of numbers that does not hold NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail("nan is not a number", param, ctx)
+        return number
 
 
 @click.command()
@@ -18,8 +27,10 @@ POSITIVE = FloatRange(0, min_open=True)
 @option("--vocab n_words", "Words in the vocabulary.", IntRange(2), default=1_000_000)
 @option("--dim", "Numbers in a vector.", IntRange(1), default=300)
 @option("--epochs", "Passes over the corpus.", IntRange(1), default=5)
-@option("--gigabits", "Bandwidth between the machines, in gigabits per second.", POSITIVE, default=10.0)
-@option("--words-per-second", "Speed of one machine, measured by a short run; estimated by default.", POSITIVE)
+@option("--gigabits", "Bandwidth between the machines, in gigabits per second.", FiniteRange(1e-6, 1e6), default=10.0)
+@option(
+    "--words-per-second", "Speed of one machine, measured by a short run; estimated by default.", FiniteRange(1, 1e12)
+)
 def plan(nodes: int, gigabits: float, **sizes: Any) -> None:
     """Predict time, memory and traffic of skip-gram on a cluster, before there is one.
 

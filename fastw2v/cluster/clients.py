@@ -47,6 +47,7 @@ def connected(
         logging.getLogger(logger).setLevel(logging.CRITICAL + 1)  # events tell what matters
     if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):
         raise InputError(f"dask is {address!r}: it must be a scheduler's address, such as tcp://host:8786, or local:N")
+    _check_scheme(address)
     host, _, number = address.partition(":")
     if host == "local":
         if not number.isdecimal() or int(number) < 1:
@@ -63,6 +64,16 @@ def connected(
     finally:
         with contextlib.suppress(TimeoutError):  # a scheduler that hangs
             client.close(timeout=CLOSE_SECONDS)
+
+
+def _check_scheme(address: str) -> None:
+    """Raise InputError for a scheme that Dask does not know, such as that of its dashboard."""
+    from distributed.comm.registry import backends
+
+    scheme, separator, _ = address.partition("://")
+    if separator and scheme not in backends:
+        known = ", ".join(sorted(backends))
+        raise InputError(f"dask is {address!r}: a scheduler's address begins with one of {known}, followed by ://")
 
 
 def _client_of(attempt: Future[Any], address: str, worker_timeout: float, warn: Callable[[str], object]) -> Any:

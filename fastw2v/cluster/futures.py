@@ -90,15 +90,16 @@ class Tasks:
         """`wait_for` tasks that need all workers: raises DataLost as soon as one of them is gone.
 
         usual_seconds: how long such tasks took before. If these take `OVERDUE` times as long, a `ClusterChanged` says
-        so; `worker_timeout` seconds later the workers that the others wait for are given up. If this is not known, it
-        is told after `SILENT_SECONDS`, and none is given up.
+        so; workers for which others have waited for `worker_timeout` seconds since then are given up. If this is not
+        known, it is told after `SILENT_SECONDS`, and none is given up.
         """
         watch, start, is_told = self._connection.watch, self._connection.seconds, False
+        all_late = start  # the last time when all workers were: then they are slow, and none waits for another
         overdue = max(SILENT_SECONDS, OVERDUE * usual_seconds)
         is_first = math.isinf(usual_seconds)
 
         def check() -> None:
-            nonlocal start, is_told
+            nonlocal start, is_told, all_late
             for worker in self.workers.addresses:
                 if watch.is_gone(worker):
                     raise DataLost(f"worker {worker} is gone")
@@ -115,10 +116,14 @@ class Tasks:
                 else:
                     usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
                     self.workers.tell_change(f"part of a round is late ({usual}): {waiting}")
-            late = self._at_work() if seconds > overdue + watch.worker_timeout else []
-            if 0 < len(late) < len(self.workers.addresses):  # if all are late, they are slow
-                for worker in late:
-                    watch.give_up(worker, f"has kept the others waiting for {seconds:.0f} s")
+            if seconds > overdue:
+                late, now = self._at_work(), self._connection.seconds
+                if len(late) == len(self.workers.addresses):
+                    all_late = now
+                waited = now - max(start + overdue, all_late)
+                if waited > watch.worker_timeout:
+                    for worker in late:
+                        watch.give_up(worker, f"has kept the others waiting for {waited:.0f} s")
 
         self._wait_for(futures, lambda number: None, check)
 
@@ -226,7 +231,8 @@ def _failure(future: Any) -> Exception:
     reason = first_line(error)
     if type(error).__name__ == "KilledWorker":
         advice = "if they ran out of memory, give each worker more"
-        return ClusterFailed(f"workers died again and again while they ran the same task: {reason}; {advice}")
+        allowed = "more often than Dask's setting distributed.scheduler.allowed-failures allows"
+        return ClusterFailed(f"workers died while they ran the same task, {allowed}: {reason}; {advice}")
     frames = traceback.extract_tb(future.traceback())
     where = f", in {frames[-1].name}" if frames else ""
     return ClusterFailed(f"a task failed {ATTEMPTS} times on the cluster{where}: {type(error).__name__}: {reason}")

@@ -23,3 +23,11 @@ def test_options_reach_the_plan():
     assert float(hours) == pytest.approx(2, rel=0.15)
     assert cells("--vocab", "1000000", "--dim", "500")[-4:-2] == ["20", "GB"]
     assert cells("--words", "10000000000")[-2:] == ["40", "GB"]
+
+
+@pytest.mark.parametrize("option", ["--gigabits", "--words-per-second"])
+@pytest.mark.parametrize("value", ["nan", "inf", "0", "-1", "1e-300"])
+def test_numbers_that_are_no_speed(run, option, value):
+    code, out, err = run("plan", option, value)
+    assert (code, out) == (2, "")
+    assert f"Invalid value for '{option}'" in err

@@ -31,6 +31,9 @@ def test_addresses(monkeypatch):
             connected(wrong),
         ):
             pass
+    for wrong in ("http://localhost:8787", "foo://host:1"):
+        with pytest.raises(InputError, match="address begins with one of .*tcp, .*, followed by ://"), connected(wrong):
+            pass
     for wrong in ("local:0", "local:x", "local"):
         with pytest.raises(InputError, match="local:4"), connected(wrong):
             pass

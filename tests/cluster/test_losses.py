@@ -190,6 +190,25 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
 
 
 @pytest.mark.cluster
+def test_all_workers_are_busy_with_tasks_of_others(text, client):
+    """The first one that is free does not have the others dropped, for which it has hardly waited."""
+    run, n_rounds = LossesOfRun(lambda: False, None), 0
+
+    def act(event):
+        nonlocal n_rounds
+        run(event)
+        n_rounds += isinstance(event, RoundEnded)
+        if isinstance(event, RoundEnded) and n_rounds == 2:
+            for i, worker in enumerate(client.nthreads()):
+                tasks.append(client.submit(time.sleep, 12 + i, workers=[worker], priority=1000, pure=False))
+
+    tasks = []
+    fastw2v.train(text, client=client, callback=act, worker_timeout=4, **OPTIONS)
+    assert not [message for message in run.messages if "dropped" in message], run.messages
+    assert run.n_words == 6 * N_TOKENS
+
+
+@pytest.mark.cluster
 def test_all_workers_hang_and_come_back(text, cluster, client):
     """None of them is dropped, and nothing is lost."""
     run, n_beats = LossesOfRun(lambda: False, None), 0
