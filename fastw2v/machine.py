@@ -35,9 +35,15 @@ def _cgroup_cpus() -> float | None:
     return None
 
 
-def available_memory() -> tuple[int | None, str]:
-    """Return the bytes that the process can still get, or None if unknown, and the name of what sets that limit."""
-    limits = {"the machine": _machine_memory(), "the cgroup's limit": _cgroup_memory(), "ulimit -v": _address_space()}
+def available_memory(n_unmapped: int = 0) -> tuple[int | None, str]:
+    """Return the bytes that the process can still get, or None if unknown, and the name of what sets that limit.
+
+    n_unmapped: the bytes of mapped files that will be unmapped before the memory is needed. They count as memory for
+    `ulimit -v` only.
+    """
+    addresses = _address_space()
+    limits = {"the machine": _machine_memory(), "the cgroup's limit": _cgroup_memory()}
+    limits["ulimit -v"] = None if addresses is None else addresses + n_unmapped
     known = [(free, limit) for limit, free in limits.items() if free is not None]
     return min(known) if known else (None, "unknown")
 

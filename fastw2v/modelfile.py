@@ -61,6 +61,8 @@ class ModelFile(NamedTuple):
     training: dict[str, Any] | None = None
 
 
+_BYTES_AT_A_TIME = 1 << 22
+
 _WORDS_AT_A_TIME = 1 << 16
 """The number of words that `MappedWords.at` decodes at once: the place of each byte takes eight."""
 
@@ -127,28 +129,33 @@ def write(path: PathLike, content: ModelFile, previous: PathLike | None = None) 
     The caller sees to it that no number is infinite and that no word occurs twice: `verify` refuses such a file.
     """
     _check_shapes(path, content)
-    vectors = np.ascontiguousarray(content.vectors, "<f4")
     check_unicode(content.words)
     lines = [word.encode() + b"\n" for word in content.words]
     ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
     text = np.frombuffer(b"".join(lines), np.uint8)
-    arrays: dict[str, NDArray[Any] | None] = {"vectors": vectors, "norms": norms_of(vectors), "words": text}
+    norms = norms_of(np.asarray(content.vectors, np.float32))
+    arrays: dict[str, NDArray[Any] | None] = {"vectors": content.vectors, "norms": norms, "words": text}
     arrays |= {"word_ends": ends, "counts": content.counts, "output_vectors": content.output_vectors}
-    dense = {name: np.ascontiguousarray(array, _DTYPE[name]) for name, array in arrays.items() if array is not None}
-    sections = {name: array.reshape(-1).view(np.uint8).data for name, array in dense.items()}
+    sections = {name: (array, _DTYPE[name]) for name, array in arrays.items() if array is not None}
     places: dict[str, list[int]] = {}
     offset = 0
     for name, section in sections.items():
-        places[name] = [offset, len(section), zlib.crc32(section)]
-        offset = _aligned(offset + len(section))
-    n, dim = vectors.shape
+        n_bytes = checksum = 0
+        for block in _blocks(*section):
+            n_bytes, checksum = n_bytes + len(block), zlib.crc32(block, checksum)
+        places[name] = [offset, n_bytes, checksum]
+        offset = _aligned(offset + n_bytes)
+    n, dim = content.vectors.shape
     fields = {"version": VERSION, "n": n, "dim": dim, "sections": places, "training": content.training}
     header = json.dumps(fields).encode()
     prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
     with replacing(path, previous) as file:
-        for section in (memoryview(prefix + header), *sections.values()):
-            file.write(section)
-            file.write(b"\0" * (-len(section) % _ALIGNMENT))
+        file.write(prefix + header)
+        file.write(_padding(len(prefix) + len(header)))
+        for name, section in sections.items():
+            for block in _blocks(*section):
+                file.write(block)
+            file.write(_padding(places[name][1]))
 
 
 def _check_shapes(path: PathLike, content: ModelFile) -> None:
@@ -160,6 +167,17 @@ def _check_shapes(path: PathLike, content: ModelFile) -> None:
         if array is not None and np.shape(array) != expected:
             found = f"found {name} {np.shape(array)}, needed {expected}"
             raise InputError(f"{os.fspath(path)} was not written: its parts do not fit each other; {found}")
+
+
+def _blocks(array: NDArray[Any], dtype: str) -> Iterator[memoryview]:
+    """Yield the bytes of an array, row by row, in pieces: a copy of a whole matrix would take as much memory again."""
+    n_rows = max(1, _BYTES_AT_A_TIME // max(1, array[:1].nbytes))
+    for first in range(0, len(array), n_rows):
+        yield np.ascontiguousarray(array[first : first + n_rows], dtype).reshape(-1).view(np.uint8).data
+
+
+def _padding(n_bytes: int) -> bytes:
+    return b"\0" * (-n_bytes % _ALIGNMENT)
 
 
 def _aligned(n_bytes: int) -> int:

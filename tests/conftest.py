@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tracemalloc
 import warnings
 
 import pytest
@@ -22,6 +23,21 @@ def planted(tmp_path):
     path = tmp_path / "planted.txt"
     path.write_text(planted_text())
     return path
+
+
+@pytest.fixture
+def traced_peak():
+    """traced_peak(function): the most bytes that Python and NumPy had allocated while it ran, beyond those before."""
+
+    def peak(function):
+        tracemalloc.start()
+        try:
+            function()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return peak
 
 
 @pytest.fixture

@@ -249,3 +249,11 @@ def test_parts_that_do_not_fit_each_other_are_not_written(tmp_path, parts, messa
     with pytest.raises(InputError, match=f"v.fw2v was not written: .*{message}"):
         modelfile.write(tmp_path / "v.fw2v", content)
     assert not list(tmp_path.iterdir())
+
+
+def test_writing_takes_no_second_matrix(tmp_path, traced_peak):
+    """Nor of a part of wider rows, as a training has them: where the run fitted into memory, its model can be saved."""
+    wide = np.ones((50_000, 112), np.float32)
+    content = ModelFile([str(i) for i in range(len(wide))], wide[:, :100], output_vectors=wide[:, 5:105])
+    assert traced_peak(lambda: modelfile.write(tmp_path / "v.fw2v", content)) < 0.7 * wide.nbytes
+    assert (modelfile.read(tmp_path / "v.fw2v", verify=True).output_vectors == 1).all()

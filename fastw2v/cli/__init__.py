@@ -29,8 +29,11 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (Fastw2vError, UnusableNumba, OSError, MemoryError) as error:
-        say(str(error) or "out of memory")
+    except MemoryError as error:
+        say(f"out of memory: {error}" if str(error) else "out of memory")
+        code = 1
+    except (Fastw2vError, UnusableNumba, OSError) as error:
+        say(str(error))
         code = 2 if isinstance(error, (InputError, UnusableNumba)) else 1
     except Stopped as stopped:
         say_stopped(stopped.number)

@@ -202,10 +202,13 @@ def _lines_of(event: events.Event) -> list[str]:
 
 
 def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
-    reading, n_words = event.reading, len(event.vocabulary)
+    reading, n_words, n_types = event.reading, len(event.vocabulary), event.reading.n_types
+    words = f"{n_words:,} of {n_types:,} distinct words"
+    if n_words > n_types:  # a given vocabulary, or that of an earlier run
+        words = f"{n_words:,} words, for {n_types:,} distinct words of the text"
     text = (
         f"read {reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} tokens; "
-        f"vocabulary of {n_words:,} of {reading.n_types:,} distinct words, covering {event.n_tokens:,} tokens"
+        f"vocabulary of {words}, covering {event.n_tokens:,} tokens"
     )
     lines = ["; ".join([text, *describe_changes(reading)])]
     if event.n_started:

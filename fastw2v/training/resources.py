@@ -35,10 +35,12 @@ def estimate_memory(
     vocabulary: Vocabulary,
     has_checkpoints: bool = False,
     gathers_rows: bool = False,
+    n_unmapped: int = 0,
 ) -> Estimated:
     """The memory that training will allocate for matrices of this layout, and what is free now.
 
     gathers_rows: from the workers of a cluster, which are all received before they take the place of earlier ones.
+    n_unmapped: the bytes of the checkpoint that the run resumes from, which is mapped only until it is copied.
     """
     n_words = layout.n_words
     model_bytes = 2 * 4 * n_words * config.dim
@@ -53,7 +55,7 @@ def estimate_memory(
         "a checkpoint": model_bytes if has_checkpoints else 0,
         "rows from workers": model_bytes if gathers_rows else 0,
     }
-    return Estimated(memory, *available_memory())
+    return Estimated(memory, *available_memory(n_unmapped))
 
 
 def check_memory(estimated: Estimated) -> None:

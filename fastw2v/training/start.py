@@ -110,9 +110,11 @@ class Start:
     def fill(self, matrices: Matrices, rows: NDArray[np.int64]) -> None:
         """Copy the vectors into new matrices, to the words whose `rows` are not -1. Raises InputError for NaN."""
         words = np.flatnonzero(rows >= 0)
-        matrices.word_inputs[words] = self.vectors.vectors[rows[words]]
-        if self.output_vectors is not None:
-            matrices.word_outputs[words] = self.output_vectors[rows[words]]
+        for first in range(0, len(words), ROWS_AT_A_TIME):
+            some = words[first : first + ROWS_AT_A_TIME]
+            matrices.word_inputs[some] = self.vectors.vectors[rows[some]]
+            if self.output_vectors is not None:
+                matrices.word_outputs[some] = self.output_vectors[rows[some]]
         if not matrices.is_finite():
             raise InputError("the vectors to start from hold NaN or infinite numbers")
 

@@ -149,7 +149,8 @@ def _check_resources(checked: CheckedRequest, texts: TextsRead, backend: Backend
     has_frozen = bool(checked.start and checked.start.is_frozen)
     layout = row_layout(len(vocabulary), config, backend.threads, has_frozen)
     has_checkpoints = request.checkpoint is not None
-    estimated = estimate_memory(layout, config, vocabulary, has_checkpoints, backend.gathers_rows)
+    n_unmapped = os.path.getsize(checked.checkpoint.path) if checked.checkpoint else 0
+    estimated = estimate_memory(layout, config, vocabulary, has_checkpoints, backend.gathers_rows, n_unmapped)
     estimated = replace(estimated, files=_new_files(checked, model_file_bytes(len(vocabulary), config.dim)))
     checked.callback(estimated)
     check_memory(estimated)
@@ -175,12 +176,7 @@ def _new_files(checked: CheckedRequest, n_bytes: float) -> tuple[NewFile, ...]:
 
 def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRun:
     """A run at its beginning: from random vectors, from given ones, or from a checkpoint."""
-    directory, config, corpus, earlier = (
-        checked.request.checkpoint,
-        checked.request.config,
-        texts.corpus,
-        checked.checkpoint,
-    )
+    directory, config, corpus = checked.request.checkpoint, checked.request.config, texts.corpus
     is_frozen = texts.has_start if checked.start and checked.start.is_frozen else None
     matrices = new_matrices(len(corpus.vocabulary), config, threads, is_frozen)
     run = TrainingRun(config, corpus, matrices, threads, checked.callback, texts.held_out)
@@ -188,17 +184,21 @@ def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRu
         checked.start.fill(matrices, texts.rows)
         if directory is not None:
             run.origin = checked.start.origin(matrices, texts.rows)
-    if earlier:
-        earlier.check_run(run)
-        earlier.fill(matrices)
-        earlier.make_current()
-        run.position = run.resumed_from = earlier.position
-        run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
+    if checked.checkpoint:
+        _resume(run, checked.checkpoint)
     checked.checkpoint = checked.start = None
     if directory is not None:
         seconds = 60 * checked.request.checkpoint_every
         run.checkpointer = Checkpointer(directory, seconds, checkpoint.content_of(run), checked.callback)
     return run
+
+
+def _resume(run: TrainingRun, earlier: Checkpoint) -> None:
+    earlier.check_run(run)
+    earlier.fill(run.matrices)
+    earlier.make_current()
+    run.position = run.resumed_from = earlier.position
+    run.callback(Resumed(earlier.path, run.position.n_words, earlier.warning))
 
 
 def finish(checked: CheckedRequest, run: TrainingRun) -> TrainedModel:
@@ -211,4 +211,8 @@ def finish(checked: CheckedRequest, run: TrainingRun) -> TrainedModel:
         except RunError as error:
             error.model = model
             raise
+        except MemoryError as error:
+            failed = RunError(f"too little memory to write the model {os.fspath(checked.request.save_model)}")
+            failed.model = model
+            raise failed from error
     return model

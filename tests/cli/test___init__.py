@@ -32,6 +32,7 @@ def test_every_command_has_a_help(run):
         (RunError("it broke"), 1, "it broke"),
         (OSError(28, "No space"), 1, "[Errno 28] No space"),
         (MemoryError(), 1, "out of memory"),
+        (MemoryError("Unable to allocate 191. MiB"), 1, "out of memory: Unable to allocate 191. MiB"),
         (Stopped(2), 130, "interrupted"),
         (Stopped(15), 143, "terminated"),
     ],

@@ -48,6 +48,8 @@ SETTINGS = [
     {"dim": 100, "threads": 2, "epochs": 2},
     {"dim": 100, "threads": 1, "epochs": 2, "loss": "hs"},
     {"dim": 200, "threads": 1, "epochs": 1, "checkpoint": "c"},
+    {"dim": 100, "threads": 1, "epochs": 1, "save_model": "m.fw2v"},
+    {"dim": 100, "threads": 2, "epochs": 1, "save_model": "m.fw2v", "checkpoint": "c"},
     {"dim": 20, "threads": 1, "epochs": 1, "loss": "hs", "counts": 100 * [0]},
     {"dim": 20, "threads": 1, "epochs": 1, "loss": "hs", "counts": [3**38 // 2**i + 1 for i in range(100)]},
 ]
@@ -112,7 +114,7 @@ def test_the_tables_of_a_tree_grow_with_its_depth():
 
 
 def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypatch, run):
-    monkeypatch.setattr(resources, "available_memory", lambda: (50_000, "the cgroup's limit"))
+    monkeypatch.setattr(resources, "available_memory", lambda n_unmapped: (50_000, "the cgroup's limit"))
     command = ("train", planted, "--checkpoint", tmp_path / "c", "--min-count", 1, "--threads", 2)
     code, _, err = run(*command, "-o", tmp_path / "o")
     assert code == 2

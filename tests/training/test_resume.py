@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from fastw2v import EpochEnded, Progress, RunError, Vectors
 from fastw2v.events import Evaluating
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import resources
+from fastw2v.training.checkpointer import Checkpointer
 
 OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
 
@@ -108,6 +110,23 @@ def test_a_run_from_a_model_goes_on(planted, tmp_path, slices_of_a_span):
     for n in (5, 1000):
         got = go_on(planted, tmp_path / "d", Recorder(n), **options)
     np.testing.assert_array_equal(got.vectors, expected.vectors)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
+def test_resuming_needs_no_more_addresses_than_beginning(planted, tmp_path, monkeypatch, slices_of_a_span):
+    """Under `ulimit -v` the mapped checkpoint counts as memory. It is gone before there is memory for the next one."""
+    begin, seen = Checkpointer.__init__, []
+
+    def note(*arguments):
+        seen.append(str(tmp_path) in Path("/proc/self/maps").read_text())
+        begin(*arguments)
+
+    monkeypatch.setattr(Checkpointer, "__init__", note)
+    monkeypatch.setattr(resources, "available_memory", lambda n_unmapped: (10**12, seen.append(n_unmapped)))
+    go_on(planted, tmp_path / "c", Recorder(5))
+    size = (tmp_path / "c" / CHECKPOINT).stat().st_size
+    go_on(planted, tmp_path / "c")
+    assert seen == [0, False, size, False]
 
 
 def test_a_full_disk_does_not_refuse_to_resume(planted, tmp_path, monkeypatch, slices_of_a_span):

@@ -1,6 +1,7 @@
 """Training that starts from given vectors or from an earlier model: what stays, what is new, what is refused."""
 
 import errno
+import re
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from listeners import Recorder
 from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
-from fastw2v import InputError, RunError, TrainedModel, Vectors, Vocabulary
+from fastw2v import InputError, RunError, TrainConfig, TrainedModel, Vectors, Vocabulary
 from fastw2v.events import CorpusRead
+from fastw2v.training.matrices import new_matrices
 from fastw2v.training.start import Start
 
 OPTIONS = {"dim": 12, "min_count": 1, "epochs": 2, "sample": 0, "threads": 1}
@@ -161,6 +163,14 @@ def test_vectors_to_start_from_that_are_not_finite(planted, given):
         fastw2v.train(planted, init_vectors=given, **STILL)
 
 
+def test_starting_takes_no_second_matrix(traced_peak):
+    words = [str(i) for i in range(200_000)]
+    given = Vectors(words, np.ones((len(words), 50), np.float32))
+    start = Start(given, given.vectors)
+    matrices = new_matrices(len(words), TrainConfig(dim=50), 1)
+    assert traced_peak(lambda: start.fill(matrices, np.arange(len(words))[::-1].copy())) < 0.8 * given.vectors.nbytes
+
+
 def test_the_rows_of_words(given):
     start = Start(given)
     vocabulary = Vocabulary(["t3w11", "other", "t0w0"], np.array([3, 2, 1]))
@@ -182,17 +192,24 @@ def test_a_corpus_without_words_for_an_earlier_run(tmp_path):
         fastw2v.train(sentences=[["c", "d"]], continue_from=tmp_path / "m.fw2v", **{**STILL, "min_count": 2})
 
 
-def test_vectors_are_there_where_the_model_cannot_be_written(planted, tmp_path, monkeypatch, run):
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RunError(f"cannot write the model: {errno.ENOSPC}"), "cannot write the model"),
+        (MemoryError("Unable to allocate 191. MiB"), "too little memory to write the model .*m.fw2v"),
+    ],
+)
+def test_vectors_are_there_where_the_model_cannot_be_written(planted, tmp_path, monkeypatch, run, error, message):
     def fail(*arguments):
-        raise RunError(f"cannot write the model: {errno.ENOSPC}")
+        raise error
 
     monkeypatch.setattr("fastw2v.modelfile.write", fail)
-    with pytest.raises(RunError, match="cannot write the model") as failed:
+    with pytest.raises(RunError, match=message) as failed:
         fastw2v.train(planted, save_model=tmp_path / "m.fw2v", **OPTIONS)
     assert len(failed.value.vectors) == 96
     code, _, err = run("train", planted, "-o", tmp_path / "o.txt", "--save-model", tmp_path / "m.fw2v", "--dim", 12)
     assert code == 1
-    assert "cannot write the model" in err
+    assert re.search(message, err)
     assert len(Vectors.load(tmp_path / "o.txt")) == 96
 
 
