@@ -76,7 +76,7 @@ class Tasks:
     def wait_for(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> None:
         """Wait until all tasks are done; call `on_done` with the number of each, in their order.
 
-        Raises DataLost if all workers are gone, what a task raised if that is one of our errors, else ClusterFailed;
+        Raises DataLost if all workers are gone or none works, what a task raised if that is one of our errors, else ClusterFailed;
         and what `Connection.tell` raises.
         """
 
@@ -103,7 +103,7 @@ class Tasks:
             for worker in self.workers.addresses:
                 if watch.is_gone(worker):
                     raise DataLost(f"worker {worker} is gone")
-                if watch.is_stalled(worker):  # this is reported without us, and given up is who must be
+                if watch.is_stalled(worker):  # the watch reports it, and gives it up in time
                     start = self._connection.seconds
             seconds = self._connection.seconds - start
             if seconds > (SILENT_SECONDS if is_first else overdue) and not is_told:

@@ -131,7 +131,7 @@ class Workers:
                 why = f"each of {', '.join(sorted(stalled))} {self._connection.watch.why_stalled(*stalled)}"
                 raise InputError(f"{address} has no worker that starts tasks: {why}")
             raise InputError(f"{address} has no workers: start some with dask worker {address}")
-        if waited > PATIENCE and not stalled:  # those are the watch's
+        if waited > PATIENCE and not stalled:  # the watch waits for those
             raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
 
     def update(self) -> None:

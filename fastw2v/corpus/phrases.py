@@ -203,11 +203,13 @@ class PhraseFinder:
         chosen = np.flatnonzero(scores > self.options.threshold)
         chosen = chosen[np.argsort(keys[chosen])]  # the same order for any number of threads
         names, phrases = {}, {}  # by the place of their pair
-        for pair, a, b, start, end in zip(chosen, *(array[chosen] for array in (first, second, *bounds)), strict=True):
-            words = tuple(self.words[i] for i in (self.ids[start : end + 1] if end else (a, b)))
+        found = (array[chosen].tolist() for array in (first, second, *bounds, scores))
+        for pair, a, b, start, end, score in zip(chosen.tolist(), *found, strict=True):
+            ids = self.ids[start : end + 1].tolist() if end else (a, b)
+            words = tuple(self.words[i] for i in ids)
             name = self.options.delimiter.join(words)  # which may be a word of the text already
             if len(name.encode()) <= MAX_TOKEN_BYTES:
-                names[pair], phrases[words] = name, float(scores[pair])
+                names[pair], phrases[words] = name, score
         id_of = {word: i for i, word in enumerate(self.words)}
         values = [id_of.setdefault(name, len(id_of)) + 1 for name in names.values()]
         self.words = list(id_of)
