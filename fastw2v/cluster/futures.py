@@ -76,8 +76,8 @@ class Tasks:
     def wait_for(self, futures: list[Any], on_done: Callable[[int], object] = lambda number: None) -> None:
         """Wait until all tasks are done; call `on_done` with the number of each, in their order.
 
-        Raises DataLost if all workers are gone or none works, what a task raised if that is one of our errors, else ClusterFailed;
-        and what `Connection.tell` raises.
+        Raises DataLost if all workers are gone or none works, what a task raised if that is one of our errors, else
+        ClusterFailed; and what `Connection.tell` raises.
         """
 
         def check() -> None:
