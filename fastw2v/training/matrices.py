@@ -56,7 +56,7 @@ class Matrices:
 
         Raises InputError if memory is short.
         """
-        matrices = cls._allocated(layout, dim, _zeros)
+        matrices = cls._allocated(layout, dim, zeros)
         for first in range(0, layout.n_words, ROWS_AT_A_TIME):
             rows = matrices.input_vectors[first : min(layout.n_words, first + ROWS_AT_A_TIME)]
             fill_uniform(rows, first, dim, 0.5 / dim, np.uint64(seed))
@@ -107,7 +107,8 @@ def _stride(dim: int) -> int:
     return -(-dim // ROW_FLOATS) * ROW_FLOATS
 
 
-def _zeros(shape: tuple[int, int], alignment: int) -> NDArray[np.float32]:
+def zeros(shape: tuple[int, int], alignment: int) -> NDArray[np.float32]:
+    """Return an aligned matrix of zeros, in C order."""
     # np.zeros gives memory that the operating system backs by huge pages: fewer TLB misses than any mmap.
     n = shape[0] * shape[1]
     memory = np.zeros(n + alignment // 4, np.float32)

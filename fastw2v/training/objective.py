@@ -88,17 +88,28 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
 
 def objective_of(vocabulary: Vocabulary, config: TrainConfig) -> Objective:
     """Return the tables that give the kernel its output rows: the noise, or the Huffman paths."""
+    if config.loss == "hs":
+        return _objective(config, np.zeros(0, np.uint64), _paths_of(vocabulary))
+    noise = np.zeros(len(vocabulary), np.uint64)
+    build_alias_table(vocabulary.noise_weights(config.ns_exponent), noise)
+    return _objective(config, noise, _no_paths(len(vocabulary)))
+
+
+def blank_objective(n_words: int, config: TrainConfig) -> Objective:
+    """Return tables that no kernel has filled, to compile the one that reads them: all draws and paths are word 0."""
+    if config.loss == "hs":
+        paths = Paths(np.arange(n_words + 1), np.zeros(n_words, np.int32), np.zeros(n_words, np.float32), longest=1)
+        return _objective(config, np.zeros(0, np.uint64), paths)
+    return _objective(config, np.zeros(n_words, np.uint64), _no_paths(n_words))
+
+
+def _objective(config: TrainConfig, noise: NDArray[np.uint64], paths: Paths) -> Objective:
     by_path = config.loss == "hs"
     n_draws, n_turns = 2, 1  # two draws, so that each is made a step ahead
     if config.update == "window" and not by_path:
         n_draws, n_turns = min(2 * config.window + 1, MOST_DRAWS), TURNS
-    noise = np.zeros(0 if by_path else len(vocabulary), np.uint64)
-    if not by_path:
-        build_alias_table(vocabulary.noise_weights(config.ns_exponent), noise)
-    return Objective(
-        negatives=Negatives(n=0 if by_path else config.negative, n_draws=n_draws, n_turns=n_turns, noise=noise),
-        paths=_paths_of(vocabulary) if by_path else _no_paths(len(vocabulary)),
-    )
+    negatives = Negatives(n=0 if by_path else config.negative, n_draws=n_draws, n_turns=n_turns, noise=noise)
+    return Objective(negatives, paths)
 
 
 def _no_paths(n_words: int) -> Paths:

@@ -84,25 +84,25 @@ def helper(monkeypatch):
 
 def test_another_process_helps_to_compile(helper, tmp_path):
     helper(warmup.HELPER + f"open({str(tmp_path / 'done')!r}, 'x')")
-    with warmup._helper():
+    with warmup._helper("ns"):
         pass
     assert (tmp_path / "done").exists()
 
 
 def test_the_helper_ends_with_a_run_that_is_interrupted(helper):
     helper("import time; time.sleep(600)")
-    with pytest.raises(KeyboardInterrupt), warmup._helper():
+    with pytest.raises(KeyboardInterrupt), warmup._helper("ns"):
         raise KeyboardInterrupt
 
 
 def test_one_that_fails_does_no_harm(helper, monkeypatch):
     helper("raise SystemExit(1)")
-    with warmup._helper():
+    with warmup._helper("ns"):
         pass
     monkeypatch.setattr(sys, "executable", "/no/python")
-    with warmup._helper():
+    with warmup._helper("ns"):
         pass
     monkeypatch.setattr(sys, "executable", "/usr/bin/uwsgi")  # a server that embeds Python
     helper(None)
-    with warmup._helper():
+    with warmup._helper("ns"):
         pass
