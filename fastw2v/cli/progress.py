@@ -191,7 +191,7 @@ def _lines_of(event: events.Event) -> list[str]:
         case events.CorpusRead():
             return _lines_of_corpus(event)
         case events.ClusterChanged(n_workers, message):
-            return [f"{message} ({n_workers} workers)"]
+            return [f"{message} ({n_workers} {'worker' if n_workers == 1 else 'workers'})"]
         case events.Estimated():
             return [str(event)]
         case events.Resumed(path, n_words):

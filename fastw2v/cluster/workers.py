@@ -130,7 +130,8 @@ class Workers:
             if stalled:
                 why = f"each of {', '.join(sorted(stalled))} {self._connection.watch.why_stalled(*stalled)}"
                 raise InputError(f"{address} has no worker that starts tasks: {why}")
-            raise InputError(f"{address} has no workers: start some with dask worker {address}")
+            advice = f"start some with dask worker {address}; a cluster that adapts needs a minimum of one"
+            raise InputError(f"{address} has no workers: {advice}")
         if waited > PATIENCE and not stalled:  # the watch waits for those
             raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
 
