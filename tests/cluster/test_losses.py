@@ -178,7 +178,7 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
         n_rounds += isinstance(event, RoundEnded)
         if isinstance(event, RoundEnded) and n_rounds == 2:
             client.run(get_stuck, workers=[first])
-        if isinstance(event, ClusterChanged):
+        if isinstance(event, ClusterChanged) and n_rounds >= 2:  # on a busy machine the beginning is late, too
             messages.append(event.message)
 
     fastw2v.train(text, client=client, callback=act, worker_timeout=4, **OPTIONS)
