@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,6 +12,8 @@ from .. import events
 from ..corpus.vocabulary import Reading
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 from ..machine import failure_of
+from .stderr import Stderr
+from .stopping import signals
 
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 10.0, 0.1
 LONGEST_BAR, COLUMNS = 24, 120  # columns where there is no terminal
@@ -33,7 +34,7 @@ class Reporter:
         self._n_failed_checkpoints = 0
 
     def close(self) -> None:
-        self._screen.end_line()
+        self._screen.close()
         self._log.close()
 
     def warn(self, message: object) -> None:
@@ -80,6 +81,8 @@ class Reporter:
             seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
             speed = progress.n_words / progress.seconds
             self._screen.line(f"{progress.n_words:,} tokens trained at {speed:,.0f} words/s ({seconds})")
+        elif not self._epoch:
+            self._screen.line("nothing was left to train, so nothing was added to a log or a loss plot")
         if self._n_failed_checkpoints:
             self.warn(f"failed checkpoints: {self._n_failed_checkpoints:,}")
 
@@ -88,9 +91,8 @@ class Screen:
     """Text on stderr: a terminal has a line that is drawn again and again, elsewhere a line comes every 10 seconds."""
 
     def __init__(self, quiet: bool) -> None:
-        self._stream = sys.stderr
-        self._is_quiet, self._is_gone = quiet, self._stream is None  # a process may have no stderr
-        self._is_terminal = not self._is_gone and self._stream.isatty()
+        self._stderr, self._is_quiet = Stderr(), quiet
+        self._is_terminal = self._stderr.is_terminal
         self.last_drawn = 0.0
         self._is_line_open = False
 
@@ -107,27 +109,25 @@ class Screen:
         if at_once or now - self.last_drawn >= interval:
             self.last_drawn, self._is_line_open = now, self._is_terminal
             start, end = ("\r\033[K", "") if self._is_terminal else ("", "\n")
-            self._print(start + text, end)
+            self._stderr.write(start + text + end, is_passing=True)
 
     def line(self, text: str, is_warning: bool = False) -> None:
         """Show a line that stays; a quiet screen shows warnings only."""
         if is_warning or not self._is_quiet:
             self.end_line()
-            self._print(text)
+            self._stderr.write(f"{text}\n")
 
     def end_line(self) -> None:
         """Keep the text that was drawn last, and start a new line."""
         if self._is_line_open:
-            self._print("")
+            self._stderr.write("\n")
             self._is_line_open = False
 
-    def _print(self, text: str, end: str = "\n") -> None:
-        if self._is_gone:
-            return
-        try:
-            print(text, end=end, file=self._stream, flush=True)
-        except OSError:  # nobody reads any more: the run goes on
-            self._is_gone = True
+    def close(self) -> None:
+        """Show what has not been read yet. A run that was stopped waits a second for that, others until it is read."""
+        self.end_line()
+        end = time.monotonic() + 1
+        self._stderr.drain(lambda: not signals.received or time.monotonic() < end)
 
 
 class JsonLog:

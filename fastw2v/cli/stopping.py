@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import select
 import signal
 import sys
 
 from ..files import remove_locks
+from .stderr import is_writable
 
 HANGUP = getattr(signal, "SIGHUP", None)
 """What a terminal sends when it is closed, or the ssh connection behind it. Windows has no such signal."""
@@ -54,6 +56,7 @@ class Signals:
         if self.received and not is_impatient:
             return
         if self.ends_at_once:
+            self.received = self.received or number
             say_stopped(number)
             remove_locks()
             os._exit(128 + number)
@@ -83,6 +86,8 @@ def say(message: str) -> None:
     if sys.stderr is None:  # closed: its number may be another file's by now
         return
     with contextlib.suppress(OSError):
+        if signals.received and hasattr(select, "poll") and not is_writable(2, seconds=1):
+            return  # nobody reads it, and who sent a signal wants the process to end
         # A file name or a word may hold bytes that the terminal's encoding does not have.
         os.write(2, f"fastw2v: {message}\n".encode(errors="backslashreplace"))
 

@@ -151,7 +151,7 @@ def _no_interrupts() -> Any:
 
     class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
         def setup(self, worker: Any) -> None:
-            for name in {"SIGINT", "SIGHUP", "SIGXCPU"} & vars(signal).keys():
+            for name in {"SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU"} & vars(signal).keys():
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
 
     return NoInterrupts()

@@ -179,7 +179,8 @@ def test_the_summary(capsys):
 def test_the_summary_of_a_run_that_had_come_to_its_end(capsys):
     reporter = Reporter(quiet=False, log_json=None)
     reporter.summary("v.txt", 2)
-    assert capsys.readouterr().err == "wrote v.txt: 2 words\n"
+    left = "nothing was left to train, so nothing was added to a log or a loss plot\n"
+    assert capsys.readouterr().err == f"wrote v.txt: 2 words\n{left}"
     reporter(EPOCH)  # which it had not told yet
     reporter.summary("v.txt", 2)
     assert capsys.readouterr().err == "wrote v.txt: 2 words\nlast epoch: loss 2.5000 ± 0.1250\n"

@@ -157,26 +157,31 @@ def test_another_start_or_held_out_text_is_refused(text, local, tmp_path):
         train_with(text, local, init_vectors=given, **options)
 
 
-@pytest.mark.parametrize("where", ["cluster", "local:2"])
-def test_a_signal_saves_the_run(text, request, where, tmp_path):
-    """From a terminal it comes to the workers of this machine too."""
+@pytest.mark.parametrize(
+    ("where", "number"), [("cluster", signal.SIGINT), ("local:2", signal.SIGINT), ("local:2", signal.SIGTERM)]
+)
+def test_a_signal_saves_the_run(text, request, where, number, tmp_path):
+    """From a terminal, or from `timeout`, it comes to the workers of this machine too."""
     if where == "cluster":
         request.getfixturevalue("client")
         where = request.getfixturevalue("cluster").address
     command = [sys.executable, "-m", "fastw2v", "train", text, "-o", tmp_path / "v.txt", "--dask", where]
-    command += ["--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1000"]
+    command += ["--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1000", "--log-json", tmp_path / "log"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
         while not (tmp_path / "c" / CHECKPOINT).exists():
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.1)
         time.sleep(0.5)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         _, err = process.communicate(timeout=30)
     finally:
         process.kill()
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + number, err
     assert "--resume trains from token" in err
+    records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    reached = max(record["words"] for record in records if "epoch_ended" in record)
+    assert checkpoint.load(tmp_path / "c").position.n_words >= reached, "nothing of the last whole round is lost"
     assert "Traceback" not in err
     assert not (tmp_path / "v.txt").exists()
 
@@ -185,7 +190,7 @@ def test_a_signal_saves_the_run(text, request, where, tmp_path):
 def test_a_signal_ends_a_run_whose_cluster_hangs(text, cluster, client, hangs, tmp_path):
     """It keeps the last checkpoint, and does not wait for `worker_timeout`."""
     command = [sys.executable, "-m", "fastw2v", "train", text, "-o", tmp_path / "v.txt", "--dask", cluster.address]
-    command += ["--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1000"]
+    command += ["--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1000", "--log-json", tmp_path / "log"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         while not (tmp_path / "c" / CHECKPOINT).exists():
