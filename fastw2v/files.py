@@ -121,10 +121,11 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike]
 def check_distinct(outputs: Iterable[PathLike | None]) -> None:
     """Raise InputError where two outputs are the same file. Outputs that are None are ignored."""
     targets: set[str] = set()
-    for path in [path for path in outputs if path is not None]:
-        if real_path(path) in targets:
-            raise InputError(f"{os.fspath(path)} is named for two outputs: give each its own file")
-        targets.add(real_path(path))
+    for name in [os.fspath(path) for path in outputs if path is not None]:
+        target = real_path(f"/dev/fd/{STANDARD_STREAMS[name]}" if name in STANDARD_STREAMS else name)
+        if target in targets:
+            raise InputError(f"{name} is named for two outputs: give each its own file")
+        targets.add(target)
 
 
 def check_words(words: Sequence[str], whose: str) -> None:

@@ -46,8 +46,9 @@ def test_leftovers_of_a_killed_run_are_removed_but_not_those_of_a_living_one(tmp
 
 
 def test_one_name_for_two_outputs(tmp_path):
-    with pytest.raises(InputError, match="is named for two outputs"):
-        check_outputs([tmp_path / "a", None, tmp_path / "a"], [], True)
+    for first, second in ((tmp_path / "a", tmp_path / "a"), ("-", "/dev/stdout"), ("/dev/fd/1", "-")):
+        with pytest.raises(InputError, match="is named for two outputs"):
+            check_outputs([first, None, second], [], True)
 
 
 def test_without_locks_nothing_of_the_living_is_removed(tmp_path, monkeypatch):

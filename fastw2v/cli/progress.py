@@ -124,9 +124,9 @@ class Screen:
             self._is_line_open = False
 
     def close(self) -> None:
-        """Show what has not been read yet. A run that was stopped waits a second for that, others until it is read."""
+        """Show what has not been read yet. A run that was stopped does not wait for long, others wait until it is read."""
         self.end_line()
-        end = time.monotonic() + 1
+        end = time.monotonic() + 0.5
         self._stderr.drain(lambda: not signals.received or time.monotonic() < end)
 
 

@@ -86,7 +86,7 @@ def say(message: str) -> None:
     if sys.stderr is None:  # closed: its number may be another file's by now
         return
     with contextlib.suppress(OSError):
-        if signals.received and hasattr(select, "poll") and not is_writable(2, seconds=1):
+        if signals.received and hasattr(select, "poll") and not is_writable(2, seconds=0.5):
             return  # nobody reads it, and who sent a signal wants the process to end
         # A file name or a word may hold bytes that the terminal's encoding does not have.
         os.write(2, f"fastw2v: {message}\n".encode(errors="backslashreplace"))
