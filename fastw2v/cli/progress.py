@@ -124,7 +124,7 @@ class Screen:
             self._is_line_open = False
 
     def close(self) -> None:
-        """Show what has not been read yet. A run that was stopped does not wait for long, others wait until it is read."""
+        """Show what has not been read yet. A run that was stopped does not wait long for a reader."""
         self.end_line()
         end = time.monotonic() + 0.5
         self._stderr.drain(lambda: not signals.received or time.monotonic() < end)
