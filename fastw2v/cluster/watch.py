@@ -65,8 +65,13 @@ class Watch:
         self.worker_timeout, self._is_hurried = min(self.worker_timeout, STOP_SECONDS), True
 
     def is_late(self, seconds: float) -> bool:
-        """Whether a silence is to be reported. A run that is about to end has no time for that."""
-        return seconds > min(SILENT_SECONDS, self.worker_timeout / 2) and not self._is_hurried
+        """Whether so long a wait is to be reported. A run that is about to end has no time for that."""
+        return seconds > self._silent_seconds and not self._is_hurried
+
+    @property
+    def _silent_seconds(self) -> float:
+        """After so many seconds without a heartbeat a worker is silent: before it is given up."""
+        return min(SILENT_SECONDS, self.worker_timeout / 2)
 
     def is_gone(self, worker: str) -> bool:
         """Whether a worker was given up, or the scheduler has lost it since it was first asked about it."""
@@ -105,8 +110,7 @@ class Watch:
         return self._now - self._heard[worker][1]
 
     def _state(self, worker: str) -> str:
-        is_silent = self._silence(worker) > min(SILENT_SECONDS, self.worker_timeout / 2)
-        return SILENT if is_silent else self.seen[worker].status
+        return SILENT if self._silence(worker) > self._silent_seconds else self.seen[worker].status
 
     def _note_stalled(self) -> None:
         """Note which workers start no tasks, and report which of those that were reported do so again."""

@@ -96,7 +96,7 @@ def objective_of(vocabulary: Vocabulary, config: TrainConfig) -> Objective:
 
 
 def blank_objective(n_words: int, config: TrainConfig) -> Objective:
-    """Return tables that no kernel has filled, to compile the one that reads them: all draws and paths are word 0."""
+    """Return tables that no kernel has filled, to compile the one that reads them: of word 0 or node 0 only."""
     if config.loss == "hs":
         paths = Paths(np.arange(n_words + 1), np.zeros(n_words, np.int32), np.zeros(n_words, np.float32), longest=1)
         return _objective(config, np.zeros(0, np.uint64), paths)
