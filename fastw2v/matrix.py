@@ -1,12 +1,28 @@
-"""Whether a matrix of vectors is finite, and how long its rows are."""
+"""A matrix of vectors as float32, whether it is finite, and how long its rows are."""
+
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
 
 _SMALL_NORM = 1e-15
 """The squares of a vector of this length or less leave the range of normal float32 numbers."""
+
+
+def as_float32(vectors: ArrayLike) -> NDArray[np.float32]:
+    """Return numbers as a float32 array. Raises InputError where they are not real, or not finite as float32."""
+    given: NDArray[Any] = np.asarray(vectors)
+    if given.dtype == np.float32:
+        return given
+    if given.dtype.kind not in "buif":
+        raise InputError(f"vectors are of type {given.dtype}: they must be real numbers")
+    with np.errstate(over="ignore"):
+        converted = given.astype(np.float32)
+    if converted.size and not is_finite(converted):
+        raise InputError("the vectors hold NaN, or numbers beyond the range of float32")
+    return converted
 
 
 def is_finite(matrix: NDArray[np.float32]) -> bool:

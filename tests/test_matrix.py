@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastw2v import InputError
-from fastw2v.matrix import is_finite, norms_of
+from fastw2v.matrix import as_float32, is_finite, norms_of
 
 
 def test_finite():
@@ -13,6 +13,19 @@ def test_finite():
     for bad in (np.nan, np.inf, -np.inf):
         matrix[1, 2] = bad
         assert not is_finite(matrix)
+
+
+def test_numbers_become_float32_without_a_copy_where_they_are():
+    matrix = np.ones((2, 3), np.float32)
+    assert as_float32(matrix) is matrix
+    assert as_float32([[1, 2]]).dtype == np.float32
+    assert as_float32([]).shape == (0,)
+
+
+@pytest.mark.parametrize("bad", [[[1e300]], [[np.nan]], [["1"]], [[1j]], [[None]]])
+def test_what_is_no_float32_number(bad):
+    with pytest.raises(InputError, match=r"must be real numbers|hold NaN, or numbers beyond the range of float32"):
+        as_float32(bad)
 
 
 def test_norms():

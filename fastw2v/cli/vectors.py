@@ -63,7 +63,7 @@ def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int) -> N
         raise InputError("stdin cannot hold both the vectors and the words: name the words, or a file of vectors")
     vectors = _load(vecs, kind)
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # a line that is not text is an unknown word
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # bytes that are no text: an unknown word
     if words:
         _print_neighbours(vectors.most_similar(list(words), topn=topn))
         return

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from multiprocessing import resource_tracker
 from typing import Any
 
 from ..errors import InputError, MissingExtra
@@ -129,6 +130,7 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
     with contextlib.ExitStack() as closing:
         private = tempfile.TemporaryDirectory(prefix="fastw2v-", dir=parent, ignore_cleanup_errors=True)
         directory = closing.enter_context(private)
+        _start_resource_tracker()
         with dask.config.set({"temporary-directory": directory, **NO_PAGES}):
             cluster = distributed.LocalCluster(
                 n_workers=n_workers,
@@ -143,6 +145,20 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
         client = distributed.Client(closing.enter_context(cluster), set_as_default=False)
         closing.enter_context(client).register_plugin(_no_interrupts())
         yield client
+
+
+def _start_resource_tracker() -> None:
+    """Start the process with which multiprocessing cleans up, deaf to SIGHUP: as others it ignores what it may.
+
+    A closed terminal would end it, and the workers would print a traceback for each of their semaphores.
+    """
+    if not hasattr(signal, "SIGHUP"):
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which a new process inherits
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _no_interrupts() -> Any:

@@ -45,8 +45,9 @@ def _files_of(name: str) -> list[str]:
         return [name]
     _check_readable(name)
     found = glob.glob(name, recursive=True)
-    below = [file for directory in filter(os.path.isdir, found) for file in _files_below(directory)]
-    if files := _regular(list({*found, *below})):
+    directories = set(filter(os.path.isdir, found))
+    below = {file for directory in directories for file in _files_below(directory)}
+    if files := _regular({*found, *below} - directories):
         return files
     if found:
         raise InputError(f"corpus glob {name} finds no files, only {found[0]}: check it")
@@ -218,10 +219,12 @@ def _check_readable(pattern: str) -> None:
             raise InputError(f"corpus directory {directory} cannot be read: permission denied")
 
 
-def _regular(paths: list[str]) -> list[str]:
-    """Return the regular files among paths, sorted. Raises InputError for what cannot be reached."""
+def _regular(paths: Iterable[str]) -> list[str]:
+    """Return the paths of regular files, sorted. Raises InputError for one that is something else, or out of reach."""
     for path in paths:
         if not os.path.exists(path):
             what = f"is a symbolic link to {os.readlink(path)}, which" if os.path.islink(path) else "is listed, but"
             raise InputError(f"corpus {path} {what} does not exist or cannot be reached: remove it, or name the others")
-    return sorted(filter(os.path.isfile, paths))
+        if not os.path.isfile(path):
+            raise InputError(f"corpus {path} is a pipe, a socket or a device: remove it, or name the others")
+    return sorted(paths)

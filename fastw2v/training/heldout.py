@@ -39,5 +39,8 @@ def held_out_loss(
         slice_length.adapt(len(numbers), time.perf_counter() - start)
         tell(Evaluating(first / schedule.n_spans))
     if total[N_PREDICTIONS] == 0:
-        raise InputError("the held-out text has no line (sentence) with two words of the vocabulary")
+        raise InputError(
+            "the held-out text has no line (sentence) with two words of the vocabulary "
+            "that subsampling (--sample) keeps"
+        )
     return mean_loss(total)

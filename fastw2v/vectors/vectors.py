@@ -11,7 +11,7 @@ from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
 from ..files import PathLike
 from ..lazy import computed_once
-from ..matrix import norms_of
+from ..matrix import as_float32, norms_of
 from ..modelfile import MappedWords, ModelFile
 from . import formats, search
 from .evaluate import Evaluation
@@ -30,7 +30,7 @@ class Vectors:
     def __init__(
         self, index_to_key: Sequence[str], vectors: NDArray[np.float32], counts: NDArray[np.int64] | None = None
     ) -> None:
-        self.vectors, n_words = np.asarray(vectors, np.float32), len(index_to_key)
+        self.vectors, n_words = as_float32(vectors), len(index_to_key)
         if self.vectors.ndim != 2 or len(self) != n_words:
             raise InputError(f"{n_words} words need vectors of shape ({n_words}, dim), found {self.vectors.shape}")
         if counts is not None and np.shape(counts) != (n_words,):
@@ -264,7 +264,7 @@ class Vectors:
         own = None
         if not (isinstance(keys, np.ndarray) and keys.ndim == 2):
             own = np.array([self.get_index(key) for key in listed(keys)], np.int64)
-        queries = np.asarray(keys, np.float32) if own is None else self.vectors[own]
+        queries = as_float32(keys) if own is None else self.vectors[own]
         if queries.shape[1:] != (self.vector_size,):
             raise InputError(f"queries must be (n, {self.vector_size}), found {queries.shape}")
         queries = search.unit_rows(queries)

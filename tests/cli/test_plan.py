@@ -31,3 +31,8 @@ def test_numbers_that_are_no_speed(run, option, value):
     code, out, err = run("plan", option, value)
     assert (code, out) == (2, "")
     assert f"Invalid value for '{option}'" in err
+
+
+@pytest.mark.parametrize("option", ["--words", "--vocab", "--dim", "--epochs"])
+def test_sizes_that_no_corpus_has(run, option):
+    assert run("plan", option, "9" * 331)[0] == 2

@@ -1,6 +1,7 @@
 """What the command line does with vectors."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -40,6 +41,15 @@ def test_similar_reads_words_from_stdin(vecs):
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["w10", "w20"]
     assert done.stderr.startswith("fastw2v: the word 'no' has no vector")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_words_on_stdin_are_utf_8_whatever_the_locale_says(tmp_path, encoding):
+    (tmp_path / "v.txt").write_text("2 1\nKönig 1\nKönigin 1\n", encoding="utf-8")
+    command = [sys.executable, "-m", "fastw2v", "similar", tmp_path / "v.txt"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, input="König\n".encode(), capture_output=True, env=environment, check=True)
+    assert done.stdout.decode(encoding).startswith("Königin\t")
 
 
 def test_a_reader_that_leaves_early_is_no_error(vecs):

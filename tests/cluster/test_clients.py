@@ -168,6 +168,22 @@ def test_a_stranger_cannot_use_a_cluster_of_this_machine(tmp_path, capfd):
 
 
 @pytest.mark.cluster
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs SIGHUP")
+def test_a_closed_terminal_leaves_the_process_that_cleans_up():
+    code = """
+import os, signal, time
+from multiprocessing import resource_tracker
+from fastw2v.cluster.clients import _start_resource_tracker
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+_start_resource_tracker()
+os.kill(resource_tracker._resource_tracker._pid, signal.SIGHUP)
+time.sleep(0.5)
+assert resource_tracker._resource_tracker._check_alive()
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()), "here the signal is as before"
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_files_of_a_cluster_of_this_machine(tmp_path):
     """They lie in a directory of the user's own, below the one that Dask's configuration names, and go with it."""
     parent = tmp_path / "scratch"

@@ -61,6 +61,18 @@ def test_links_that_lead_nowhere(tmp_path, monkeypatch, corpus, target):
         find_files(corpus)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("corpus", ["d", "d/*"])
+def test_pipes_that_a_directory_or_a_glob_finds(tmp_path, monkeypatch, corpus):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a.txt").write_text("a")
+    os.mkfifo(tmp_path / "d/b.txt")
+    with pytest.raises(InputError, match="corpus d/b.txt is a pipe, a socket or a device: remove it, or name the"):
+        find_files(corpus)
+    assert find_files(["d/a.txt", "d/b.txt"]) == ["d/a.txt", "d/b.txt"], "a pipe that is named is read"
+
+
 def test_no_corpus_or_stdin_twice():
     with pytest.raises(InputError, match="no corpus given"):
         find_files([])

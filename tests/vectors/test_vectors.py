@@ -211,7 +211,7 @@ def test_bad_arguments():
         (lambda v: v.most_similar_batch("w1"), InputError, "'w1' is one word where a list"),
         (lambda v: v.distances("w1", "w2"), InputError, "'w2' is one word where a list"),
         (lambda v: v.similar_by_vector(np.full(12, np.nan)), InputError, "holds NaN"),
-        (lambda v: v.most_similar_batch(np.full((1, 12), np.inf)), InputError, "holds NaN or infinite"),
+        (lambda v: v.most_similar_batch(np.full((1, 12), np.inf)), InputError, "hold NaN, or numbers beyond"),
         (lambda v: v.get_mean_vector(["w1"], [np.nan]), InputError, "they must be finite"),
         (lambda v: Vectors(["a"], np.full((1, 2), np.nan)).most_similar("a"), InputError, "hold NaN"),
         (lambda v: Vectors(["a"], np.ones((1, 2)), np.ones(3, int)), InputError, "1 words need as many counts"),
