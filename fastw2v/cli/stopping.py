@@ -1,10 +1,12 @@
 """Ctrl-C, SIGTERM, SIGHUP and SIGXCPU, and the messages on stderr."""
 
 import contextlib
+import math
 import os
 import select
 import signal
 import sys
+import time
 
 from ..files import remove_locks
 from .stderr import is_writable
@@ -14,6 +16,10 @@ HANGUP = getattr(signal, "SIGHUP", None)
 
 CPU_LIMIT = getattr(signal, "SIGXCPU", None)
 """What the system sends each second once a process has used its CPU time, up to the hard limit, where it kills it."""
+
+
+TOGETHER_SECONDS = 0.3
+"""Signals so soon after the first one belong to it. `timeout` sends each twice: to its command, and to the group."""
 
 
 class Stopped(BaseException):
@@ -29,7 +35,7 @@ class Signals:
 
     SIGHUP is no sign of impatience: the shell, the terminal and the service manager each send one, together with
     SIGTERM. So a SIGHUP after another signal is ignored, and the first signal after a SIGHUP does not end it at once.
-    The same holds for SIGXCPU, which is sent again and again.
+    The same holds for SIGXCPU, which is sent again and again, and for any signal within `TOGETHER_SECONDS`.
 
     Until the kernels are compiled there is nothing to put in order, and an exception inside the compiler could be lost
     or crash it: during that time the first signal ends the process at once.
@@ -38,6 +44,7 @@ class Signals:
     ends_at_once = True
     waits = False  # for the end of a slice, where the state of a run can be saved
     received = 0  # the number of the first signal
+    received_at = -math.inf  # on the monotonic clock
     consequence = ""  # what an early end means, appended to the message that reports it
 
     def catch(self) -> None:
@@ -53,9 +60,10 @@ class Signals:
 
     def _on_signal(self, number: int, frame: object) -> None:
         is_impatient = number not in (HANGUP, CPU_LIMIT)
+        is_together = time.monotonic() - self.received_at < TOGETHER_SECONDS
         if self.received and not is_impatient:
             return
-        if self.ends_at_once:
+        if self.ends_at_once and not is_together:
             self.received = self.received or number
             say_stopped(number)
             remove_locks()
@@ -63,7 +71,7 @@ class Signals:
         self.ends_at_once = is_impatient
         if self.received:
             return
-        self.received = number
+        self.received, self.received_at = number, time.monotonic()
         if not self.waits:
             raise Stopped(number)
 

@@ -161,7 +161,7 @@ def test_another_start_or_held_out_text_is_refused(text, local, tmp_path):
     ("where", "number"), [("cluster", signal.SIGINT), ("local:2", signal.SIGINT), ("local:2", signal.SIGTERM)]
 )
 def test_a_signal_saves_the_run(text, request, where, number, tmp_path):
-    """From a terminal, or from `timeout`, it comes to the workers of this machine too."""
+    """From a terminal, or from `timeout`, it comes to the workers of this machine too; from `timeout` twice."""
     if where == "cluster":
         request.getfixturevalue("client")
         where = request.getfixturevalue("cluster").address
@@ -173,6 +173,7 @@ def test_a_signal_saves_the_run(text, request, where, number, tmp_path):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.1)
         time.sleep(0.5)
+        os.kill(process.pid, number)  # as `timeout` does, first to the command and then to its group
         os.killpg(process.pid, number)
         _, err = process.communicate(timeout=30)
     finally:
