@@ -39,7 +39,7 @@ def test_main_command_and_python_code(tmp_path, monkeypatch):
 
 
 def test_test_command():
-    assert blocks("bash")[1] == "pip install '.[test]'\npytest\n"
+    assert blocks("bash")[1] == "pip install '.[test]'\npytest -n 2\n"
 
 
 @pytest.mark.parametrize("page", ["items", "graphs"])
