@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from fastw2v.cluster.failures import DataLost
 from fastw2v.cluster.futures import _unpack
+from fastw2v.cluster.vetting import unreachable_there
 from fastw2v.events import ClusterChanged, Waiting
 
 
@@ -51,7 +52,10 @@ class FakeClient:
         for worker in workers:
             try:
                 answer = (function.__name__, worker)
-                results[worker] = self.answers[answer] if answer in self.answers else function(*arguments)
+                if answer in self.answers:
+                    results[worker] = self.answers[answer]
+                else:  # all workers reach each other
+                    results[worker] = {} if function is unreachable_there else function(*arguments)
             except Exception as error:
                 results[worker] = error
         return results
@@ -70,7 +74,7 @@ class FakeWorkers:
     def __init__(self, tasks, n):
         self._tasks = tasks
         self.alive = [f"w{i}" for i in range(n)]
-        self.addresses = list(self.alive)
+        self.addresses, self.proven = list(self.alive), []
 
     def threads_of(self, worker):
         return 1
@@ -78,10 +82,21 @@ class FakeWorkers:
     def wait_for_loss(self, seconds):
         pass
 
-    def update(self):
+    def update(self, may_join=True):
         while not self.alive:
             self._tasks.tell(Waiting())
-        self.addresses = list(self.alive)
+        known = [worker for worker in self.addresses if worker in self.alive]
+        self.addresses = known if known and not may_join else list(self.alive)
+
+    def prove(self):
+        self.proven = list(self.addresses)
+
+    def set_newcomers_aside(self, reason):
+        self.addresses = [worker for worker in self.addresses if worker in self.proven] or self.addresses
+
+    def refuse(self, failure):
+        self._tasks.kill(failure.worker)
+        self.tell_change(str(failure))
 
     def tell_change(self, message):
         self._tasks.tell(ClusterChanged(len(self.addresses), message))

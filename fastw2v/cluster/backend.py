@@ -23,7 +23,7 @@ from ..training.run import TrainingRun
 from ..training.warmup import compile_kernels
 from .connection import Connection
 from .corpus import ClusterCorpus, read_corpus
-from .failures import ClusterFailed, DataLost
+from .failures import ClusterFailed, DataLost, WorkerFailed
 from .futures import Tasks
 from .loop import MOST_LOSSES, ClusterLoop
 from .workers import Workers
@@ -84,6 +84,9 @@ class ClusterBackend:
                 return work()
             except DataLost as error:
                 reason = error
+            except WorkerFailed as error:
+                self._workers.refuse(error)
+                continue
             self._workers.wait_for_loss(seconds=n_losses)
             n_dead = len(began_with - self._connection.threads_of_workers().keys())
             if n_losses >= MOST_LOSSES + n_dead:

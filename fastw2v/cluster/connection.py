@@ -36,7 +36,7 @@ class Connection:
         if client.asynchronous:
             raise InputError("the Dask client is asynchronous, and fastw2v would block its loop: give one that is not")
         self.address: str = client.scheduler.address
-        self.watch = Watch(self._report, self._drop, worker_timeout)
+        self.watch = Watch(self.report, self._drop, worker_timeout)
         self.seconds = 0.0  # for which this process has polled: while it does something else, no deadline runs
         self._scheduler_lost = f"the Dask scheduler at {self.address} is gone"
         self._polled = time.monotonic()
@@ -76,7 +76,7 @@ class Connection:
             raise ClusterFailed(message)
         if self.watch.is_late(silence) and self._told != self._asked:
             self._told = self._asked
-            self._report(f"{message}: the run ends after {self.watch.worker_timeout:.0f} s (--worker-timeout)")
+            self.report(f"{message}: the run ends after {self.watch.worker_timeout:.0f} s (--worker-timeout)")
 
     def _ask(self) -> dict[str, WorkerState]:
         # Some versions of Dask tell of 5 workers unless they are asked for all; others know no such argument.
@@ -85,7 +85,8 @@ class Connection:
         workers = self.client.sync(self.client.scheduler.identity, **of_all)["workers"]
         return {worker: _state(about) for worker, about in workers.items()}
 
-    def _report(self, message: str) -> None:
+    def report(self, message: str) -> None:
+        """Tell what has become known of the cluster."""
         self.tell(ClusterChanged(len(self.watch.seen), message))
 
     def _drop(self, worker: str) -> None:
@@ -101,8 +102,9 @@ class Connection:
         """
         seconds = self.seconds - max(since, self.watch.worked)
         if seconds > self.watch.worker_timeout:
-            message = f"no worker has worked for {seconds:.0f} s, though tasks are left: Dask has lost one"
-            self._report(message)
+            why = "Dask has lost one, or workers cannot reach each other"
+            message = f"no worker has worked for {seconds:.0f} s, though tasks are left: {why}"
+            self.report(message)
             raise DataLost(message)
 
     @contextlib.contextmanager
@@ -115,11 +117,14 @@ class Connection:
             yield
         except Fastw2vError:
             raise
-        except (OSError, ValueError, KeyError, CancelledError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, MemoryError, CancelledError) as error:
             self.check_scheduler()
+            reason = first_line(error) or type(error).__name__
             raise DataLost(
-                f"a worker of the cluster at {self.address}, or data that it held, is gone: {error}"
+                f"a worker of the cluster at {self.address}, or data that it held, is gone: {reason}"
             ) from error
+        except Exception as error:
+            raise ClusterFailed(f"Dask has failed: {type(error).__name__}: {first_line(error)}") from error
 
     def call(self, function: Callable[..., Any], *arguments: Any, needs: Collection[Any] = (), **options: Any) -> Any:
         """The result of a function of Dask that waits for workers. Raises DataLost if one is given up meanwhile.
@@ -139,10 +144,10 @@ class Connection:
 
     def _result(self, call: Future[Any], check: Callable[[], object] = lambda: None) -> Any:
         """The result of a call. Polls and checks meanwhile."""
+        while not wait([call], POLL_SECONDS).done:
+            self.poll()
+            check()
         with self.translated_errors():
-            while not wait([call], POLL_SECONDS).done:
-                self.poll()
-                check()
             return call.result()
 
     def threads_of_workers(self) -> dict[str, int]:

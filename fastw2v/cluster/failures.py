@@ -11,5 +11,13 @@ class DataLost(ClusterFailed):
     """A worker is gone, or no worker has some of the data any more."""
 
 
+class WorkerFailed(ClusterFailed):
+    """A worker cannot do a task that it alone was given."""
+
+    def __init__(self, worker: str, reason: str) -> None:
+        super().__init__(f"worker {worker} failed: {reason}")
+        self.worker = worker
+
+
 def first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import Fastw2vError
 from .connection import POLL_SECONDS, Connection
-from .failures import ClusterFailed, DataLost, first_line
+from .failures import ClusterFailed, DataLost, WorkerFailed, first_line
 from .watch import SILENT_SECONDS
 from .workers import Workers
 
@@ -34,7 +34,7 @@ class Tasks:
         self._run_name = uuid.uuid4().hex[:12]
         self._key_suffixes = (f"{self._run_name}-{number}" for number in itertools.count())
         self._reaches_workers = True  # not only through the scheduler
-        self._futures: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._futures: weakref.WeakKeyDictionary[Any, str | None] = weakref.WeakKeyDictionary()  # and their workers
 
     def submit(self, function: Callable[..., Any], *arguments: Any, at: str | None = None) -> Any:
         """Submit a task, and return its future. at: the worker that runs it; otherwise one of those that take part.
@@ -44,8 +44,8 @@ class Tasks:
         self._connection.check_scheduler()
         workers = [at] if at else self.workers.addresses
         key = f"{function.__name__.replace('_', '-')}-{next(self._key_suffixes)}"
-        future = self._client.submit(function, *arguments, key=key, retries=ATTEMPTS - 1, workers=workers)
-        self._futures.add(future)
+        future = self._client.submit(_do, function, *arguments, key=key, retries=ATTEMPTS - 1, workers=workers)
+        self._futures[future] = at
         return future
 
     def release(self) -> None:
@@ -66,7 +66,7 @@ class Tasks:
     def scatter(self, data: Any, at: str) -> Any:
         """A future of data that is sent to one worker, and lost with it. Raises DataLost."""
         [future] = self._connection.call(self._client.scatter, [data], workers=[at], hash=False)
-        self._futures.add(future)
+        self._futures[future] = at
         return future
 
     def copy(self, future: Any, at: str) -> Any:
@@ -146,7 +146,7 @@ class Tasks:
             if future.status == "cancelled":
                 raise DataLost(f"the workers lost the data of {future.key}")
             if future.status == "error":
-                raise _failure(future)
+                raise _failure(future, is_free=self._futures.get(future) is None)
             on_done(number)
         self._connection.poll()
 
@@ -214,7 +214,7 @@ class Tasks:
         detached = [Future(new_keys[future.key], self._client) for future in futures]
         for future in detached:
             self._client.futures[future.key].finish()
-        self._futures.update(detached)
+        self._futures.update(dict.fromkeys(detached))
         return detached
 
 
@@ -223,19 +223,40 @@ def pack(data: Any) -> bytes:
     return zlib.compress(pickle.dumps(data), 1)
 
 
-def _failure(future: Any) -> Exception:
-    """The exception to raise for a task that Dask does not try again."""
-    error = future.exception()
-    if isinstance(error, Fastw2vError):
-        return error
-    reason = first_line(error)
-    if type(error).__name__ == "KilledWorker":
+class TaskFailed(Exception):
+    """What a task raised, and in which function, and the worker: tasks that depend on it fail with the same."""
+
+    def __init__(self, worker: str, where: str, error: Exception) -> None:
+        super().__init__(worker, where, error)
+        self.worker, self.where, self.error = worker, where, error
+
+
+def _do(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Do a task on a worker."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        from distributed import get_worker
+
+        where = traceback.extract_tb(error.__traceback__)[-1].name
+        raise TaskFailed(get_worker().address, where, error) from error
+
+
+def _failure(future: Any, is_free: bool) -> Exception:
+    """The exception to raise for a task that Dask does not try again. is_free: any worker could do it."""
+    failed = future.exception()
+    if isinstance(failed, TaskFailed):
+        error, reason = failed.error, first_line(failed.error)
+        if isinstance(error, Fastw2vError):
+            return error if is_free else WorkerFailed(failed.worker, reason)
+        what = f"a task failed {ATTEMPTS} times, in {failed.where}"
+        return WorkerFailed(failed.worker, f"{what}: {type(error).__name__}: {reason}")
+    reason = first_line(failed)
+    if type(failed).__name__ == "KilledWorker":
         advice = "if they ran out of memory, give each worker more"
         allowed = "more often than Dask's setting distributed.scheduler.allowed-failures allows"
         return ClusterFailed(f"workers died while they ran the same task, {allowed}: {reason}; {advice}")
-    frames = traceback.extract_tb(future.traceback())
-    where = f", in {frames[-1].name}" if frames else ""
-    return ClusterFailed(f"a task failed {ATTEMPTS} times on the cluster{where}: {type(error).__name__}: {reason}")
+    return ClusterFailed(f"a task failed {ATTEMPTS} times on the cluster: {type(failed).__name__}: {reason}")
 
 
 def _unpack(packed: bytes) -> Any:

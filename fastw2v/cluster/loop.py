@@ -13,7 +13,7 @@ from ..training.run import Slice, TrainingRun
 from ..training.schedule import Position
 from .combine import learning_rate_factor
 from .corpus import ClusterCorpus
-from .failures import ClusterFailed, DataLost
+from .failures import ClusterFailed, DataLost, WorkerFailed
 from .futures import Tasks, pack
 from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
 from .replica import BeatStatistics, Job, Work
@@ -73,14 +73,15 @@ class ClusterLoop:
                 if not self._newest.copies:  # nothing was trained yet, so `run.matrices` is where the run stands
                     self._fetched = self._newest_here()
                     self._place()
-                self._workers.update()
+                self._workers.update(may_join=self._n_losses == 0)
                 if self._n_losses == 0:
                     self._began_with = self._workers.addresses
                 self._train_round(self._deal_out(is_done))
                 self._n_losses = 0
+                self._workers.prove()
                 self._run.offer_checkpoint(self)
-            except DataLost:
-                self._recover()
+            except (DataLost, WorkerFailed) as failure:
+                self._recover(failure)
 
     def _place(self) -> None:
         """Put the rows of `run.matrices` on the workers, and go back to the position that they were trained to."""
@@ -90,8 +91,11 @@ class ClusterLoop:
             worker = self._workers.addresses[number % len(self._workers.addresses)]
             try:
                 blocks.append(self._tasks.scatter(self._job.copy_of_block(rows, number), at=worker))
-            except DataLost:
+            except DataLost as failure:
+                self._workers.wait_for_loss(seconds=1.0)
                 self._workers.update()
+                if worker in self._workers.addresses:
+                    self._workers.refuse(WorkerFailed(worker, f"it takes no data ({failure})"))
         self._go_to(self._fetched._replace(copies=[[block] for block in blocks]))
         self._fetched = self._newest
 
@@ -99,19 +103,26 @@ class ClusterLoop:
         self._newest, self._before = model, None
         self._run.position = model.position
 
-    def _recover(self) -> None:
+    def _recover(self, failure: DataLost | WorkerFailed) -> None:
         """Continue from the newest model that workers still have."""
         self._deal = None
         while True:
             self._n_losses += 1
             n_dead = len(set(self._began_with) - set(self._workers.addresses))
             if self._n_losses > MOST_LOSSES + n_dead:  # what joins in the round may die in it for ever
-                raise ClusterFailed(f"the workers lost their data {self._n_losses} times in one round")
-            with contextlib.suppress(DataLost):
-                self._workers.wait_for_loss(seconds=self._n_losses)
-                self._workers.update()
+                lost = f"the workers lost their data {self._n_losses} times in one round"
+                raise ClusterFailed(f"{lost}; the last time: {failure}")
+            try:
+                if isinstance(failure, WorkerFailed):
+                    self._workers.refuse(failure)
+                else:
+                    self._workers.wait_for_loss(seconds=self._n_losses)
+                self._workers.update(may_join=False)
+                self._workers.set_newcomers_aside(failure)
                 self._go_back()
                 break
+            except (DataLost, WorkerFailed) as another:
+                failure = another
         n_words = self._run.position.n_words
         self._workers.tell_change(f"data or tasks were lost: training again from token {n_words:,} on")
 
@@ -137,8 +148,8 @@ class ClusterLoop:
             try:
                 self._fill(self._newest.blocks)
                 break
-            except DataLost:
-                self._recover()
+            except DataLost as failure:
+                self._recover(failure)
         self._fetched = self._newest_here()
 
     def _fill(self, blocks: list[Any]) -> None:

@@ -88,6 +88,7 @@ class Watch:
         """
         before, self._now = self.seen, now
         self._given_up &= answer.keys()
+        self.refused &= answer.keys()  # under the address of one that is gone, another may come
         self.seen = {worker: state for worker, state in answer.items() if worker not in self._given_up}
         self._lost = (self._lost | before.keys()) - self.seen.keys()
         self._note_heartbeats()

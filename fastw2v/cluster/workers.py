@@ -3,15 +3,19 @@
 import time
 from collections.abc import Sequence
 
-from ..corpus.shards import Shard, check_seen, find_shards, fingerprints
+from ..corpus.shards import Shard, find_shards, fingerprints
 from ..errors import InputError
 from ..events import ClusterChanged
 from .connection import POLL_SECONDS, Connection
-from .failures import ClusterFailed
+from .failures import ClusterFailed, WorkerFailed
+from .vetting import Vetting
 from .watch import PATIENCE
 
 FIRST_PATIENCE = 15.0
 """The seconds that a run waits for its first worker."""
+
+MOST_FAILURES = 2
+"""A worker with which so many rounds have failed, and none has succeeded, is left out."""
 
 
 class Workers:
@@ -20,8 +24,9 @@ class Workers:
     def __init__(self, connection: Connection, threads: int | None) -> None:
         self._connection, self._threads = connection, threads
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
-        self._sizes: dict[str, int] = {}  # of the corpus: its files and their sizes
-        self._checksums: dict[str, int] = {}  # of pieces of the corpus
+        self._vetting = Vetting(connection)
+        self._proven: set[str] = set()  # those that took part in the last round that succeeded
+        self._suspects: dict[str, int] = {}  # those that have yet to succeed: the rounds that failed with them
         self._has_started = False
         self._without_any: float | None = None  # the time since when there is no worker that may take part
 
@@ -36,21 +41,33 @@ class Workers:
         """Check and add the workers that there are; return the shards of the corpus as the first of them finds it.
 
         names: paths, globs, directories and URLs of the corpus. Raises InputError if there are no workers, or if one of
-        them has another version of this package or does not see the corpus.
+        them has another version of this package, cannot reach the others or does not see the corpus.
         """
-        threads_of_workers = self.wait_for_any()
-        workers = list(threads_of_workers)
-        for problem in self._problems_of_versions(workers) or self._problems_of_environments(workers):
-            raise InputError(problem)
-        shards: list[Shard] = self._shards_of(names, workers[0])
-        self._sizes = {part.file: part.size for shard in shards for part in shard}
-        self._checksums = self._connection.run(fingerprints, self._sizes, workers=workers[:1])[workers[0]]
-        for problem in self._problems_of_sight(workers):
-            advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
-            raise InputError(f"{problem}: all workers must see the corpus under the same path; {advice}")
+        first, *_ = self._sound_ones()
+        shards: list[Shard] = self._shards_of(names, first)
+        self._vetting.sizes = {part.file: part.size for shard in shards for part in shard}
+        self._vetting.checksums = self._connection.run(fingerprints, self._vetting.sizes, workers=[first])[first]
+        self._vetting.forget()
+        threads_of_workers = self._sound_ones()
         self._has_started = True
         self._use(threads_of_workers)
         return shards
+
+    def _sound_ones(self) -> dict[str, int]:
+        """The threads of all workers that there are. Raises InputError for one that may not take part."""
+        while True:
+            there = self.wait_for_any()
+            problems = self._vetting.problems(there, members=[])
+            for worker in filter(problems.get, problems):
+                if worker in self._connection.threads_of_workers():
+                    raise InputError(problems[worker])
+            if problems.keys() >= there.keys():
+                return there
+            self._wait()
+
+    def _wait(self) -> None:
+        self._connection.poll()
+        time.sleep(POLL_SECONDS)
 
     def _use(self, threads_of_workers: dict[str, int]) -> None:
         self._threads_of_workers, self._without_any = threads_of_workers, None
@@ -64,44 +81,6 @@ class Workers:
             raise InputError(f"worker {worker} says: {error}") from error
         return shards
 
-    def _problems_of_versions(self, workers: list[str]) -> list[str]:
-        """One message for each worker that has another version of this package than this process, or none."""
-
-        def version_there() -> str:  # is sent by value: a worker may not have this module
-            import importlib
-
-            try:
-                return str(importlib.import_module("fastw2v").__version__)
-            except ImportError:
-                return ""
-
-        here, versions = version_there(), self._connection.run(version_there, workers=workers)
-        others = {
-            worker: f"fastw2v {there}" if there else "no fastw2v" for worker, there in versions.items() if there != here
-        }
-        advice = f"this process has {here}: install the same there, with the extra dask"
-        return [f"worker {worker} has {there}, {advice}" for worker, there in others.items()]
-
-    def _problems_of_environments(self, workers: list[str]) -> list[str]:
-        """One message for each worker that cannot run the kernels, for example because of an environment variable."""
-
-        def problem_there() -> str:  # is sent by value: to import it from here would load the kernels
-            import importlib
-
-            try:
-                with importlib.import_module("fastw2v.kernels.jit").in_parallel(1):
-                    return ""
-            except Exception as error:
-                return str(error) or type(error).__name__
-
-        problems = self._connection.run(problem_there, workers=workers)
-        return [f"worker {worker} cannot run the kernels: {problem}" for worker, problem in problems.items() if problem]
-
-    def _problems_of_sight(self, workers: list[str]) -> list[str]:
-        """One message for each worker that does not see the corpus as the first one did."""
-        problems = self._connection.run(check_seen, self._sizes, self._checksums, workers=workers)
-        return [f"worker {worker} {problem}" for worker, problem in problems.items() if problem]
-
     def wait_for_any(self) -> dict[str, int]:
         """The threads of all workers that may take part. Waits until there is one, and none that takes part is stalled.
 
@@ -114,8 +93,7 @@ class Workers:
                 return {worker: n for worker, n in there.items() if worker not in stalled}
             if there.keys() == stalled:
                 self._check_patience(stalled)
-            self._connection.poll()
-            time.sleep(POLL_SECONDS)
+            self._wait()
 
     def _check_patience(self, stalled: set[str]) -> None:
         """Raise an error if no worker has been able to take part for too long. stalled: the workers that there are."""
@@ -135,10 +113,13 @@ class Workers:
         if waited > PATIENCE and not stalled:  # the watch waits for those
             raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")
 
-    def update(self) -> None:
-        """Add workers that have come, or refuse them, and remove those that are gone. Tells each change."""
+    def update(self, may_join: bool = True) -> None:
+        """Add workers that have come, or refuse them, and remove those that are gone. Tells each change.
+
+        may_join: whether others than those that take part may do so; they may if none of those is left.
+        """
         before = self.addresses
-        self._use(self._vetted())
+        self._use(self._vetted(may_join))
         for worker in before:
             if worker not in self._threads_of_workers:
                 self.tell_change(f"worker {worker} is gone; the others take over its share")
@@ -146,30 +127,60 @@ class Workers:
             if worker not in before:
                 self.tell_change(f"worker {worker} has joined the run")
 
+    def prove(self) -> None:
+        """Note that a round has succeeded with the workers that take part."""
+        self._proven = set(self.addresses)
+        self._suspects = {worker: n for worker, n in self._suspects.items() if worker not in self._proven}
+
+    def set_newcomers_aside(self, reason: object) -> None:
+        """After a round that failed: let the others repeat it without those that have yet to succeed in one.
+
+        They may join the round after it. A worker with which rounds have failed `MOST_FAILURES` times is refused.
+        """
+        newcomers = [worker for worker in self.addresses if worker not in self._proven]
+        if len(newcomers) == len(self.addresses):
+            return
+        for worker in newcomers:
+            self._suspects[worker] = self._suspects.get(worker, 0) + 1
+            self._threads_of_workers.pop(worker)
+            if self._suspects[worker] == MOST_FAILURES:
+                self._refuse(worker, f"worker {worker} has joined {MOST_FAILURES} rounds, and each failed ({reason})")
+            else:
+                self.tell_change(f"the round that worker {worker} has joined is repeated without it")
+        self._use(self._threads_of_workers)
+
+    def refuse(self, failure: WorkerFailed) -> None:
+        """Go on without a worker that failed. Raises ClusterFailed if it is the last one."""
+        if self.addresses == [failure.worker]:
+            raise ClusterFailed(f"{failure}; no other worker is left") from failure
+        self._threads_of_workers.pop(failure.worker, None)
+        self._use(self._threads_of_workers)
+        self._refuse(failure.worker, str(failure))
+
+    def _refuse(self, worker: str, problem: str) -> None:
+        self._connection.watch.refused.add(worker)
+        self.tell_change(f"{problem}; the run does not use this worker")
+
     def wait_for_loss(self, seconds: float) -> None:
         """Wait at most `seconds` for the scheduler to notice that a worker is gone; calls may fail before it does."""
         end = time.monotonic() + seconds
         while set(self.addresses) <= self._connection.threads_of_workers().keys() and time.monotonic() < end:
-            self._connection.poll()
-            time.sleep(POLL_SECONDS)
+            self._wait()
 
-    def _vetted(self) -> dict[str, int]:
+    def _vetted(self, may_join: bool) -> dict[str, int]:
         """The threads of the workers that may take part, known ones and new ones. Waits until there is one."""
-        vetted: dict[str, int] = {}
-        while not vetted:
+        while True:
             there = self.wait_for_any()
-            came = [worker for worker in there if worker not in self._threads_of_workers]
-            for worker in came:
-                for problem in (
-                    self._problems_of_versions([worker])
-                    or self._problems_of_environments([worker])
-                    or self._problems_of_sight([worker])
-                ):
-                    self._connection.watch.refused.add(worker)
-                    self.tell_change(f"{problem}; the run does not use this worker")
             known = {w: there[w] for w in self._threads_of_workers if w in there}
-            vetted = known | {w: there[w] for w in came if w not in self._connection.watch.refused}
-        return vetted
+            if known and not may_join:
+                return known
+            came = [worker for worker in there if worker not in known]
+            problems = self._vetting.problems(came, members=list(known))
+            for worker in filter(problems.get, problems):
+                self._refuse(worker, problems[worker])
+            if vetted := known | {w: there[w] for w, problem in problems.items() if not problem}:
+                return vetted
+            self._wait()
 
     def tell_change(self, message: str) -> None:
         self._connection.tell(ClusterChanged(len(self._threads_of_workers), message))

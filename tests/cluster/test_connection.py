@@ -165,15 +165,21 @@ def test_the_scheduler_is_asked_for_all_workers(connection, client, clock):
 
 def test_data_that_is_lost(connection):
     message = "a worker of the cluster at tcp://s:8786, or data that it held, is gone: .*by hand"
-    for kind in (OSError, ValueError, KeyError, distributed.CancelledError):
+    for kind in (OSError, ValueError, KeyError, RuntimeError, MemoryError, distributed.CancelledError):
         with pytest.raises(DataLost, match=message), connection.translated_errors():
             raise kind("by hand")
 
 
-@pytest.mark.parametrize("error", [InputError("by hand"), RunError("by hand"), TypeError("by hand")])
-def test_other_errors_stay_what_they_are(connection, error):
+@pytest.mark.parametrize("error", [InputError("by hand"), RunError("by hand")])
+def test_our_errors_stay_what_they_are(connection, error):
     with pytest.raises(type(error), match="^by hand$"), connection.translated_errors():
         raise error
+
+
+def test_other_errors_are_of_dask(connection):
+    message = "^Dask has failed: TypeError: by hand$"
+    with pytest.raises(ClusterFailed, match=message), connection.translated_errors():
+        raise TypeError("by hand")
 
 
 def test_a_scheduler_that_does_not_answer(connection, client, monkeypatch):

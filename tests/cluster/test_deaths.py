@@ -138,5 +138,5 @@ def test_a_task_that_fails(text, local, monkeypatch):
         raise ZeroDivisionError("by hand")
 
     monkeypatch.setattr(protocol, "train_beat", broken)
-    with pytest.raises(RunError, match="a task failed 3 times on the cluster, in broken: ZeroDivisionError: by hand"):
+    with pytest.raises(RunError, match="failed 3 times, in broken: ZeroDivisionError: by hand; no other worker is"):
         train_with(text, local)

@@ -1,15 +1,16 @@
 """Workers that come, go and are refused, without a cluster."""
 
 import re
+import threading
 
 import pytest
 from fake_dask import FakeClient
 
 import fastw2v
-from fastw2v.cluster import watch
+from fastw2v.cluster import vetting, watch
 from fastw2v.cluster import workers as module
 from fastw2v.cluster.connection import Connection
-from fastw2v.cluster.failures import ClusterFailed, DataLost
+from fastw2v.cluster.failures import ClusterFailed, WorkerFailed
 from fastw2v.cluster.workers import Workers
 from fastw2v.errors import InputError
 from fastw2v.events import ClusterChanged, Waiting
@@ -39,6 +40,7 @@ class Setting:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(vetting, "POLL_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_start(text):
     [shard] = setting.workers.start([text])
     assert [(part.file, part.size) for part in shard] == [(text, 40)]
     assert setting.workers.addresses == [A, B]
-    assert setting.events == []
+    assert setting.messages == []
     assert setting.workers.threads_of(A) == 2
     threads = Setting(A, threads=5)
     threads.workers.start([text])
@@ -94,6 +96,8 @@ def test_a_corpus_of_which_one_has_another_copy(text, joins_later):
             with open(text, "w") as other:
                 other.write("a c\n" * 10)
             answers |= real_run(function, *arguments, workers=[B], on_error=on_error)
+            with open(text, "w") as other:
+                other.write("a b\n" * 10)
         return answers
 
     setting.client.run = run
@@ -102,7 +106,9 @@ def test_a_corpus_of_which_one_has_another_copy(text, joins_later):
         setting.workers.start([text])
         setting.client.threads[B] = 2
         setting.workers.update()
-        assert setting.messages == [f"{problem}; the run does not use this worker"]
+        [message] = setting.messages
+        assert message.startswith(f"{problem}: all workers must see the corpus under the same path; ")
+        assert message.endswith("; the run does not use this worker")
     else:
         with pytest.raises(InputError, match=f"^{problem}: all workers must see the corpus under the same path"):
             setting.workers.start([text])
@@ -184,14 +190,14 @@ def test_one_goes_and_one_comes(started):
         f"worker {A} is gone; the others take over its share",
         f"worker {C} has joined the run",
     ]
-    assert [event.n_workers for event in started.events] == [2, 2]
+    assert [event.n_workers for event in started.events if isinstance(event, ClusterChanged)] == [2, 2]
 
 
 @pytest.mark.parametrize(
     ("function", "answer", "problem"),
     [
         ("version_there", "0.1", "has fastw2v 0.1, this process has .*: install the same there, with the extra dask"),
-        ("check_seen", "cannot read t.txt: No such file", "cannot read t.txt: No such file"),
+        ("check_seen", "cannot read t.txt: No such file", "cannot read t.txt: No such file: all workers must see .*"),
     ],
 )
 def test_one_that_comes_later_is_refused(started, function, answer, problem):
@@ -238,9 +244,137 @@ def test_waiting_ends_by_what_the_listener_raises(started):
         started.workers.update()
 
 
-def test_one_that_comes_and_goes_at_once(started):
+def test_one_that_comes_and_goes_at_once(started, monkeypatch):
+    monkeypatch.setattr(vetting, "GONE_SECONDS", 0.0)
     started.client.threads[C] = 2
-    started.client.answers = {("version_there", C): OSError("closed")}
-    with pytest.raises(DataLost):
+    real_run = started.client.run
+
+    def run(function, *arguments, workers, on_error):
+        if workers != [C]:
+            return real_run(function, *arguments, workers=workers, on_error=on_error)
+        started.client.threads.pop(C, None)
+        raise OSError("closed")
+
+    started.client.run = run
+    for _ in range(2):
         started.workers.update()
+        assert started.workers.addresses == [A, B]
+    assert started.messages[1:] == [], "none, or that it does not answer"
+
+
+def test_one_that_cannot_be_reached(started, monkeypatch):
+    """The others do not wait for it, and a worker that comes later under its address is checked anew."""
+    monkeypatch.setattr(vetting, "GONE_SECONDS", 0.0)
+    monkeypatch.setattr(vetting, "FIRST_WAIT_SECONDS", 0.01)
+    real_run, may_fail = started.client.run, threading.Event()
+
+    def run(function, *arguments, workers, on_error):
+        if workers == [C] and C not in started.client.answers:
+            may_fail.wait()
+            raise OSError("Timed out")
+        return real_run(function, *arguments, workers=workers, on_error=on_error)
+
+    started.client.run = run
+    started.client.threads[C] = 2
+    started.workers.update()
+    assert (started.workers.addresses, started.messages) == ([A, B], [])
+    may_fail.set()
+    while not started.messages:
+        started.workers.update()
+    expected = f"worker {C} does not answer: OSError: Timed out; the run does not use this worker"
+    assert (started.workers.addresses, started.messages) == ([A, B], [expected])
+    del started.client.threads[C]
+    started.workers.update()
+    started.client.threads[C], started.client.run = 2, real_run
+    started.workers.update()
+    assert started.workers.addresses == [A, B, C]
+
+
+def test_one_whose_checks_take_long(started, monkeypatch):
+    """It is reported, and after `worker_timeout` refused."""
+    monkeypatch.setattr(vetting, "FIRST_WAIT_SECONDS", 0.01)
+    real_run, end = started.client.run, threading.Event()
+
+    def run(function, *arguments, workers, on_error):
+        if workers == [C]:
+            end.wait()
+        return real_run(function, *arguments, workers=workers, on_error=on_error)
+
+    started.client.run = run
+    started.client.threads[C] = 2
+    started.workers._connection.watch.worker_timeout = 0.2
+    while len(started.messages) < 2:
+        started.workers.update()
+        started.workers._wait()
+    end.set()
+    assert started.messages == [
+        f"worker {C} has not answered for 0 s: it takes no part so far",
+        f"worker {C} has not answered for 0 s; the run does not use this worker",
+    ]
     assert started.workers.addresses == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "problem"),
+    [
+        (C, {A: "OSError: closed"}, rf"cannot reach worker {A} \(OSError: closed\)"),
+        (B, {C: "no answer for 10 s"}, rf"cannot be reached by worker {B} \(no answer for 10 s\)"),
+    ],
+)
+def test_one_that_others_do_not_reach(started, asked, answer, problem):
+    started.client.answers = {("unreachable_there", asked): answer}
+    started.client.threads[C] = 2
+    started.workers.update()
+    [message] = started.messages
+    assert re.fullmatch(
+        f"worker {C} {problem}; all workers must reach each other: .*; the run does not use .*", message
+    )
+    assert started.workers.addresses == [A, B]
+
+
+def test_workers_that_do_not_reach_each_other_at_the_start(text):
+    setting = Setting(A, B)
+    setting.client.answers = {("unreachable_there", A): {B: "OSError: closed"}}
+    with pytest.raises(InputError, match=f"^worker {A} cannot reach worker {B} "):
+        setting.workers.start([text])
+
+
+def test_newcomers_sit_out_when_their_round_failed(started):
+    started.workers.set_newcomers_aside("gone")
+    assert started.workers.addresses == [A, B], "none has succeeded so far"
+    started.workers.prove()
+    started.client.threads[C] = 2
+    started.workers.update(may_join=False)
+    assert started.workers.addresses == [A, B]
+    for number in (1, 2):
+        started.workers.update()
+        assert started.workers.addresses == [A, B, C]
+        started.workers.set_newcomers_aside("gone")
+        assert started.workers.addresses == [A, B], number
+        started.workers.prove()
+    started.workers.update()
+    assert started.workers.addresses == [A, B]
+    joined = f"worker {C} has joined the run"
+    assert started.messages == [
+        joined,
+        f"the round that worker {C} has joined is repeated without it",
+        joined,
+        f"worker {C} has joined 2 rounds, and each failed (gone); the run does not use this worker",
+    ]
+
+
+def test_newcomers_that_are_left_alone_go_on(started):
+    started.workers.prove()
+    started.client.threads = {C: 2}
+    started.workers.update(may_join=False)
+    started.workers.set_newcomers_aside("gone")
+    assert started.workers.addresses == [C]
+
+
+def test_one_that_fails_is_left_out(started):
+    started.workers.refuse(WorkerFailed(A, "too little memory"))
+    started.workers.update()
+    assert started.workers.addresses == [B]
+    assert started.messages == [f"worker {A} failed: too little memory; the run does not use this worker"]
+    with pytest.raises(ClusterFailed, match=f"^worker {B} failed: too little memory; no other worker is left$"):
+        started.workers.refuse(WorkerFailed(B, "too little memory"))

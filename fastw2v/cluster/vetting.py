@@ -1,0 +1,163 @@
+"""The checks that a worker must pass to take part in a run."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, wait
+from typing import Any
+
+from ..corpus.shards import check_seen
+from .connection import POLL_SECONDS, Connection, in_thread
+from .failures import first_line
+from .watch import SILENT_SECONDS
+
+CONNECT_SECONDS = 10.0
+"""A worker that does not answer another one for so long cannot be reached by it."""
+
+GONE_SECONDS = 2.0
+"""The scheduler notices in this time that a worker is gone."""
+
+MOST_PEERS = 64
+"""A worker is tried by at most so many others."""
+
+FIRST_WAIT_SECONDS = 1.0
+"""How long a run waits for the checks of a worker that has just come; then it goes on without it for a round."""
+
+
+class Vetting:
+    """Checks workers, each in a thread of its own: Dask may try for half a minute to reach one that it cannot."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._checks: dict[str, Future[str]] = {}  # of the workers that there are, each with its problem
+        self._began: dict[str, float] = {}  # on the connection's clock
+        self._told: set[str] = set()  # the workers whose checks were said to take long
+        self.sizes: dict[str, int] | None = None  # of the corpus: its files and their sizes, once they are known
+        self.checksums: dict[str, int] = {}  # of pieces of the corpus
+
+    def problems(self, workers: Iterable[str], members: list[str]) -> dict[str, str]:
+        """Check workers; the problem of each whose checks are over, empty if it has none. Waits only for new ones.
+
+        members: the workers that take part, none at the start: then the workers try each other.
+        """
+        workers = list(workers)
+        self._checks = {worker: check for worker, check in self._checks.items() if worker in workers}
+        if new := [worker for worker in workers if worker not in self._checks]:
+            for worker in new:
+                peers = _peers_of(worker, members or workers)
+                self._checks[worker] = in_thread(self._problem_of, worker, peers, is_late=bool(members))
+                self._began[worker] = self._connection.seconds
+            end = time.monotonic() + FIRST_WAIT_SECONDS
+            while wait([self._checks[worker] for worker in new], POLL_SECONDS).not_done and time.monotonic() < end:
+                self._connection.poll()
+        found = {worker: self._problem_so_far(worker) for worker in workers}
+        return {worker: problem for worker, problem in found.items() if problem is not None}
+
+    def forget(self) -> None:
+        """Check all workers again the next time: there is more to check."""
+        self._checks.clear()
+
+    def _problem_so_far(self, worker: str) -> str | None:
+        """The problem of a worker; None while it is being checked."""
+        if self._checks[worker].done():
+            return self._checks[worker].result()
+        watch, seconds = self._connection.watch, self._connection.seconds - self._began[worker]
+        if seconds > watch.worker_timeout:
+            return f"worker {worker} has not answered for {seconds:.0f} s"
+        if seconds > min(SILENT_SECONDS, watch.worker_timeout / 2) and worker not in self._told:
+            self._told.add(worker)
+            self._connection.report(f"worker {worker} has not answered for {seconds:.0f} s: it takes no part so far")
+        return None
+
+    def _problem_of(self, worker: str, peers: list[str], is_late: bool) -> str:
+        """Why a worker cannot take part, or an empty text. Does not poll: it runs in a thread of its own."""
+        try:
+            return (
+                self._problem_of_version(worker)
+                or self._problem_of_environment(worker)
+                or self._problem_of_connections(worker, peers, is_late)
+                or self._problem_of_sight(worker)
+            )
+        except Exception as error:
+            time.sleep(GONE_SECONDS)  # a worker that is gone needs no message: nobody will ask for its problem
+            return f"worker {worker} does not answer: {type(error).__name__}: {first_line(error)}"
+
+    def _ask(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function returns on a worker. Raises what it raises, and what Dask raises if the worker is gone."""
+        answer = self._connection.client.run(function, *arguments, workers=[worker], on_error="return")[worker]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _problem_of_version(self, worker: str) -> str:
+        """Whether a worker has another version of this package than this process."""
+
+        def version_there() -> str:  # is sent by value: a worker may not have this module
+            import importlib
+
+            try:
+                return str(importlib.import_module("fastw2v").__version__)
+            except ImportError:
+                return ""
+
+        here, there = version_there(), self._ask(worker, version_there)
+        found = f"fastw2v {there}" if there else "no fastw2v"
+        advice = f"this process has {here}: install the same there, with the extra dask"
+        return "" if there == here else f"worker {worker} has {found}, {advice}"
+
+    def _problem_of_environment(self, worker: str) -> str:
+        """Whether a worker cannot run the kernels, for example because of an environment variable."""
+
+        def problem_there() -> str:  # is sent by value: to import it from here would load the kernels
+            import importlib
+
+            try:
+                with importlib.import_module("fastw2v.kernels.jit").in_parallel(1):
+                    return ""
+            except Exception as error:
+                return str(error) or type(error).__name__
+
+        problem = self._ask(worker, problem_there)
+        return f"worker {worker} cannot run the kernels: {problem}" if problem else ""
+
+    def _problem_of_connections(self, worker: str, peers: list[str], is_late: bool) -> str:
+        """Whether a worker cannot reach others, or where it comes late, they cannot reach it."""
+        advice = "all workers must reach each other: look at firewalls, and at dask worker --contact-address"
+        for other, problem in self._ask(worker, unreachable_there, peers, CONNECT_SECONDS).items():
+            return f"worker {worker} cannot reach worker {other} ({problem}); {advice}"
+        if is_late:
+            run = self._connection.client.run
+            answers = run(unreachable_there, [worker], CONNECT_SECONDS, workers=peers, on_error="return")
+            for other, answer in answers.items():
+                if isinstance(answer, dict) and worker in answer:
+                    return f"worker {worker} cannot be reached by worker {other} ({answer[worker]}); {advice}"
+        return ""
+
+    def _problem_of_sight(self, worker: str) -> str:
+        """Whether a worker does not see the corpus as the first one did."""
+        problem = "" if self.sizes is None else self._ask(worker, check_seen, self.sizes, self.checksums)
+        advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
+        same = f"all workers must see the corpus under the same path; {advice}"
+        return f"worker {worker} {problem}: {same}" if problem else ""
+
+
+def _peers_of(worker: str, workers: list[str]) -> list[str]:
+    """The next ones after a worker among all workers, at most `MOST_PEERS` of them."""
+    place = workers.index(worker) + 1 if worker in workers else 0
+    return [other for other in [*workers[place:], *workers[:place]] if other != worker][:MOST_PEERS]
+
+
+async def unreachable_there(workers: list[str], seconds: float, dask_worker: Any) -> dict[str, str]:
+    """Return for each of the workers that cannot be reached from this one, why."""
+
+    async def problem(worker: str) -> str:
+        try:
+            await asyncio.wait_for(dask_worker.rpc(worker).identity(), seconds)
+        except TimeoutError:
+            return f"no answer for {seconds:.0f} s"
+        except Exception as error:
+            return f"{type(error).__name__}: {first_line(error)}"
+        return ""
+
+    problems = await asyncio.gather(*map(problem, workers))
+    return {worker: problem for worker, problem in zip(workers, problems, strict=True) if problem}
