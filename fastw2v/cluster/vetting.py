@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..corpus.shards import check_seen
 from .connection import POLL_SECONDS, Connection, in_thread
@@ -14,8 +14,8 @@ from .watch import SILENT_SECONDS
 CONNECT_SECONDS = 10.0
 """A worker that does not answer another one for so long cannot be reached by it."""
 
-GONE_SECONDS = 2.0
-"""The scheduler notices in this time that a worker is gone."""
+GONE_SECONDS = 3.0
+"""In this time it becomes known that a worker is gone or has fallen silent, which explains why it does not answer."""
 
 MOST_PEERS = 64
 """A worker is tried by at most so many others."""
@@ -24,12 +24,19 @@ FIRST_WAIT_SECONDS = 1.0
 """How long a run waits for the checks of a worker that has just come; then it goes on without it for a round."""
 
 
+class Problem(NamedTuple):
+    """Why a worker cannot take part; an empty text if it can. peer: the worker that has the problem with it, if any."""
+
+    text: str
+    peer: str = ""
+
+
 class Vetting:
     """Checks workers, each in a thread of its own: Dask may try for half a minute to reach one that it cannot."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._checks: dict[str, Future[str]] = {}  # of the workers that there are, each with its problem
+        self._checks: dict[str, Future[Problem]] = {}  # of the workers that there are
         self._began: dict[str, float] = {}  # on the connection's clock
         self._told: set[str] = set()  # the workers whose checks were said to take long
         self.sizes: dict[str, int] | None = None  # of the corpus: its files and their sizes, once they are known
@@ -59,28 +66,37 @@ class Vetting:
 
     def _problem_so_far(self, worker: str) -> str | None:
         """The problem of a worker; None while it is being checked."""
-        if self._checks[worker].done():
-            return self._checks[worker].result()
         watch, seconds = self._connection.watch, self._connection.seconds - self._began[worker]
-        if seconds > watch.worker_timeout:
+        if self._checks[worker].done():
+            problem = self._checks[worker].result()
+            if not problem.peer or (problem.peer in watch.seen and not watch.is_stalled(problem.peer)):
+                return problem.text
+            del self._checks[worker]  # the peer was the one with a problem: check the worker again
+            return None
+        if watch.is_stalled(worker):  # the watch reports it, and gives it up in time
+            return None
+        if seconds > watch.worker_timeout + GONE_SECONDS:
             return f"worker {worker} has not answered for {seconds:.0f} s"
-        if seconds > min(SILENT_SECONDS, watch.worker_timeout / 2) and worker not in self._told:
+        if seconds > min(SILENT_SECONDS, watch.worker_timeout / 2) + GONE_SECONDS and worker not in self._told:
             self._told.add(worker)
             self._connection.report(f"worker {worker} has not answered for {seconds:.0f} s: it takes no part so far")
         return None
 
-    def _problem_of(self, worker: str, peers: list[str], is_late: bool) -> str:
-        """Why a worker cannot take part, or an empty text. Does not poll: it runs in a thread of its own."""
+    def _problem_of(self, worker: str, peers: list[str], is_late: bool) -> Problem:
+        """Check a worker. Does not poll: it runs in a thread of its own."""
         try:
-            return (
+            problem = (
                 self._problem_of_version(worker)
                 or self._problem_of_environment(worker)
                 or self._problem_of_connections(worker, peers, is_late)
                 or self._problem_of_sight(worker)
             )
         except Exception as error:
-            time.sleep(GONE_SECONDS)  # a worker that is gone needs no message: nobody will ask for its problem
-            return f"worker {worker} does not answer: {type(error).__name__}: {first_line(error)}"
+            problem = Problem(f"worker {worker} does not answer: {type(error).__name__}: {first_line(error)}", worker)
+        if isinstance(problem, str):
+            return Problem(problem)
+        time.sleep(GONE_SECONDS)
+        return problem
 
     def _ask(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function returns on a worker. Raises what it raises, and what Dask raises if the worker is gone."""
@@ -120,18 +136,19 @@ class Vetting:
         problem = self._ask(worker, problem_there)
         return f"worker {worker} cannot run the kernels: {problem}" if problem else ""
 
-    def _problem_of_connections(self, worker: str, peers: list[str], is_late: bool) -> str:
+    def _problem_of_connections(self, worker: str, peers: list[str], is_late: bool) -> Problem | None:
         """Whether a worker cannot reach others, or where it comes late, they cannot reach it."""
         advice = "all workers must reach each other: look at firewalls, and at dask worker --contact-address"
         for other, problem in self._ask(worker, unreachable_there, peers, CONNECT_SECONDS).items():
-            return f"worker {worker} cannot reach worker {other} ({problem}); {advice}"
+            return Problem(f"worker {worker} cannot reach worker {other} ({problem}); {advice}", other)
         if is_late:
             run = self._connection.client.run
             answers = run(unreachable_there, [worker], CONNECT_SECONDS, workers=peers, on_error="return")
             for other, answer in answers.items():
                 if isinstance(answer, dict) and worker in answer:
-                    return f"worker {worker} cannot be reached by worker {other} ({answer[worker]}); {advice}"
-        return ""
+                    why = f"cannot be reached by worker {other} ({answer[worker]})"
+                    return Problem(f"worker {worker} {why}; {advice}", other)
+        return None
 
     def _problem_of_sight(self, worker: str) -> str:
         """Whether a worker does not see the corpus as the first one did."""

@@ -7,7 +7,7 @@ import pytest
 
 from fastw2v.cluster import futures as module
 from fastw2v.cluster.connection import Connection
-from fastw2v.cluster.failures import ClusterFailed, DataLost, WorkerFailed
+from fastw2v.cluster.failures import DataLost, WorkerFailed
 from fastw2v.cluster.futures import Tasks, pack
 from fastw2v.cluster.workers import Workers
 from fastw2v.errors import InputError
@@ -137,7 +137,7 @@ def test_waiting_is_told_and_may_be_ended(tasks, events):
 def test_errors_of_tasks(tasks, local):
     with pytest.raises(InputError, match="^by hand$"):
         tasks.result(tasks.submit(broken(InputError("by hand"))))
-    message = r"^worker tcp://.* failed: a task failed 3 times, in fail: ZeroDivisionError: by hand$"
+    message = r"^worker tls://.* failed: a task failed 3 times, in fail: ZeroDivisionError: by hand$"
     with pytest.raises(WorkerFailed, match=message):
         tasks.result(tasks.submit(broken(ZeroDivisionError("by hand\nand more"))))
     first, other = tasks.workers.addresses

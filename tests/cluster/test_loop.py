@@ -10,7 +10,7 @@ from listeners import Recorder
 from planted import planted_text
 
 from fastw2v.cluster.corpus import read_corpus
-from fastw2v.cluster.failures import ClusterFailed, DataLost
+from fastw2v.cluster.failures import ClusterFailed, DataLost, WorkerFailed
 from fastw2v.cluster.loop import MOST_LOSSES, ClusterLoop
 from fastw2v.cluster.protocol import bytes_of_round
 from fastw2v.cluster.rounds import Costs, spans_from_text, spans_to_text
@@ -425,6 +425,56 @@ def test_a_new_worker_takes_part_from_the_next_round_on(shards):
     assert n_workers[0] == 2
     assert set(n_workers[1:]) == {3}
     assert cluster.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
+
+
+def test_a_worker_that_fails_is_left_out(shards, monkeypatch):
+    cluster = Cluster(shards, 3)
+    wait_for_round = cluster.tasks.wait_for_round
+
+    def fail_once(futures, usual_seconds=0):
+        if len(cluster.of(RoundEnded)) == 1 and "w1" in cluster.tasks.workers.alive:
+            raise WorkerFailed("w1", "too little memory")
+        wait_for_round(futures, usual_seconds)
+
+    monkeypatch.setattr(cluster.tasks, "wait_for_round", fail_once)
+    cluster.train()
+    again = f"data or tasks were lost: training again from token {N_TOKENS:,} on"
+    assert cluster.messages == ["worker w1 failed: too little memory", again]
+    assert [event.n_workers for event in cluster.of(RoundEnded)] == [3, 2, 2]
+    assert cluster.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
+
+
+def test_a_round_that_fails_is_repeated_without_those_that_had_just_joined(shards):
+    """However many join and die in rounds, the run goes on."""
+
+    def act(event, seen):
+        alive = cluster.tasks.workers.alive
+        if isinstance(event, RoundEnded):
+            alive.append(f"x{seen}")
+        if isinstance(event, Progress) and event.n_workers == 3:
+            cluster.tasks.kill(alive[-1])
+            alive.append(f"y{len(cluster.events)}")
+
+    cluster = Cluster(shards, act=act)
+    cluster.train()
+    assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 2, 2]
+    assert len(cluster.messages) == 2
+    assert cluster.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
+
+
+def test_a_worker_that_takes_no_data_is_left_out(shards, monkeypatch):
+    cluster = Cluster(shards)
+    scatter = cluster.tasks.scatter
+
+    def fail(data, at):
+        if at == "w0":
+            raise DataLost("can't start new thread")
+        return scatter(data, at)
+
+    monkeypatch.setattr(cluster.tasks, "scatter", fail)
+    cluster.train()
+    assert cluster.messages[0] == "worker w0 failed: it takes no data (can't start new thread)"
+    assert {event.n_workers for event in cluster.of(RoundEnded)} == {1}
 
 
 def test_divergence(shards):

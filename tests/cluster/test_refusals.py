@@ -59,6 +59,19 @@ def without_compiler():
     return turn_off
 
 
+def without_memory():
+    def fill():
+        from fastw2v.cluster import replica
+        from fastw2v.errors import InputError
+
+        def no_memory(*arguments):
+            raise InputError("too little memory")
+
+        replica.Matrices.empty = no_memory
+
+    return fill
+
+
 def test_a_worker_that_does_not_see_the_corpus(text, client):
     _, other = client.nthreads()
     client.run(without(str(text)), workers=[other])
@@ -103,6 +116,47 @@ def test_a_worker_that_joins_later_is_refused(text, cluster, client, problem):
     n_tasks = client.run(lambda dask_worker: dask_worker.state.executed_count)
     assert n_tasks[joined] == 0
     assert all(n_tasks[worker] > 100 for worker in before)
+
+
+UNREACHABLE = "--contact-address", "tcp://127.0.0.1:9"
+
+
+def test_a_worker_that_nobody_reaches(text, cluster, client, monkeypatch):
+    monkeypatch.setitem(os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
+    cluster.add_worker("--no-nanny", "--host", "127.0.0.1", *UNREACHABLE)
+    client.wait_for_workers(3)
+    with pytest.raises(InputError, match=r"^worker tcp://127\.0\.0\.1:9 (does not answer|has not answered)"):
+        train_with(text, client, worker_timeout=4)
+
+
+def test_a_worker_that_joins_later_and_that_nobody_reaches(text, cluster, client):
+    """The others go on meanwhile."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 1:
+            cluster.add_worker("--no-nanny", "--host", "127.0.0.1", *UNREACHABLE)
+            client.wait_for_workers(3)
+
+    _, events = train_with(text, client, act, worker_timeout=4, epochs=60)
+    *_, last = messages_of(events)
+    assert re.fullmatch(r"worker tcp://127\.0\.0\.1:9 (does not answer|has not answered).* not use this worker", last)
+    assert {round_.n_workers for round_ in of_kind(events, RoundEnded)} == {2}
+    assert not any("lost" in message for message in messages_of(events))
+
+
+def test_a_worker_without_memory_for_the_model(text, cluster, client):
+    """It is named and left out."""
+
+    def act(event, seen):
+        if isinstance(event, RoundEnded) and seen == 2:
+            client.run(without_memory(), workers=[next(iter(client.nthreads()))])
+
+    _, events = train_with(text, client, act)
+    failed, again = messages_of(events)
+    assert re.fullmatch(r"worker tcp://.* failed: too little memory; the run does not use this worker", failed)
+    assert again.startswith("data or tasks were lost: training again from token")
+    assert of_kind(events, RoundEnded)[-1].n_workers == 1
+    assert of_kind(events, EpochEnded)[-1].n_words == 6 * N_TOKENS
 
 
 @pytest.mark.parametrize("n_killed", [1, 2])

@@ -41,6 +41,7 @@ class Setting:
 def quick(monkeypatch):
     monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(vetting, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(vetting, "GONE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -244,8 +245,7 @@ def test_waiting_ends_by_what_the_listener_raises(started):
         started.workers.update()
 
 
-def test_one_that_comes_and_goes_at_once(started, monkeypatch):
-    monkeypatch.setattr(vetting, "GONE_SECONDS", 0.0)
+def test_one_that_comes_and_goes_at_once(started):
     started.client.threads[C] = 2
     real_run = started.client.run
 
@@ -264,7 +264,6 @@ def test_one_that_comes_and_goes_at_once(started, monkeypatch):
 
 def test_one_that_cannot_be_reached(started, monkeypatch):
     """The others do not wait for it, and a worker that comes later under its address is checked anew."""
-    monkeypatch.setattr(vetting, "GONE_SECONDS", 0.0)
     monkeypatch.setattr(vetting, "FIRST_WAIT_SECONDS", 0.01)
     real_run, may_fail = started.client.run, threading.Event()
 
