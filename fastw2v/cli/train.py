@@ -204,6 +204,7 @@ class TrainCommand:
         )
         from ..modelfile import checkpoint_paths
         from ..training.resources import check_disk, vector_file_bytes
+        from ..vectors.formats import check_storable
 
         failed: CheckpointFailed | None = None  # the last save of the run
         needed = 0.0  # bytes of the output
@@ -215,6 +216,7 @@ class TrainCommand:
                 case PhaseEnded("compile"):
                     signals.end_in_good_order()
                 case CorpusRead(vocabulary):
+                    check_storable(vocabulary.words, self.kind, options["dim"])
                     if self.save_vocab:
                         vocabulary.save(self.save_vocab)
                     needed = vector_file_bytes(self.kind, len(vocabulary), options["dim"])
