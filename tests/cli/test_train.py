@@ -141,7 +141,7 @@ REFUSED = [
     ("good.txt -o v --log-json none/l", "does not exist: create it first"),
     ("good.txt -o v --read-vocab none", "cannot read vocabulary none: No such file"),
     ("good.txt -o v --dim 0", "dim is 0: it must be at least 1 and at most 10000"),
-    ("good.txt -o v --lr nan", "lr is nan: it must be above 0"),
+    ("good.txt -o v --lr nan", "lr is nan: it must be at least 1e-30"),
     ("good.txt -o v --negative 0", "negative is 0: it must be at least 1"),
     ("good.txt -o v --dim ten", "Invalid value for '--dim': 'ten' is not a valid integer"),
     ("good.txt -o v --update both", "Invalid value for '--update'"),
