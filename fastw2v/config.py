@@ -12,6 +12,9 @@ MOST_WORK = 10_000_000
 LARGEST = 2**63 - 1
 """The largest integer of any option. Larger ones do not fit into arrays, nor, from 2**1024 on, into a float."""
 
+LOWEST_LR = 1e-30
+"""The smallest learning rate. The loss divides by 1/10,000 of it at the end of a run: that must be a normal float32."""
+
 _LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 
 
@@ -29,17 +32,16 @@ class Allowed:
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
-    low_excluded: bool = False
 
     def __contains__(self, value: Any) -> bool:
         if isinstance(value, str):
             return value in self.choices or not self.choices
-        return bool((self.low < value if self.low_excluded else self.low <= value) and value <= self.high)
+        return bool(self.low <= value <= self.high)
 
     def __str__(self) -> str:
         if self.choices:
             return " or ".join(self.choices) if len(self.choices) < 3 else "one of " + ", ".join(self.choices)
-        lower = f"above {self.low:g}" if self.low_excluded else f"at least {self.low:g}"
+        lower = f"at least {self.low:g}"
         return lower if self.high == math.inf else f"{lower} and at most {self.high:g}"
 
 
@@ -74,7 +76,7 @@ class TrainConfig:
     min_count: int = _field(5, "Ignore words seen less often; not with --read-vocab.", 1)
     max_vocab: int | None = _field(None, "Keep only this many of the most frequent words.", 2)
     epochs: int = _field(5, "Passes over the corpus.", 1, 1_000_000)
-    lr: float | None = _field(None, _LR, 0, 100, low_excluded=True)
+    lr: float | None = _field(None, _LR, LOWEST_LR, 100)
     update: str = _choice(
         "window pair", "Skip-gram: share negatives and step once in a window, or for each pair (slower)."
     )

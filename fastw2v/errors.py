@@ -63,3 +63,8 @@ class RunError(Fastw2vError, RuntimeError):
 
 class DivergedError(RunError):
     """A parameter of the model became NaN or infinite."""
+
+
+def text_of(error: Exception) -> str:
+    """What an exception says, in a few words of our own if it says nothing, as a MemoryError does."""
+    return str(error) or ("out of memory" if isinstance(error, MemoryError) else type(error).__name__)

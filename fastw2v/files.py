@@ -128,11 +128,11 @@ def check_distinct(outputs: Iterable[PathLike | None]) -> None:
         targets.add(target)
 
 
-def check_words(words: Sequence[str], whose: str) -> None:
+def check_words(words: Sequence[str], whose: str, advice: str = "rename it") -> None:
     """Raise InputError for a word that cannot stand between blanks in a file of the kind that `whose` names."""
     if "\n".join(words).split() != list(words):
         bad = next(word for word in words if word.split() != [word])
-        raise InputError(f"the word {bad!r} is empty or holds white space, so no {whose} file can hold it: rename it")
+        raise InputError(f"the word {bad!r} is empty or holds white space, so no {whose} file can hold it: {advice}")
     check_unicode(words)
 
 

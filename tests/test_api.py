@@ -13,6 +13,7 @@ from planted import TRAIN, planted_text, share_of_planted_neighbours
 
 import fastw2v
 from fastw2v import EpochEnded, InputError, Progress
+from fastw2v.config import LOWEST_LR
 
 SMALL = {"dim": 20, "min_count": 1, "epochs": 3, "sample": 0, "lr": 0.05}
 
@@ -47,6 +48,14 @@ def test_every_objective_finds_the_neighbours(planted, threads, options):
     assert share_of_planted_neighbours(vectors) > 0.9
     losses = [event.loss for event in recorder.of(Progress, EpochEnded) if not np.isnan(event.loss)]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"model": "cbow", "cbow_gradient": "exact"}, {"loss": "hs"}], ids=str)
+def test_the_smallest_learning_rate_has_a_loss(planted, options):
+    recorder = Recorder()
+    fastw2v.train(planted, callback=recorder, **{**SMALL, "epochs": 1, "threads": 1, **options, "lr": LOWEST_LR})
+    [ended] = recorder.of(EpochEnded)
+    assert 4 < ended.loss < 5, "of vectors that have not moved"
 
 
 def test_more_threads_than_cores_train_too(tmp_path, planted):

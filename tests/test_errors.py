@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from fastw2v import errors
-from fastw2v.errors import DivergedError, Fastw2vError, InputError, MissingExtra, RunError, UnknownWord
+from fastw2v.errors import DivergedError, Fastw2vError, InputError, MissingExtra, RunError, UnknownWord, text_of
 
 
 def test_hierarchy():
@@ -32,6 +32,11 @@ def test_texts_cross_processes(error, expected):
     assert str(error) == expected
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy)) == (type(error), expected)
+
+
+def test_exceptions_that_say_nothing():
+    errors_and_texts = [(MemoryError(), "out of memory"), (ValueError(), "ValueError"), (InputError("bad"), "bad")]
+    assert [text_of(error) for error, _ in errors_and_texts] == [text for _, text in errors_and_texts]
 
 
 def test_an_unknown_word_is_kept():

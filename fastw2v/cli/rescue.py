@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 
-from ..errors import Fastw2vError
+from ..errors import Fastw2vError, text_of
 
 FAILURES = Fastw2vError, OSError, MemoryError
 """What the writing of a result may raise. Whatever it is, the result is worth more."""
@@ -36,7 +36,7 @@ def _save_elsewhere(what: str, attempts: Attempts, home: str | None, temp_dir: s
             try:
                 path = _save_below(place, name, write)
             except FAILURES as error:
-                reasons.append(str(error) or "out of memory")
+                reasons.append(text_of(error))
                 continue
             if home is not None:
                 return f"the {what} went to {path} instead: copy that file to {home}, then run again with --resume"

@@ -15,7 +15,7 @@ import click
 
 from ..config import TrainConfig
 from ..corpus.paths import check_outside, find_files, find_held_out, names_for_workers
-from ..errors import InputError, RunError
+from ..errors import InputError, RunError, text_of
 from ..files import (
     STANDARD_STREAMS,
     all_locked,
@@ -204,6 +204,7 @@ class TrainCommand:
         )
         from ..modelfile import checkpoint_paths
         from ..training.resources import check_disk, vector_file_bytes
+        from ..vectors.formats import check_storable
 
         failed: CheckpointFailed | None = None  # the last save of the run
         needed = 0.0  # bytes of the output
@@ -215,6 +216,7 @@ class TrainCommand:
                 case PhaseEnded("compile"):
                     signals.end_in_good_order()
                 case CorpusRead(vocabulary):
+                    check_storable(vocabulary.words, self.kind, options["dim"])
                     if self.save_vocab:
                         vocabulary.save(self.save_vocab)
                     needed = vector_file_bytes(self.kind, len(vocabulary), options["dim"])
@@ -267,7 +269,7 @@ class TrainCommand:
             attempts = {name: partial(vectors.save, kind=kind) for name, kind in kinds.items()}
             needed = format_bytes(vector_file_bytes(self.kind, len(vectors), vectors.vector_size))
             kept = rescue("vectors", attempts, options["checkpoint"], options.get("temp_dir"))
-            problem = f"{problem}; {error}" if problem else str(error) or "out of memory"
+            problem = f"{problem}; {text_of(error)}" if problem else text_of(error)
             raise RunError(f"{problem}. It takes about {needed}; {kept}") from error
 
 

@@ -41,9 +41,9 @@ class ReadOptions(TypedDict, total=False):
 class Corpus:
     """A text ready to train on.
 
-    ids: (n,) int32, read only, memory-mapped; -1 ends a sentence. n_tokens: the number of ids that are words.
-    checksum: the CRC-32 of the ids. The file behind `ids` has no name: it disappears when the last process that uses
-    it ends, however that ends.
+    ids: (n,) int32, read only, memory-mapped; -1 ends a sentence, none of which is empty. n_tokens: the number of ids
+    that are words. checksum: the CRC-32 of the ids. The file behind `ids` has no name: it disappears when the last
+    process that uses it ends, however that ends.
     """
 
     vocabulary: Vocabulary

@@ -66,9 +66,13 @@ def map_ids(file: BinaryIO) -> NDArray[np.int32]:
 
 
 def renumber_file(file: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolExecutor) -> int:
-    """Replace each id by `new_ids[id]` in place, and drop those that become -1; return the CRC-32 of the new ids."""
+    """Replace each id by `new_ids[id]` in place, and drop those that become -1; return the CRC-32 of the new ids.
+
+    Sentences without words are dropped too: no sentence end follows another, or comes first.
+    """
     n_ids = file.seek(0, os.SEEK_END) // 4
     n_written = checksum = 0
+    is_in_sentence = False
 
     def pieces() -> Iterator[NDArray[np.int32]]:
         for first in range(0, n_ids, IDS_AT_A_TIME):
@@ -79,7 +83,11 @@ def renumber_file(file: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolEx
             yield piece
 
     # Pieces are written behind those that are read, never over them, since they only become shorter.
-    for ids in map_in_order(pool, lambda piece: piece[: renumber(piece, new_ids)], pieces(), n_ahead=8):
+    for piece in map_in_order(pool, lambda piece: piece[: renumber(piece, new_ids)], pieces(), n_ahead=8):
+        ends_nothing = len(piece) and piece[0] < 0 and not is_in_sentence
+        ids = piece[1:] if ends_nothing else piece
+        if len(ids):
+            is_in_sentence = bool(ids[-1] >= 0)
         file.seek(4 * n_written)
         write_ids(file, ids)
         checksum = zlib.crc32(ids.data, checksum)

@@ -15,7 +15,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ LINES_AT_A_TIME = 10_000
 Block = tuple[int, NDArray[np.uint8]]
 """The number of bytes that were read for a block, and its text, uint8, which ends between tokens."""
 
+_WHOLE_COPY = "Nothing was trained; get a whole copy (gzip -t, bzip2 -t and xz -t check one)"
 _COMPRESSED_BYTES = 1 << 18
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _HEAD_BYTES = 6  # the length of the longest magic number
@@ -108,12 +109,21 @@ def _open_zstandard(source: _Source) -> Any:
     return zstd.ZstdFile(source)
 
 
-_DECOMPRESSORS: dict[bytes, Callable[[_Source], Any]] = {
-    b"\x1f\x8b": lambda source: gzip.GzipFile(fileobj=source),  # type: ignore[call-overload]
-    b"BZh": lambda source: _Streams(bz2.BZ2Decompressor, source),
-    b"\xfd7zXZ\x00": lambda source: _Streams(lzma.LZMADecompressor, source),
-    b"\x28\xb5\x2f\xfd": _open_zstandard,
-}
+class _Compression(NamedTuple):
+    """A compressed format. open: a function that decompresses a source."""
+
+    name: str
+    suffix: str
+    magic: bytes
+    open: Callable[[_Source], Any]
+
+
+_COMPRESSIONS = (
+    _Compression("gzip", ".gz", b"\x1f\x8b", lambda source: gzip.GzipFile(fileobj=source)),  # type: ignore[call-overload]
+    _Compression("bzip2", ".bz2", b"BZh", lambda source: _Streams(bz2.BZ2Decompressor, source)),
+    _Compression("xz", ".xz", b"\xfd7zXZ\x00", lambda source: _Streams(lzma.LZMADecompressor, source)),
+    _Compression("zstd", ".zst", b"\x28\xb5\x2f\xfd", _open_zstandard),
+)
 _UNREADABLE = {
     b"PK\x03\x04": "a zip archive",
     b"PK\x05\x06": "an empty zip archive",
@@ -124,6 +134,8 @@ _UNREADABLE = {
     b"\x1f\x9d": "data of compress (.Z)",
     b"\x5d\x00\x00": "lzma data without the headers of xz",
 }
+_PACKED = (*(compression.magic for compression in _COMPRESSIONS), *_UNREADABLE)
+"""How compressed files and archives begin."""
 _TAR_HEADER_BYTES = 512
 _NO_TEXT = {
     re.compile(pattern, re.DOTALL): what
@@ -149,7 +161,7 @@ def is_compressed(file: str) -> bool:
     """Return whether a file or URL begins like a compressed file or an archive."""
     with _open(file) as stream:
         head = stream.read(_HEAD_BYTES)
-    return bool(head.startswith((*_DECOMPRESSORS, *_UNREADABLE)))
+    return bool(head.startswith(_PACKED))
 
 
 def read_blocks(files: list[str]) -> Iterator[Block]:
@@ -234,8 +246,7 @@ def _watched(file: str, source: _Source) -> Iterator[None]:
         is_damage |= isinstance(error, OSError) and not error.errno and not is_url(file)
         if is_damage or type(error).__name__ == "ZstdError":
             raise InputError(
-                f"{_name(file)} is damaged or cut off near its byte {source.n_read}: {error}. Nothing was trained; "
-                "get a whole copy (gzip -t, bzip2 -t and xz -t check one)"
+                f"{_name(file)} is damaged or cut off near its byte {source.n_read}: {error}. {_WHOLE_COPY}"
             ) from error
         if is_url(file) and not isinstance(error, OSError | Fastw2vError):  # each storage raises its own exceptions
             raise InputError(f"cannot read {file}: {type(error).__name__}: {error}") from error
@@ -295,10 +306,19 @@ def _decompress(file: str, source: _Source) -> Any:
     for magic, what in _UNREADABLE.items():
         if source.head.startswith(magic):
             raise InputError(f"{_name(file)} is {what}: unpack it first (gz, bz2, xz and zst are read directly)")
-    for magic, decompressor in _DECOMPRESSORS.items():
-        if source.head.startswith(magic):
-            return decompressor(source)
+    for compression in _COMPRESSIONS:
+        if source.head.startswith(compression.magic):
+            return compression.open(source)
+    _refuse_beginnings(file, source.head)
     return source
+
+
+def _refuse_beginnings(file: str, head: bytes) -> None:
+    """Raise InputError if the name of a file says that it is compressed, and not even its magic number is all there."""
+    for name, suffix, magic, _ in _COMPRESSIONS:
+        if file.lower().endswith(suffix) and len(head) < len(magic) and magic.startswith(head):
+            what = f"{file} is cut off: its name says {name}, and it has {len(head)} bytes, fewer than any such file"
+            raise InputError(f"{what}. {_WHOLE_COPY}; a text that is not compressed needs another name")
 
 
 def _cut(stream: Any, file: str, place: int = 0) -> Iterator[Block]:
@@ -348,7 +368,7 @@ def _refuse_archives(text: NDArray[np.uint8], file: str) -> None:
     for magic, what in _NO_TEXT.items():
         if magic.match(start):
             raise InputError(f"{_name(file)} is {what}, which is not text: take the text out of it first")
-    if start.startswith((*_DECOMPRESSORS, *_UNREADABLE)):
+    if start.startswith(_PACKED):
         raise InputError(
             f"{_name(file)} is compressed twice, or holds a compressed archive: decompress it until plain text is left "
             "(gz, bz2, xz and zst are read directly, but not inside each other)"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import modelfile
-from ..errors import Fastw2vError, RunError
+from ..errors import Fastw2vError, RunError, text_of
 from ..events import Callback, CheckpointFailed, CheckpointSaved, warn
 from ..files import PathLike
 from ..machine import failure_of
@@ -139,8 +139,8 @@ class Checkpointer:
             self.last_saved = writing.result()
         except (Fastw2vError, OSError, MemoryError) as error:
             self._last_took = time.monotonic() - self._last
-            reason = str(error) or "out of memory"
-            self._tell_failure(f"no checkpoint was written after {self._position.n_words:,} tokens: {reason}")
+            place = f"after {self._position.n_words:,} tokens"
+            self._tell_failure(f"no checkpoint was written {place}: {text_of(error)}")
         else:
             self._last_took = self.last_saved.seconds
             self._tell(self.last_saved)

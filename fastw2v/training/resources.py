@@ -28,6 +28,9 @@ BYTES_OF_A_NUMBER, BYTES_OF_A_NAME = 11.6, 10
 BYTES_OF_A_WORD = 40
 """The memory of a word while the words are written. Reading the text took more, so there is room for more."""
 
+BYTES_OF_DRAWING = 60_000_000
+"""What matplotlib takes when it draws first and keeps: 47 to 69 MB of addresses, of which it uses 13 to 30."""
+
 
 def estimate_memory(
     layout: RowLayout,
@@ -36,6 +39,7 @@ def estimate_memory(
     has_checkpoints: bool = False,
     gathers_rows: bool = False,
     n_unmapped: int = 0,
+    draws_loss: bool = False,
 ) -> Estimated:
     """The memory that training will allocate for matrices of this layout, and what is free now.
 
@@ -54,6 +58,7 @@ def estimate_memory(
         "words": BYTES_OF_A_WORD * n_words,
         "a checkpoint": model_bytes if has_checkpoints else 0,
         "rows from workers": model_bytes if gathers_rows else 0,
+        "the loss plot": BYTES_OF_DRAWING if draws_loss else 0,
     }
     return Estimated(memory, *available_memory(n_unmapped))
 

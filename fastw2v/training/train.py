@@ -150,7 +150,9 @@ def _check_resources(checked: CheckedRequest, texts: TextsRead, backend: Backend
     layout = row_layout(len(vocabulary), config, backend.threads, has_frozen)
     has_checkpoints = request.checkpoint is not None
     n_unmapped = os.path.getsize(checked.checkpoint.path) if checked.checkpoint else 0
-    estimated = estimate_memory(layout, config, vocabulary, has_checkpoints, backend.gathers_rows, n_unmapped)
+    estimated = estimate_memory(
+        layout, config, vocabulary, has_checkpoints, backend.gathers_rows, n_unmapped, checked.loss_plot is not None
+    )
     estimated = replace(estimated, files=_new_files(checked, model_file_bytes(len(vocabulary), config.dim)))
     checked.callback(estimated)
     check_memory(estimated)

@@ -31,7 +31,7 @@ from ..files import UTF8_MARK, PathLike, check_unicode, check_words, replacing, 
 from ..matrix import is_finite
 from ..modelfile import ModelFile
 from . import npz
-from .names import check_input, outputs_of
+from .names import ANOTHER_FORMAT, check_input, outputs_of
 
 _BLOCK_NUMBERS = 1 << 18
 """How many numbers are written at a time: some megabytes of text."""
@@ -59,7 +59,7 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
         raise InputError(f"there are no vectors to write: the matrix is {n} x {dim}")
     if not is_finite(vectors):
         raise RunError(f"the vectors hold NaN or infinite numbers: {os.fspath(path)} was not written")
-    check_unicode(words)
+    check_storable(words, kind, dim)
     if kind == "npz":
         npz.write(path, content)
     elif kind == "native":
@@ -67,16 +67,34 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
     elif kind == "tensorboard":
         _save_tensorboard(path, words, vectors)
     else:
-        check_words(words, "word2vec")
-        _check_lengths(words)
-        if kind == "glove" and dim > _MOST_NUMBERS:
-            raise InputError(f"a row has {dim:,} numbers: a file without a header has up to {_MOST_NUMBERS:,}")
-        if kind == "glove" and dim == 1 and words[0].encode().isdigit():
-            raise InputError(f"the first row, {words[0]} and a number, would be taken for a header: use another format")
         with replacing(path) as file, _compressed(path, file) as out:
             header = [] if kind == "glove" else [f"{n} {dim}\n".encode()]
             rows = _blocks_of_rows(words, vectors, kind == "binary")
             write_text(out, itertools.chain(header, (block.data for block in rows)))
+
+
+def check_storable(words: Sequence[str], kind: str, dim: int) -> None:
+    """Raise InputError where `save` could not write these words with vectors of `dim` numbers so that they are read."""
+    check_unicode(words)
+    if kind == "npz":
+        npz.check_words(words)
+    elif kind == "tensorboard":
+        _check_lines(words)
+    elif kind != "native":
+        check_words(words, "word2vec", f"rename it, or {ANOTHER_FORMAT}")
+        _check_lengths(words)
+    if kind == "glove" and dim > _MOST_NUMBERS:
+        raise InputError(f"a row has {dim:,} numbers: a file without a header has up to {_MOST_NUMBERS:,}")
+    if kind == "glove" and dim == 1 and words[0].encode().isdigit():
+        raise InputError(f"the first row, {words[0]} and a number, would be taken for a header: {ANOTHER_FORMAT}")
+
+
+def _check_lines(words: Sequence[str]) -> None:
+    """Raise InputError for a word that cannot be a line of TensorBoard's file of words."""
+    bad = next((word for word in words if not word or any(sign in word for sign in "\t\n\r")), None)
+    if bad is not None:
+        problem = f"the word {bad!r} is empty or holds a tab or a line end: TensorBoard's file cannot hold it"
+        raise InputError(f"{problem}; {ANOTHER_FORMAT}")
 
 
 def _check_lengths(words: Sequence[str]) -> None:
@@ -84,7 +102,8 @@ def _check_lengths(words: Sequence[str]) -> None:
     from ..kernels.numbers import MAX_WORD_BYTES
 
     if (longest := max(len(word.encode()) for word in words)) > MAX_WORD_BYTES:
-        raise InputError(f"a word has {longest:,} bytes: text and binary files hold words of up to {MAX_WORD_BYTES:,}")
+        limit = f"text and binary files hold words of up to {MAX_WORD_BYTES:,}"
+        raise InputError(f"a word has {longest:,} bytes: {limit}; {ANOTHER_FORMAT}")
 
 
 def _compressed(path: PathLike, file: BinaryIO) -> contextlib.AbstractContextManager[Any]:
@@ -112,9 +131,6 @@ def _blocks_of_rows(words: Sequence[str], vectors: NDArray[np.float32], binary: 
 
 def _save_tensorboard(path: PathLike, words: Sequence[str], vectors: NDArray[np.float32]) -> None:
     """Write the projector's two files: one of rows with tabs between their numbers, one with a word a line."""
-    bad = next((word for word in words if not word or any(sign in word for sign in "\t\n\r")), None)
-    if bad is not None:
-        raise InputError(f"the word {bad!r} is empty or holds a tab or a line end: TensorBoard's file cannot hold it")
     with replacing(path) as file:
         for text in _blocks_of_rows([""] * len(words), vectors, binary=False):
             text[text == ord(" ")] = ord("\t")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..config import TrainConfig
+from ..errors import text_of
 from ..events import Callback, EpochEnded, Event, Progress, warn
 from ..files import PathLike, replacing
 from .pictures import check_picture
@@ -68,7 +69,7 @@ class LossPlot:
         try:
             draw_loss(self._path, self._curve, self._title)
         except Exception as error:  # whatever it is, the training is worth more
-            warn(f"the loss could not be drawn: {error}")
+            warn(f"the loss could not be drawn: {text_of(error)}")
         seconds = time.monotonic() - start
         self._next_drawing = start + max(SECONDS_BETWEEN_PLOTS, seconds / SHARE_OF_TIME)
 

@@ -7,6 +7,9 @@ from ..errors import InputError
 from ..files import STANDARD_STREAMS, PathLike
 
 VECTOR_FORMATS = ("text", "binary", "glove", "tensorboard", "npz", "native")
+ANOTHER_FORMAT = "use another format, such as .fw2v"
+"""What to do about words that a format cannot hold: native files hold any that are Unicode."""
+
 _FORMAT_OF_SUFFIX = {".bin": "binary", ".tsv": "tensorboard", ".npz": "npz", ".fw2v": "native"}
 
 

@@ -3,6 +3,7 @@
 import encodings.cp437  # noqa: F401  zipfile would load it when it reads: a fork must not meet a thread that imports
 import os
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..errors import InputError
 from ..files import PathLike, replacing
 from ..matrix import is_finite
 from ..modelfile import ModelFile
+from .names import ANOTHER_FORMAT
 
 _MOST_INFLATION = 100
 """How many times larger an npz file may be when it is unpacked: vectors hardly shrink, words by less than that."""
@@ -19,21 +21,25 @@ _LONGEST_WORD, _MOST_PADDING = 100, 20
 """NumPy pads all words to the longest. That one may have so many letters, or so many times the mean."""
 
 
-def write(path: PathLike, content: ModelFile) -> None:
-    """Write arrays `words`, (n,) str, `vectors`, (n, dim) float32, and if they are known `counts`, (n,) int64.
-
-    Raises InputError for words that NumPy cannot hold, or for which it would need far more room than they take.
-    """
-    lengths = [len(word) for word in content.words]
+def check_words(words: Sequence[str]) -> None:
+    """Raise InputError for words that NumPy cannot hold, or for which it would need far more room than they take."""
+    lengths = [len(word) for word in words]
     longest = max(lengths)
     if longest > _LONGEST_WORD and longest > _MOST_PADDING * sum(lengths) / len(lengths):
         waste = f"the longest word has {longest} letters, and npz would give so many to each word"
-        raise InputError(f"{waste}: use another format, such as .fw2v")
+        raise InputError(f"{waste}: {ANOTHER_FORMAT}")
+    if any(word.endswith("\0") for word in words):  # NumPy drops zero bytes at the end
+        raise InputError(f"a word ends in a zero byte, so no npz file can hold it: {ANOTHER_FORMAT}")
+
+
+def write(path: PathLike, content: ModelFile) -> None:
+    """Write arrays `words`, (n,) str, `vectors`, (n, dim) float32, and if they are known `counts`, (n,) int64.
+
+    The caller sees to it that `check_words` accepts the words.
+    """
     arrays: dict[str, Any] = {"words": np.array(content.words), "vectors": content.vectors}
     if content.counts is not None:
         arrays["counts"] = content.counts
-    if (arrays["words"] != np.array(content.words, object)).any():  # NumPy drops zero bytes at the end
-        raise InputError("a word ends in a zero byte: no npz file can hold it")
     with replacing(path) as file:
         np.savez(file, **arrays)
 

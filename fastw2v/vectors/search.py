@@ -152,3 +152,12 @@ def listed(keys: Any) -> Any:
     if isinstance(keys, (str, bytes)):
         raise InputError(f"{keys!r} is one word where a list of words is asked for: [{keys!r}]")
     return keys
+
+
+def check_topn(topn: Any, may_be_none: bool = True) -> None:
+    """Raise InputError unless topn is a whole number from 0 up, or None where that stands for all words."""
+    if topn is None and may_be_none:
+        return
+    if not isinstance(topn, (int, np.integer)) or topn < 0:
+        allowed = "a whole number from 0 up" + ", or None for all cosines" * may_be_none
+        raise InputError(f"topn is {topn!r}: it must be {allowed}")

@@ -16,7 +16,7 @@ from ..modelfile import MappedWords, ModelFile
 from . import formats, search
 from .evaluate import Evaluation
 from .names import format_of
-from .search import Key, KeyOrVector, Neighbours, Query, Rows, listed, unit, weighted
+from .search import Key, KeyOrVector, Neighbours, Query, Rows, check_topn, listed, unit, weighted
 
 
 class Vectors:
@@ -217,7 +217,8 @@ class Vectors:
         search only the first so many words, the most frequent; clip_start, clip_end: only these rows. topn None: all
         cosines, (rows,) float32.
         """
-        if topn is not None and topn < 1:
+        check_topn(topn)
+        if topn == 0:
             return []
         stop = len(self) if clip_end is None else clip_end
         first, stop, _ = slice(clip_start, min(stop, self._n_searched(restrict_vocab))).indices(len(self))
@@ -246,7 +247,8 @@ class Vectors:
         Levy and Goldberg (2014): a single large cosine weighs less than in `most_similar`. restrict_vocab: search only
         the first so many words. Arrays in the query should have length 1.
         """
-        if topn is not None and topn < 1:
+        check_topn(topn)
+        if topn == 0:
             return []
         n = self._n_searched(restrict_vocab)
         query = weighted(positive, 1.0) + weighted(negative, -1.0)
@@ -261,6 +263,7 @@ class Vectors:
         self, keys: Sequence[Key] | NDArray[np.float32], topn: int = 10, restrict_vocab: int | None = None
     ) -> list[Neighbours]:
         """`most_similar` of many words, or of many vectors, (queries, dim), by one matrix product."""
+        check_topn(topn, may_be_none=False)
         own = None
         if not (isinstance(keys, np.ndarray) and keys.ndim == 2):
             own = np.array([self.get_index(key) for key in listed(keys)], np.int64)
@@ -268,7 +271,7 @@ class Vectors:
         if queries.shape[1:] != (self.vector_size,):
             raise InputError(f"queries must be (n, {self.vector_size}), found {queries.shape}")
         queries = search.unit_rows(queries)
-        if topn < 1:
+        if topn == 0:
             return [[] for _ in queries]
         n = self._n_searched(restrict_vocab)
         nearest = self._rows(0, n).nearest(queries, min(topn, n), own)

@@ -165,6 +165,20 @@ def test_a_model_without_room(planted, tmp_path, places, run, fill, is_output_fu
     np.testing.assert_array_equal(Vectors.load(output).vectors, expected.vectors("average").vectors)
 
 
+def test_memory_that_runs_out_at_the_end_is_named(run, planted, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("fastw2v.training.backend.compile_kernels", lambda threads, loss: None)
+    monkeypatch.setattr(TrainedModel, "save", fail)
+    monkeypatch.setattr(Vectors, "save", fail)
+    outputs = "-o", tmp_path / "o.txt", "--save-model", tmp_path / "m.fw2v"
+    code, _, err = run("train", planted, *outputs, *COMMAND, "--epochs", 1)
+    assert code == 1
+    assert f"too little memory to write the model {tmp_path}/m.fw2v; the model could not be saved" in err
+    assert "(out of memory; out of memory); out of memory. It takes about 0.0 MB; the vectors could not be" in err
+
+
 def test_an_output_that_another_made_meanwhile(run, planted, tmp_path, places, monkeypatch):
     output = tmp_path / "o.txt"
     train = fastw2v.api.train_model

@@ -8,6 +8,7 @@ import sys
 import pytest
 from planted import TRAIN, planted_text, share_of_planted_neighbours
 
+import fastw2v
 from fastw2v import Vectors, Vocabulary
 
 
@@ -140,7 +141,7 @@ REFUSED = [
     ("good.txt -o v --log-json none/l", "does not exist: create it first"),
     ("good.txt -o v --read-vocab none", "cannot read vocabulary none: No such file"),
     ("good.txt -o v --dim 0", "dim is 0: it must be at least 1 and at most 10000"),
-    ("good.txt -o v --lr nan", "lr is nan: it must be above 0"),
+    ("good.txt -o v --lr nan", "lr is nan: it must be at least 1e-30"),
     ("good.txt -o v --negative 0", "negative is 0: it must be at least 1"),
     ("good.txt -o v --dim ten", "Invalid value for '--dim': 'ten' is not a valid integer"),
     ("good.txt -o v --update both", "Invalid value for '--update'"),
@@ -180,6 +181,56 @@ def test_refusals(run, tmp_path, monkeypatch, arguments, message):
     assert sorted(os.listdir()) == before, "nothing was written"
     assert os.listdir("in") == ["a.txt"]
     assert all((tmp_path / name).read_bytes() == content for name, content in files.items())
+
+
+@pytest.fixture
+def items(planted, tmp_path):
+    """A model of the planted words and two that only some formats hold."""
+    sentences = [["two words", "", *line.split()] for line in planted.read_text().splitlines()]
+    path = tmp_path / "items.fw2v"
+    fastw2v.train_model(sentences=sentences, dim=20, min_count=1, epochs=1, threads=1).save(path)
+    return path
+
+
+CONTINUED = ["--lr", "0.001", "--dim", "20", "--min-count", "1", "--epochs", "1", "--threads", "1"]
+
+NOT_STORABLE = [
+    ("v.txt", "is empty or holds white space, so no word2vec file can hold it: rename it, or use another format, such"),
+    ("v.bin", "is empty or holds white space, so no word2vec file can hold it: rename it, or use another format, such"),
+    ("v.tsv", "is empty or holds a tab or a line end: TensorBoard's file cannot hold it; use another format, such as"),
+]
+
+
+@pytest.mark.parametrize(("output", "message"), NOT_STORABLE)
+def test_words_that_the_format_cannot_hold_are_refused_before_training(
+    run, planted, items, tmp_path, monkeypatch, output, message
+):
+    monkeypatch.setattr("fastw2v.training.train.start", lambda *arguments: pytest.fail("it trains"))
+    before = sorted(tmp_path.iterdir())
+    command = ["train", planted, "-o", tmp_path / output, "--continue-from", items, *CONTINUED]
+    code, _, err = run(*command, "--save-vocab", tmp_path / "w", "--save-model", tmp_path / "m.fw2v")
+    assert code == 2
+    assert message in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_words_that_the_format_can_hold_are_written(run, planted, items, tmp_path):
+    command = ["train", planted, "--continue-from", items, *CONTINUED, "--checkpoint", tmp_path / "c"]
+    for output in "v.fw2v", "v.npz":
+        assert run(*command, "-o", tmp_path / output, "--resume")[0] == 0
+        assert {"two words", ""} < set(Vectors.load(tmp_path / output).index_to_key)
+    code, _, err = run(*command, "-o", tmp_path / "v.txt", "--resume")
+    assert code == 2
+    assert "so no word2vec file can hold it" in err
+
+
+def test_a_word_that_is_too_long_for_npz_is_refused_before_training(run, planted, tmp_path, monkeypatch):
+    monkeypatch.setattr("fastw2v.training.train.start", lambda *arguments: pytest.fail("it trains"))
+    (tmp_path / "t.txt").write_text(planted.read_text() + "x" * 1000 + "\n")
+    code, _, err = run("train", tmp_path / "t.txt", "-o", tmp_path / "v.npz", *TRAIN)
+    assert code == 2
+    assert "the longest word has 1000 letters, and npz would give so many to each word: use another format" in err
+    assert not (tmp_path / "v.npz").exists()
 
 
 def test_divergence_keeps_the_old_file(run, planted, tmp_path):

@@ -56,6 +56,18 @@ def test_renumbering_in_place(monkeypatch, threads):
     assert not got.flags.writeable
 
 
+@pytest.mark.parametrize("ids_at_a_time", [1, 2, 3, 100])
+def test_no_sentence_is_empty(monkeypatch, ids_at_a_time):
+    monkeypatch.setattr(idfile, "IDS_AT_A_TIME", ids_at_a_time)
+    ids = np.array([-1, 1, -1, 0, -1, -1, 1, 0, -1, 1, -1, 0, 1, 0, -1, -1], np.int32)
+    with temporary_file(None) as file, ThreadPoolExecutor(1) as pool:
+        write_ids(file, ids)
+        checksum = renumber_file(file, np.array([0, -1], np.int32), pool)
+        got = map_ids(file)
+    assert got.tolist() == [0, -1, 0, -1, 0, 0, -1]
+    assert checksum == zlib.crc32(got.tobytes())
+
+
 def test_a_file_that_became_shorter(monkeypatch):
     class ShortFile:
         def __init__(self, file):

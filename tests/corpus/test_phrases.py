@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from gensim.models.phrases import Phrases as GensimPhrases
 
-from fastw2v.corpus import phrases
+from fastw2v.corpus import idfile, phrases
 from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases, compile_kernels
 from fastw2v.errors import InputError
 from fastw2v.kernels import phrases as kernels
@@ -90,6 +90,18 @@ def test_a_phrase_that_is_a_word_already(tmp_path):
     found = Phrases.learn(path, output=tmp_path / "o.txt", threads=1, threshold=0.1, passes=2)
     assert found.export_phrases().keys() == {"a_b", "a_b_x"}
     assert (tmp_path / "o.txt").read_text() == "a_b\n" * 20 + "a_b_x\n" * 20
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_lines_without_words_are_not_written(tmp_path, monkeypatch, threads):
+    monkeypatch.setattr(idfile, "IDS_AT_A_TIME", 7)
+    path = tmp_path / "t.txt"
+    path.write_text("\n \n\t\n" + "new york\n\n" * 20 + "x" * 1001 + "\nthe end\n\n \n")
+    Phrases.learn(path, output=tmp_path / "o.txt", threads=threads, threshold=0.1)
+    assert (tmp_path / "o.txt").read_text() == "new_york\n" * 20 + "the end\n"
+    path.write_text("x" * 1001 + "\nnew york\n")
+    Phrases.learn(path, output=tmp_path / "o.txt", threads=threads)
+    assert (tmp_path / "o.txt").read_text() == "new york\n"
 
 
 def test_counting_grows_and_works_in_parts(tmp_path, monkeypatch):

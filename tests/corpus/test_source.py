@@ -65,6 +65,46 @@ def test_damaged_compressed_input_is_refused(tmp_path, kind, damage):
         read(path)
 
 
+WHOLE = {"gz": gzip.compress(TEXT), "bz2": bz2.compress(TEXT), "xz": lzma.compress(TEXT), "ZST": b"\x28\xb5\x2f\xfd"}
+NAMES = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "ZST": "zstd"}
+MAGIC_BYTES = {"gz": 2, "bz2": 3, "xz": 6, "ZST": 4}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_compressed_file_that_lost_its_beginning_too_is_refused(tmp_path, kind):
+    (tmp_path / "1.txt").write_bytes(TEXT)
+    path = tmp_path / f"2.{kind}"
+    for n_bytes in range(MAGIC_BYTES[kind]):
+        path.write_bytes(WHOLE[kind][:n_bytes])
+        message = f"{path} is cut off: its name says {NAMES[kind]}, and it has {n_bytes} bytes.*get a whole copy"
+        for names in [tmp_path], [tmp_path / "*"], [tmp_path / "1.txt", path]:
+            with pytest.raises(InputError, match=message):
+                read(names)
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_a_compressed_file_cut_behind_its_magic_number_is_refused(tmp_path, kind):
+    path = tmp_path / f"c.{kind}"
+    path.write_bytes(WHOLE[kind][: MAGIC_BYTES[kind]])
+    with pytest.raises(InputError, match="is damaged or cut off near its byte"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_plain_text_may_have_the_name_of_a_compressed_one(tmp_path, kind):
+    path = tmp_path / f"c.{kind}"
+    for text in TEXT, b"B\nBZ\n", b"a b\n":
+        path.write_bytes(text)
+        assert sentences_of(read(path)) == reference_sentences(text)
+
+
+def test_empty_texts_are_read_beside_others(tmp_path):
+    paths = [tmp_path / name for name in ("1.txt", "gz", ".gz.txt", "c.lz4", "2.txt")]
+    for path in paths:
+        path.write_bytes(b"one two\n" if path.name == "2.txt" else b"")
+    assert sentences_of(read(paths)) == [["one", "two"]]
+
+
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
 def test_several_streams_are_one_text(tmp_path, kind):
     path = tmp_path / "corpus"

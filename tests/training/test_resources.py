@@ -42,21 +42,42 @@ peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM
 print(expected[0] / (1024 * int(peak.split()[1])))
 """
 
+DRAWING = """
+import sys
+from fastw2v import TrainConfig
+from fastw2v.events import Progress
+from fastw2v.vectors.lossplot import LossPlot
+def n_bytes():
+    return 4096 * int(open("/proc/self/statm").read().split()[0])
+plot = LossPlot(f"{sys.argv[1]}/l.pdf", TrainConfig(), lambda event: None)
+plot(Progress(1, 2, 100, 1000, 10, 3.0, 0.1, 0.02, 1.0, 100.0))
+before = n_bytes()
+plot.draw()
+print(n_bytes() - before)
+"""
+
 VOCABULARY = Vocabulary([""] * 1000, np.ones(1000, np.int64))
 
-SETTINGS = [
-    {"dim": 100, "threads": 2, "epochs": 2},
-    {"dim": 100, "threads": 1, "epochs": 2, "loss": "hs"},
-    {"dim": 200, "threads": 1, "epochs": 1, "checkpoint": "c"},
-    {"dim": 100, "threads": 1, "epochs": 1, "save_model": "m.fw2v"},
-    {"dim": 100, "threads": 2, "epochs": 1, "save_model": "m.fw2v", "checkpoint": "c"},
-    {"dim": 20, "threads": 1, "epochs": 1, "loss": "hs", "counts": 100 * [0]},
-    {"dim": 20, "threads": 1, "epochs": 1, "loss": "hs", "counts": [3**38 // 2**i + 1 for i in range(100)]},
-]
+SETTINGS = {
+    "ns": {"dim": 100, "threads": 2, "epochs": 2},
+    "hs": {"dim": 100, "threads": 1, "epochs": 2, "loss": "hs"},
+    "checkpoint": {"dim": 200, "threads": 1, "epochs": 1, "checkpoint": "c"},
+    "model": {"dim": 100, "threads": 1, "epochs": 1, "save_model": "m.fw2v"},
+    "model and checkpoint": {"dim": 100, "threads": 2, "epochs": 1, "save_model": "m.fw2v", "checkpoint": "c"},
+    "loss plot": {"dim": 100, "threads": 1, "epochs": 1, "save_model": "m.fw2v", "loss_plot": "l.pdf"},
+    "flat tree": {"dim": 20, "threads": 1, "epochs": 1, "loss": "hs", "counts": 100 * [0]},
+    "deep tree": {
+        "dim": 20,
+        "threads": 1,
+        "epochs": 1,
+        "loss": "hs",
+        "counts": [3**38 // 2**i + 1 for i in range(100)],
+    },
+}
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
-@pytest.mark.parametrize("options", SETTINGS, ids=str)
+@pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS)
 def test_the_estimate_is_the_truth_within_15_percent(tmp_path, options):
     command = [sys.executable, "-c", ESTIMATE, repr(options), tmp_path / "o.txt"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -97,7 +118,7 @@ def test_what_else_takes_memory():
     assert memory["ns"]["a checkpoint"] == 2 * 4 * 1000 * 20
     assert memory["hs"]["a checkpoint"] == 0
     assert memory["softmax"]["a batch"] == 256 * 4 * 1000
-    assert memory["ns"]["a batch"] == 0
+    assert memory["ns"]["a batch"] == memory["ns"]["the loss plot"] == 0
     assert memory["hs"]["tables"] > memory["ns"]["tables"] > 8 * 1000
 
 
@@ -121,6 +142,22 @@ def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypa
     assert "too little memory: training needs 0.3 MB of memory (2 matrices 0.1 MB" in err
     assert "a checkpoint 0.1 MB); 0.1 MB is free (the cgroup's limit). Lower --dim or --max-vocab" in err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_what_a_drawing_takes_is_estimated(tmp_path):
+    done = subprocess.run([sys.executable, "-c", DRAWING, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 0.5 < int(done.stdout) / resources.BYTES_OF_DRAWING < 1.5
+
+
+def test_the_memory_of_a_loss_plot_is_asked_for(planted, tmp_path, monkeypatch):
+    monkeypatch.setattr(resources, "available_memory", lambda n_unmapped: (50_000_000, "ulimit -v"))
+    options = {"dim": 20, "min_count": 1, "epochs": 1, "threads": 1}
+    fastw2v.train(planted, **options)
+    message = r"too little memory: training needs 60 MB of memory \(the loss plot 60 MB\); 50 MB is free \(ulimit -v\)"
+    with pytest.raises(InputError, match=message):
+        fastw2v.train(planted, loss_plot=tmp_path / "l.pdf", **options)
 
 
 def test_memory_that_is_enough_or_unknown():

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from fastw2v.config import TrainConfig
+from fastw2v.config import LOWEST_LR, TrainConfig
 from fastw2v.kernels.statistics import LOSS, N_PREDICTIONS, N_TOKENS, STATISTICS
 from fastw2v.training.schedule import SLICE_SECONDS, Position, Schedule, SliceLength
 
@@ -18,6 +18,11 @@ def test_learning_rate_falls_linearly_to_its_floor():
     # lr * max(1e-4, 1 - position / (epochs * n + 1))
     expected = [*0.5 * (1 - 1562 * np.array([0, 1, 64, 128]) / 200_001), 5e-5]
     np.testing.assert_allclose(rates, expected, rtol=1e-4)
+
+
+def test_no_learning_rate_leaves_the_normal_numbers():
+    last = Schedule.of(100_000, TrainConfig(epochs=2, lr=LOWEST_LR)).learning_rates(np.array([1000]))
+    assert last > 1000 * np.finfo(np.float32).tiny
 
 
 @pytest.mark.parametrize("n_ids", [1, 999, 1000, 1001, 64_000, 10**6, 10**8])

@@ -446,6 +446,33 @@ def test_nan_is_never_written(tmp_path):
     assert path.read_text() == "old"
 
 
+ROWS_OF_WORDS = {"text", "binary", "glove"}
+REFUSE = {
+    "é": set(),
+    "two words": ROWS_OF_WORDS,
+    "": {*ROWS_OF_WORDS, "tensorboard"},
+    "line\n": {*ROWS_OF_WORDS, "tensorboard"},
+    "zero\0": {"npz"},
+    "x" * 10_001: ROWS_OF_WORDS,
+}
+
+
+@pytest.mark.parametrize("kind", VECTOR_FORMATS)
+@pytest.mark.parametrize("word", REFUSE, ids=lambda word: ascii(word[:20]))
+def test_what_a_format_cannot_hold_is_known_before_it_is_written(tmp_path, kind, word):
+    content = ModelFile(["a", word], np.eye(2, dtype=np.float32))
+    checks = [lambda: formats.check_storable(["a", word], kind, 2), lambda: formats.save(tmp_path / "v", content, kind)]
+    for check in checks:
+        if kind in REFUSE[word]:
+            with pytest.raises(InputError, match="use another format, such as .fw2v"):
+                check()
+        else:
+            check()
+    assert (tmp_path / "v").exists() == (kind not in REFUSE[word])
+    if kind in READABLE and kind not in REFUSE[word]:
+        assert list(formats.load(tmp_path / "v", kind).words) == ["a", word]
+
+
 @pytest.mark.parametrize("word", ["two words", "", "line\n", "nb\u00a0sp"])
 def test_words_no_file_can_hold(tmp_path, word):
     with pytest.raises(InputError, match="is empty or holds white space"):

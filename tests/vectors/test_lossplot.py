@@ -99,6 +99,17 @@ def test_a_drawing_that_fails_is_a_warning(tmp_path):
         plot.draw()
 
 
+def test_a_drawing_without_memory_is_named(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(lossplot, "draw_loss", fail)
+    plot = LossPlot(tmp_path / "loss.png", TrainConfig(), lambda event: None)
+    plot(PROGRESS)
+    with pytest.warns(RuntimeWarning, match="the loss could not be drawn: out of memory"):
+        plot.draw()
+
+
 def test_a_name_that_cannot_be_drawn(tmp_path):
     with pytest.raises(InputError, match="must end in"):
         LossPlot(tmp_path / "loss.gif", TrainConfig(), lambda event: None)

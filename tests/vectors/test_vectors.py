@@ -143,6 +143,32 @@ def test_a_batch_answers_as_one_by_one(both, monkeypatch):
         vectors.most_similar_batch(np.zeros((2, 3), np.float32))
 
 
+ASKING = {
+    "most_similar": "a",
+    "similar_by_word": "a",
+    "similar_by_key": "a",
+    "similar_by_vector": np.ones(2),
+    "most_similar_cosmul": "a",
+    "most_similar_batch": ["a"],
+}
+
+
+@pytest.mark.parametrize("method", ASKING)
+def test_a_topn_that_is_no_number_of_words(method):
+    ask = getattr(Vectors(["a", "b"], np.eye(2)), method)
+    for topn in -1, 2.5, np.float64(1), "3", -(10**400):
+        with pytest.raises(InputError, match="topn is .*: it must be a whole number from 0 up"):
+            ask(ASKING[method], topn=topn)
+    assert len(ask(ASKING[method], topn=0)) == (method == "most_similar_batch")
+    assert ask(ASKING[method], topn=np.int64(2)) == ask(ASKING[method], topn=10**400)
+    assert ask(ASKING[method], topn=False) == ask(ASKING[method], topn=0)
+    if method == "most_similar_batch":
+        with pytest.raises(InputError, match="topn is None: it must be a whole number from 0 up$"):
+            ask(ASKING[method], topn=None)
+    else:
+        assert ask(ASKING[method], topn=None).shape == (2,)
+
+
 def test_indices_are_words_too(both):
     vectors, gensims = both
     assert 0 in vectors
