@@ -70,12 +70,13 @@ def plan_run(run: PlannedRun, n_nodes: int) -> Plan:
     n_beats, _ = Costs(full, frequent, span=1.0).length_of_round(epoch)
     exchanges = full + (n_beats - 1) * frequent
     round_wanted = exchanges * (1 / MOST_WAITING - 1)
-    training = epoch / max(1, round(epoch / round_wanted))
+    n_rounds = max(1, round(epoch / round_wanted))
+    training = epoch / n_rounds
     waiting = exchanges / (exchanges + training)
     return Plan(
         n_nodes=n_nodes,
         words_per_second=speed * n_nodes * (1 - waiting),
-        seconds=run.epochs * epoch / (1 - waiting),
+        seconds=run.epochs * n_rounds * (training + exchanges),
         waiting=waiting,
         exchange=full,
         round=training + exchanges,

@@ -139,11 +139,12 @@ class Vetting:
     def _problem_of_connections(self, worker: str, peers: list[str], is_late: bool) -> Problem | None:
         """Whether a worker cannot reach others, or where it comes late, they cannot reach it."""
         advice = "all workers must reach each other: look at firewalls, and at dask worker --contact-address"
-        for other, problem in self._ask(worker, unreachable_there, peers, CONNECT_SECONDS).items():
+        seconds = min(CONNECT_SECONDS, self._connection.watch.worker_timeout / 2)
+        for other, problem in self._ask(worker, unreachable_there, peers, seconds).items():
             return Problem(f"worker {worker} cannot reach worker {other} ({problem}); {advice}", other)
         if is_late:
             run = self._connection.client.run
-            answers = run(unreachable_there, [worker], CONNECT_SECONDS, workers=peers, on_error="return")
+            answers = run(unreachable_there, [worker], seconds, workers=peers, on_error="return")
             for other, answer in answers.items():
                 if isinstance(answer, dict) and worker in answer:
                     why = f"cannot be reached by worker {other} ({answer[worker]})"

@@ -36,3 +36,7 @@ def test_numbers_that_are_no_speed(run, option, value):
 @pytest.mark.parametrize("option", ["--words", "--vocab", "--dim", "--epochs"])
 def test_sizes_that_no_corpus_has(run, option):
     assert run("plan", option, "9" * 331)[0] == 2
+
+
+def test_a_corpus_that_is_too_small_for_its_cluster(run):
+    assert run("plan", "--words", 1, "--vocab", 2, "--nodes", 10_000, "--dim", 1)[0] == 0
