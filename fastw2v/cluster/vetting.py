@@ -25,10 +25,13 @@ FIRST_WAIT_SECONDS = 1.0
 
 
 class Problem(NamedTuple):
-    """Why a worker cannot take part; an empty text if it can. peer: the worker that has the problem with it, if any."""
+    """Why a worker cannot take part; an empty text if it can.
+
+    suspect: the worker that is the reason instead, if it turns out to be gone or stalled.
+    """
 
     text: str
-    peer: str = ""
+    suspect: str = ""
 
 
 class Vetting:
@@ -69,9 +72,9 @@ class Vetting:
         watch, seconds = self._connection.watch, self._connection.seconds - self._began[worker]
         if self._checks[worker].done():
             problem = self._checks[worker].result()
-            if not problem.peer or (problem.peer in watch.seen and not watch.is_stalled(problem.peer)):
+            if not problem.suspect or (problem.suspect in watch.seen and not watch.is_stalled(problem.suspect)):
                 return problem.text
-            del self._checks[worker]  # the peer was the one with a problem: check the worker again
+            del self._checks[worker]  # and check it again
             return None
         if watch.is_stalled(worker):  # the watch reports it, and gives it up in time
             return None
