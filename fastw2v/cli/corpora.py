@@ -18,7 +18,6 @@ from .stopping import say, signals
 if TYPE_CHECKING:
     from ..corpus.vocabulary import Reading
 
-DEFAULT_THRESHOLDS = {"default": 10.0, "word2phrase": 100.0, "npmi": 0.5}
 """The threshold of each scoring of phrases, unless --threshold says another."""
 
 _SCORING = "gensim's default, word2phrase's, or normalised pointwise mutual information."
@@ -61,7 +60,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
 @option("-o --output FILE", "Where the text goes; - is stdout.", required=True)
 @option("--min-count", "Ignore pairs that occur less often.", IntRange(1), default=5)
 @option("--threshold", "Join pairs that score higher than this. Default: 10; word2phrase 100; npmi 0.5.", float)
-@option("--scoring", _SCORING, Choice(list(DEFAULT_THRESHOLDS)), default="default")
+@option("--scoring", _SCORING, Choice(["default", "word2phrase", "npmi"]), default="default")
 @option("--passes", "Each finds longer phrases.", IntRange(1), default=1)
 @option("--connector-words FILE", "Words that may stand inside a phrase; 'english' for a built-in list.")
 @option("--delimiter", "Joins the words of a phrase.", default="_")
@@ -88,8 +87,6 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     from ..files import replacing, write_text
 
     options["connector_words"] = _connector_words(connectors)
-    if options["threshold"] is None:
-        options["threshold"] = DEFAULT_THRESHOLDS[options["scoring"]]
     with all_locked([output, list_file], overwrite):
         compile_kernels()
         learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)

@@ -120,9 +120,10 @@ class Workers:
         """
         before = self.addresses
         self._use(self._vetted(may_join))
+        consequence = "" if set(before).isdisjoint(self.addresses) else "; the others take over its share"
         for worker in before:
             if worker not in self._threads_of_workers:
-                self.tell_change(f"worker {worker} is gone; the others take over its share")
+                self.tell_change(f"worker {worker} is gone{consequence}")
         for worker in self.addresses:
             if worker not in before:
                 self.tell_change(f"worker {worker} has joined the run")
@@ -135,13 +136,15 @@ class Workers:
     def set_newcomers_aside(self, reason: object) -> None:
         """After a round that failed: let the others repeat it without those that have yet to succeed in one.
 
-        They may join the round after it. A worker with which rounds have failed `MOST_FAILURES` times is refused.
+        They may join the round after it. A worker with which `MOST_FAILURES` rounds have failed is refused, if no other
+        worker was lost in them.
         """
         newcomers = [worker for worker in self.addresses if worker not in self._proven]
         if len(newcomers) == len(self.addresses):
             return
+        others_live = self._proven <= set(self.addresses)
         for worker in newcomers:
-            self._suspects[worker] = self._suspects.get(worker, 0) + 1
+            self._suspects[worker] = self._suspects.get(worker, 0) + others_live
             self._threads_of_workers.pop(worker)
             if self._suspects[worker] == MOST_FAILURES:
                 self._refuse(worker, f"worker {worker} has joined {MOST_FAILURES} rounds, and each failed ({reason})")

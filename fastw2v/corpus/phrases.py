@@ -27,7 +27,8 @@ ENGLISH_CONNECTOR_WORDS = frozenset(
 )
 """gensim's connector words, which may stand inside a phrase, but neither begin nor end it."""
 
-SCORINGS = ("default", "word2phrase", "npmi")
+THRESHOLDS = {"default": 10.0, "word2phrase": 100.0, "npmi": 0.5}
+"""The threshold of each scoring, if none is given."""
 
 TOKENS_PER_PART = 1 << 28
 """Each thread counts the pairs in parts, one for this many tokens of the text, so that the tables fit into memory."""
@@ -43,6 +44,8 @@ Pairs = dict[tuple[str, ...], float]
 class PhraseOptions:
     """The rule that makes two words a phrase: they occur `min_count` times as a pair, with a score over `threshold`.
 
+    The threshold is 10 by default, 100 for word2phrase and 0.5 for npmi.
+
     A phrase is never longer than the 1,000 bytes that a word of a text may have.
 
     scoring: one of these, where n(x) is the count of x and p(x) its share of the tokens:
@@ -57,7 +60,7 @@ class PhraseOptions:
     """
 
     min_count: int = 5
-    threshold: float = 10.0
+    threshold: float | None = None
     scoring: str = "default"
     delimiter: str = "_"
     connector_words: frozenset[str] = frozenset()
@@ -67,17 +70,22 @@ class PhraseOptions:
         if isinstance(self.connector_words, str):
             raise InputError(f"connector_words is {self.connector_words!r}: give a set of words")
         object.__setattr__(self, "connector_words", frozenset(self.connector_words))
-        if not -1e308 < self.threshold < 1e308:
+        if self.scoring not in THRESHOLDS:
+            raise InputError(f"scoring is {self.scoring!r}: it must be one of {', '.join(THRESHOLDS)}")
+        if not -1e308 < self.score_to_exceed < 1e308:
             raise InputError(f"threshold is {self.threshold}: it must be a finite number")
-        if self.scoring not in SCORINGS:
-            raise InputError(f"scoring is {self.scoring!r}: it must be one of {', '.join(SCORINGS)}")
-        if self.scoring == "npmi" and not -1 <= self.threshold <= 1:
+        if self.scoring == "npmi" and not -1 <= self.score_to_exceed <= 1:
             raise InputError(f"threshold is {self.threshold}: with npmi it must be from -1 to 1")
         if not (1 <= self.min_count < 2**63 and 1 <= self.passes < 2**63):
             raise InputError(f"min_count is {self.min_count} and passes {self.passes}: both must be from 1 to 2^63 - 1")
         if not isinstance(self.delimiter, str) or self.delimiter.split() != [self.delimiter]:
             raise InputError(f"delimiter is {self.delimiter!r}: it must be a str, not empty and without white space")
         check_unicode([self.delimiter])
+
+    @property
+    def score_to_exceed(self) -> float:
+        """The threshold, or that of the scoring."""
+        return THRESHOLDS[self.scoring] if self.threshold is None else self.threshold
 
 
 class Phrases:
@@ -200,7 +208,7 @@ class PhraseFinder:
         bounds[:, is_hashed] = self._locate(keys[is_hashed])
         first[is_hashed], second[is_hashed] = self.ids[bounds[:, is_hashed]]
         scores = self._scores(first, second, pair_counts, n_pairs)
-        chosen = np.flatnonzero(scores > self.options.threshold)
+        chosen = np.flatnonzero(scores > self.options.score_to_exceed)
         chosen = chosen[np.argsort(keys[chosen])]  # the same order for any number of threads
         names, phrases = {}, {}  # by the place of their pair
         found = (array[chosen].tolist() for array in (first, second, *bounds, scores))

@@ -71,7 +71,8 @@ def check_directory(directory: PathLike, resume: bool) -> None:
     try:
         path.mkdir(exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a zero byte
-        raise InputError(f"cannot make the checkpoint directory {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot make the checkpoint directory {path}: {reason}") from error
     for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         check_no_link(path / name)
     if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from pathlib import Path
 
 import pytest
 from fake_dask import FakeClient
@@ -17,7 +18,7 @@ from fastw2v.events import ClusterChanged, Waiting
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
 
-A, B, C = (f"tcp://{name}:1" for name in "abc")
+A, B, C, D = (f"tcp://{name}:1" for name in "abcd")
 
 
 class Setting:
@@ -89,17 +90,15 @@ def test_a_corpus_that_one_does_not_see(text):
 def test_a_corpus_of_which_one_has_another_copy(text, joins_later):
     """Of the same size under the same path."""
     setting = Setting(*([A] if joins_later else [A, B]))
-    real_run = setting.client.run
+    real_run, lock = setting.client.run, threading.Lock()
 
     def run(function, *arguments, workers, on_error):
-        answers = real_run(function, *arguments, workers=workers, on_error=on_error)
-        if function.__name__ == "check_seen" and B in workers:
-            with open(text, "w") as other:
-                other.write("a c\n" * 10)
-            answers |= real_run(function, *arguments, workers=[B], on_error=on_error)
-            with open(text, "w") as other:
-                other.write("a b\n" * 10)
-        return answers
+        with lock:  # the workers are checked at the same time
+            if function.__name__ == "check_seen" and B in workers:
+                Path(text).write_text("a c\n" * 10)
+            answers = real_run(function, *arguments, workers=workers, on_error=on_error)
+            Path(text).write_text("a b\n" * 10)
+            return answers
 
     setting.client.run = run
     problem = f"worker {B} sees other text in {text} than the other workers, of the same size"
@@ -360,6 +359,21 @@ def test_newcomers_sit_out_when_their_round_failed(started):
         joined,
         f"worker {C} has joined 2 rounds, and each failed (gone); the run does not use this worker",
     ]
+
+
+def test_newcomers_are_not_blamed_for_the_death_of_others(started):
+    started.workers.prove()
+    started.client.threads |= {C: 2, D: 2}
+    for _ in range(2):
+        started.workers.update()
+        assert C in started.workers.addresses
+        started.workers.prove()
+        started.workers._proven -= {C, D}
+        started.client.threads.pop(started.workers.addresses[0])
+        started.workers.update(may_join=False)
+        started.workers.set_newcomers_aside("gone")
+    assert not any("does not use" in message for message in started.messages)
+    assert started.workers.addresses == [C, D], "the others are dead"
 
 
 def test_newcomers_that_are_left_alone_go_on(started):

@@ -5,7 +5,7 @@ import pytest
 from gensim.models.phrases import Phrases as GensimPhrases
 
 from fastw2v.corpus import idfile, phrases
-from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, Phrases, compile_kernels
+from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, THRESHOLDS, PhraseOptions, Phrases, compile_kernels
 from fastw2v.errors import InputError
 from fastw2v.kernels import phrases as kernels
 
@@ -126,6 +126,12 @@ def test_counting_grows_and_works_in_parts(tmp_path, monkeypatch):
         assert not found.keys() & got.keys()
         found.update(got)
     assert found == expected
+
+
+def test_each_scoring_has_a_threshold():
+    thresholds = {scoring: PhraseOptions(scoring=scoring).score_to_exceed for scoring in THRESHOLDS}
+    assert thresholds == {"default": 10, "word2phrase": 100, "npmi": 0.5}
+    assert PhraseOptions(scoring="npmi", threshold=0.2).score_to_exceed == 0.2
 
 
 @pytest.mark.parametrize(
