@@ -48,7 +48,6 @@ def lines(path):
         {"scoring": "npmi", "threshold": -0.05, "connector_words": CONNECTORS},
         {"threshold": 1.0, "delimiter": "+"},
     ],
-    ids=str,
 )
 @pytest.mark.parametrize("threads", [1, 2])
 def test_merges_are_gensims(tmp_path, text, options, threads, monkeypatch):
