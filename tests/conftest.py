@@ -9,6 +9,8 @@ import warnings
 import pytest
 from planted import planted_text
 
+os.environ.pop("PYTHONUNBUFFERED", None)  # commands that tests start meet errors of stdout where users meet them
+
 
 @pytest.fixture
 def sighup():

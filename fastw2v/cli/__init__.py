@@ -1,6 +1,5 @@
 """The command line: parse, call the library, print. Nothing outside this folder prints."""
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from ..errors import Fastw2vError, InputError
 from ..kernels.environment import UnusableNumba
 from .corpora import phrases, vocab
 from .plan import plan
+from .results import drop_unwritten_results
 from .stopping import Stopped, say, say_stopped, signals
 from .train import train, warmup
 from .vectors import analogy, convert, evaluate, info, plot, similar
@@ -38,6 +38,7 @@ def main() -> NoReturn:
     except Stopped as stopped:
         say_stopped(stopped.number)
         code = 128 + stopped.number
+    drop_unwritten_results()
     sys.exit(code)
 
 
@@ -57,7 +58,7 @@ def _reader_may_leave() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        drop_unwritten_results()
         raise click.exceptions.Exit(0) from None
 
 

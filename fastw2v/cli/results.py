@@ -1,5 +1,6 @@
 """The results of commands, on stdout."""
 
+import os
 import sys
 
 import click
@@ -23,3 +24,12 @@ def show(text: str) -> None:
         raise
     except OSError as error:
         raise RunError(f"cannot write to stdout: {failure_of(error)}") from error
+
+
+def drop_unwritten_results() -> None:
+    """Let what could not be written to stdout go nowhere: Python would try once more at its end, and exit with 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -87,6 +87,8 @@ def test_streams_of_a_shell(room):
         done = shell(f"similar v.txt été {end}")
         assert (done.returncode, done.stderr) == (code, message)
     assert shell("--help | (exec <&-; sleep 2)").returncode == 0, "as of the commands"
+    done = shell("--help > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "fastw2v: [Errno 28] No space left on device\n")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
