@@ -148,9 +148,9 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
 
 
 def _start_resource_tracker() -> None:
-    """Start the process with which multiprocessing cleans up, deaf to SIGHUP: as others it ignores what it may.
+    """Start the process with which multiprocessing cleans up. It ignores Ctrl-C and SIGTERM itself; here SIGHUP too.
 
-    A closed terminal would end it, and the workers would print a traceback for each of their semaphores.
+    A closed terminal would end it, and then the workers would print a traceback for each of their semaphores.
     """
     if not hasattr(signal, "SIGHUP"):
         return

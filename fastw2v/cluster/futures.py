@@ -34,7 +34,7 @@ class Tasks:
         self._run_name = uuid.uuid4().hex[:12]
         self._key_suffixes = (f"{self._run_name}-{number}" for number in itertools.count())
         self._reaches_workers = True  # not only through the scheduler
-        self._futures: weakref.WeakKeyDictionary[Any, str | None] = weakref.WeakKeyDictionary()  # and their workers
+        self._futures: weakref.WeakKeyDictionary[Any, str | None] = weakref.WeakKeyDictionary()  # and `at` of each
 
     def submit(self, function: Callable[..., Any], *arguments: Any, at: str | None = None) -> Any:
         """Submit a task, and return its future. at: the worker that runs it; otherwise one of those that take part.

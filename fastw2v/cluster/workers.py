@@ -25,8 +25,8 @@ class Workers:
         self._connection, self._threads = connection, threads
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
         self._vetting = Vetting(connection)
-        self._proven: set[str] = set()  # those that took part in the last round that succeeded
-        self._suspects: dict[str, int] = {}  # those that have yet to succeed: the rounds that failed with them
+        self._proven: set[str] = set()  # those that completed the last round
+        self._suspects: dict[str, int] = {}  # those that have completed none, and the rounds that failed with them
         self._has_started = False
         self._without_any: float | None = None  # the time since when there is no worker that may take part
 
@@ -129,15 +129,15 @@ class Workers:
                 self.tell_change(f"worker {worker} has joined the run")
 
     def prove(self) -> None:
-        """Note that a round has succeeded with the workers that take part."""
+        """Note that the workers that take part have completed a round."""
         self._proven = set(self.addresses)
         self._suspects = {worker: n for worker, n in self._suspects.items() if worker not in self._proven}
 
     def set_newcomers_aside(self, reason: object) -> None:
-        """After a round that failed: let the others repeat it without those that have yet to succeed in one.
+        """After a round that failed: let the others repeat it without those that have not yet completed one.
 
-        They may join the round after it. A worker with which `MOST_FAILURES` rounds have failed is refused, if no other
-        worker was lost in them.
+        They may join the round after it. A worker is refused when `MOST_FAILURES` rounds have failed with it; those in
+        which another worker was lost do not count.
         """
         newcomers = [worker for worker in self.addresses if worker not in self._proven]
         if len(newcomers) == len(self.addresses):

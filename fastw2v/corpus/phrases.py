@@ -44,8 +44,7 @@ Pairs = dict[tuple[str, ...], float]
 class PhraseOptions:
     """The rule that makes two words a phrase: they occur `min_count` times as a pair, with a score over `threshold`.
 
-    The threshold is 10 by default, 100 for word2phrase and 0.5 for npmi.
-
+    The default threshold depends on the scoring: 10, with word2phrase 100, and with npmi 0.5.
     A phrase is never longer than the 1,000 bytes that a word of a text may have.
 
     scoring: one of these, where n(x) is the count of x and p(x) its share of the tokens:
