@@ -23,7 +23,7 @@ from ..training.run import TrainingRun
 from ..training.warmup import compile_kernels
 from .connection import Connection
 from .corpus import ClusterCorpus, read_corpus
-from .failures import ClusterFailed, DataLost, WorkerFailed
+from .failures import ClusterFailed, DataLost, Stalled, WorkerFailed
 from .futures import Tasks
 from .loop import MOST_LOSSES, ClusterLoop
 from .workers import Workers
@@ -59,11 +59,11 @@ class ClusterBackend:
         compile_here(self._config, self.threads, self._callback)
         with phase("connect", self._callback):
             self._shards = self._trying_again(lambda: self._workers.start(self.files))
-            loss, threads_of = self._config.loss, self._workers.threads_of
+            config, threads_of = self._config, self._workers.threads_of
             submit, workers = self._tasks.submit, self._workers.addresses
             with suppress(DataLost):  # a worker that is gone has nothing to compile
                 self._tasks.wait_for_round(
-                    [submit(compile_kernels, threads_of(worker), loss, at=worker) for worker in workers]
+                    [submit(compile_kernels, threads_of(worker), config, at=worker) for worker in workers]
                 )
 
     def read(self, pruning: Pruning) -> ClusterCorpus:
@@ -88,6 +88,8 @@ class ClusterBackend:
                 self._workers.refuse(error)
                 continue
             self._workers.wait_for_loss(seconds=n_losses)
+            if isinstance(reason, Stalled):
+                self._workers.suspect(reason)
             n_dead = len(began_with - self._connection.threads_of_workers().keys())
             if n_losses >= MOST_LOSSES + n_dead:
                 break

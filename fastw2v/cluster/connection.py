@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import Fastw2vError, InputError
 from ..events import ClusterChanged, Event, Waiting
-from .failures import ClusterFailed, DataLost, first_line
+from .failures import ClusterFailed, DataLost, Stalled, first_line
 from .watch import Watch, WorkerState
 
 POLL_SECONDS = 0.25
@@ -87,25 +87,28 @@ class Connection:
 
     def report(self, message: str) -> None:
         """Tell what has become known of the cluster."""
-        self.tell(ClusterChanged(len(self.watch.seen), message))
+        self.tell(ClusterChanged(len(self.watch.seen.keys() - self.watch.refused), message))
 
     def _drop(self, worker: str) -> None:
         unregister = self.client.scheduler.unregister
         stimulus = f"fastw2v-gave-up-{time.time()}"
         in_thread(self.client.sync, unregister, address=worker, stimulus_id=stimulus)
 
-    def check_work(self, since: float) -> None:
-        """To be called while tasks are left: tell and raise DataLost if no worker works on any.
+    def check_work(self, since: float, at_work: Callable[[], list[str]]) -> None:
+        """To be called while tasks are left: tell and raise Stalled if no worker works on any.
 
-        That is: none has for `worker_timeout`, nor since the given time. Dask must have lost a task on its way, and
-        would wait for ever.
+        That is: none has for `worker_timeout`, nor since the given time. Dask has lost a task, or a worker cannot
+        receive what its task needs, of which Dask tells nobody: both would last for ever. at_work: returns the workers
+        that have the tasks, unless all do.
         """
         seconds = self.seconds - max(since, self.watch.worked)
         if seconds > self.watch.worker_timeout:
-            why = "Dask has lost one, or workers cannot reach each other"
+            workers = at_work()
+            why = "Dask has lost one, or workers cannot reach each other, or have too little memory to receive data"
             message = f"no worker has worked for {seconds:.0f} s, though tasks are left: {why}"
+            message += f"; {', '.join(workers)} should have worked" if workers else ""
             self.report(message)
-            raise DataLost(message)
+            raise Stalled(message, workers)
 
     @contextlib.contextmanager
     def translated_errors(self) -> Iterator[None]:

@@ -11,6 +11,14 @@ class DataLost(ClusterFailed):
     """A worker is gone, or no worker has some of the data any more."""
 
 
+class Stalled(DataLost):
+    """No worker works, though tasks are left. workers: those that have them, unless all do."""
+
+    def __init__(self, message: str, workers: list[str]) -> None:
+        super().__init__(message)
+        self.workers = workers
+
+
 class WorkerFailed(ClusterFailed):
     """A worker cannot do a task that it alone was given."""
 

@@ -111,8 +111,10 @@ class Tasks:
                 names = ", ".join(self._at_work())
                 waiting = f"waiting for worker {names}" if names else "Dask has given its tasks to no worker yet"
                 if is_first:
-                    reason = ": it works on tasks of others, or compiles kernels for the first time" if names else ""
-                    self.workers.tell_change(f"after {seconds:.0f} s still {waiting}{reason}")
+                    reason = (
+                        ": it works on tasks of others, compiles kernels for the first time, or cannot receive data"
+                    )
+                    self.workers.tell_change(f"after {seconds:.0f} s still {waiting}{reason if names else ''}")
                 else:
                     usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
                     self.workers.tell_change(f"part of a round is late ({usual}): {waiting}")
@@ -126,6 +128,11 @@ class Tasks:
                         watch.give_up(worker, f"has kept the others waiting for {waited:.0f} s")
 
         self._wait_for(futures, lambda number: None, check)
+
+    def _some_at_work(self) -> list[str]:
+        """`_at_work`, or none if that is all workers: then none is more suspect than another."""
+        at_work = self._at_work()
+        return at_work if len(at_work) < len(self.workers.addresses) else []
 
     def _at_work(self) -> list[str]:
         """The workers that have tasks of this run to do: those that the others wait for."""
@@ -141,7 +148,7 @@ class Tasks:
                 is_done.wait(POLL_SECONDS)
                 is_done.clear()
                 self._connection.poll()
-                self._connection.check_work(since=start)
+                self._connection.check_work(start, self._some_at_work)
                 check()
             if future.status == "cancelled":
                 raise DataLost(f"the workers lost the data of {future.key}")

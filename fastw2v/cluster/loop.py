@@ -13,14 +13,17 @@ from ..training.run import Slice, TrainingRun
 from ..training.schedule import Position
 from .combine import learning_rate_factor
 from .corpus import ClusterCorpus
-from .failures import ClusterFailed, DataLost, WorkerFailed
+from .failures import ClusterFailed, DataLost, Stalled, WorkerFailed
 from .futures import Tasks, pack
 from .protocol import Share, bytes_of_round, n_blocks_for, submit_round
 from .replica import BeatStatistics, Job, Work
 from .rounds import BeatTimes, Deal, RoundCosts, ShardedSpans, share_waited, spans_from_text, spans_to_text
 
 MOST_LOSSES = 3
-"""A round may lose its data this often, and once more for each worker that it began with; then the run ends."""
+"""A round may lose its data this often, and then the run ends: or `LOSSES_OF_WORKER` times more for each worker that it
+began with and that is gone or left out."""
+
+LOSSES_OF_WORKER = 2
 
 
 class _Model(NamedTuple):
@@ -108,16 +111,19 @@ class ClusterLoop:
         self._deal = None
         while True:
             self._n_losses += 1
-            n_dead = len(set(self._began_with) - set(self._workers.addresses))
-            if self._n_losses > MOST_LOSSES + n_dead:  # what joins in the round may die in it for ever
-                lost = f"the workers lost their data {self._n_losses} times in one round"
-                raise ClusterFailed(f"{lost}; the last time: {failure}")
             try:
                 if isinstance(failure, WorkerFailed):
                     self._workers.refuse(failure)
                 else:
                     self._workers.wait_for_loss(seconds=self._n_losses)
+                if isinstance(failure, Stalled):
+                    self._workers.suspect(failure)
                 self._workers.update(may_join=False)
+                n_gone = len(set(self._began_with) - set(self._workers.addresses))
+                if self._n_losses > MOST_LOSSES + LOSSES_OF_WORKER * n_gone:  # what joins may die again and again
+                    lost = f"the workers lost their data {self._n_losses} times in one round"
+                    advice = "if their logs say that Dask ended them for want of memory, give each worker more"
+                    raise ClusterFailed(f"{lost}; the last time: {failure}; {advice}")
                 self._workers.set_newcomers_aside(failure)
                 self._go_back()
                 break

@@ -7,7 +7,7 @@ from ..corpus.shards import Shard, find_shards, fingerprints
 from ..errors import InputError
 from ..events import ClusterChanged
 from .connection import POLL_SECONDS, Connection
-from .failures import ClusterFailed, WorkerFailed
+from .failures import ClusterFailed, Stalled, WorkerFailed
 from .vetting import Vetting
 from .watch import PATIENCE
 
@@ -15,7 +15,8 @@ FIRST_PATIENCE = 15.0
 """The seconds that a run waits for its first worker."""
 
 MOST_FAILURES = 2
-"""A worker with which so many rounds have failed, and none has succeeded, is left out."""
+"""A worker with which so many rounds have failed, or for which all others have waited so often, is left out, unless a
+round succeeds with it in between."""
 
 
 class Workers:
@@ -27,6 +28,7 @@ class Workers:
         self._vetting = Vetting(connection)
         self._proven: set[str] = set()  # those that completed the last round
         self._suspects: dict[str, int] = {}  # those that have completed none, and the rounds that failed with them
+        self._waited_for: dict[str, int] = {}  # how often all others waited for a worker since the last round
         self._has_started = False
         self._without_any: float | None = None  # the time since when there is no worker that may take part
 
@@ -132,6 +134,7 @@ class Workers:
         """Note that the workers that take part have completed a round."""
         self._proven = set(self.addresses)
         self._suspects = {worker: n for worker, n in self._suspects.items() if worker not in self._proven}
+        self._waited_for = {}
 
     def set_newcomers_aside(self, reason: object) -> None:
         """After a round that failed: let the others repeat it without those that have not yet completed one.
@@ -151,6 +154,14 @@ class Workers:
             else:
                 self.tell_change(f"the round that worker {worker} has joined is repeated without it")
         self._use(self._threads_of_workers)
+
+    def suspect(self, stalled: Stalled) -> None:
+        """Note for which workers the others waited in vain; refuse one for which they did so `MOST_FAILURES` times."""
+        for worker in stalled.workers:
+            self._waited_for[worker] = self._waited_for.get(worker, 0) + 1
+            if self._waited_for[worker] == MOST_FAILURES and worker in self.addresses:
+                reason = "it has not worked on its tasks; its log may say why (too little memory to receive data?)"
+                self.refuse(WorkerFailed(worker, reason))
 
     def refuse(self, failure: WorkerFailed) -> None:
         """Go on without a worker that failed. Raises ClusterFailed if it is the last one."""

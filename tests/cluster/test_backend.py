@@ -1,5 +1,6 @@
 """The backend of a cluster: what it refuses, and what becomes of a cluster that fails."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -71,8 +72,17 @@ def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
 
 def test_the_callback_may_end_the_run_while_the_corpus_is_read(tmp_path, monkeypatch):
     (tmp_path / "t.txt").write_text("a b")
-    monkeypatch.setattr(connection, "POLL_SECONDS", 0)
-    backend = backend_of(FakeClient("tcp://a:1"), tmp_path, lambda event: isinstance(event, Waiting))
+    monkeypatch.setattr(connection, "POLL_SECONDS", 0.001)
+    client, waited = FakeClient("tcp://a:1"), threading.Event()
+    identity = client.scheduler.identity
+    client.scheduler.identity = lambda n_workers: waited.wait(10) and identity(n_workers)
+
+    def end(event):
+        if is_waiting := isinstance(event, Waiting):
+            waited.set()
+        return is_waiting
+
+    backend = backend_of(client, tmp_path, end)
     with pytest.raises(RunError, match="the callback ended the run before the training began: there are no vectors"):
         backend._workers.start(backend.files)
 

@@ -8,7 +8,7 @@ from fake_dask import FakeClient
 
 from fastw2v.cluster import connection as module
 from fastw2v.cluster.connection import Connection
-from fastw2v.cluster.failures import ClusterFailed, DataLost
+from fastw2v.cluster.failures import ClusterFailed, DataLost, Stalled
 from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, Waiting
 
@@ -91,22 +91,30 @@ def test_no_deadline_runs_while_this_process_does_something_else(connection, cli
 
 def test_tasks_that_dask_has_lost(connection, client, clock):
     """They are made again if nobody has worked for `worker_timeout`; many short ones are work, too."""
+
+    def at_work():
+        return ["tcp://b:1"]
+
     connection.watch.in_use = list(client.threads)
     clock.wait(100)
-    connection.check_work(since=0)
+    connection.check_work(0, at_work)
     client.task_counts = {"waiting": 3, "executing": 0}
     clock.wait(25)
-    connection.check_work(since=0)
+    connection.check_work(0, at_work)
     client.task_counts = {"waiting": 2, "executing": 0}
     clock.wait(25)
-    connection.check_work(since=0)
+    connection.check_work(0, at_work)
     clock.wait(10)
-    with pytest.raises(DataLost, match=r"no worker has worked for 3\d s, though tasks are left: Dask has lost one"):
-        connection.check_work(since=0)
-    connection.check_work(since=connection.seconds - 1)
+    message = (
+        r"no worker has worked for 3\d s, though tasks are left: Dask has lost one.*; tcp://b:1 should have worked"
+    )
+    with pytest.raises(Stalled, match=message) as stalled:
+        connection.check_work(0, at_work)
+    assert stalled.value.workers == ["tcp://b:1"]
+    connection.check_work(connection.seconds - 1, at_work)
     client.paused = {"tcp://a:1"}
     clock.wait(3)
-    connection.check_work(since=0)
+    connection.check_work(0, at_work)
 
 
 def test_what_a_silent_worker_does_not_answer(connection, client, clock, monkeypatch):

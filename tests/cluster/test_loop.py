@@ -11,7 +11,7 @@ from planted import planted_text
 
 from fastw2v.cluster.corpus import read_corpus
 from fastw2v.cluster.failures import ClusterFailed, DataLost, WorkerFailed
-from fastw2v.cluster.loop import MOST_LOSSES, ClusterLoop
+from fastw2v.cluster.loop import LOSSES_OF_WORKER, MOST_LOSSES, ClusterLoop
 from fastw2v.cluster.protocol import bytes_of_round
 from fastw2v.cluster.rounds import Costs, spans_from_text, spans_to_text
 from fastw2v.config import TrainConfig
@@ -263,7 +263,7 @@ def test_data_that_is_lost_again_and_again(shards):
             cluster.tasks.kill(cluster.tasks.workers.alive[0])
 
     cluster = Cluster(shards, 1, act)
-    n = MOST_LOSSES + 1  # and the worker that the round began with
+    n = MOST_LOSSES + LOSSES_OF_WORKER  # those of the worker that the round began with
     with pytest.raises(ClusterFailed, match=f"the workers lost their data {n + 1} times in one round"):
         cluster.train()
     assert len(cluster.messages) == n

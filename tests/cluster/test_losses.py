@@ -257,9 +257,7 @@ def test_a_task_that_gets_lost(text, client, moment):
     fastw2v.train(text, client=client, callback=run, worker_timeout=4, **OPTIONS)
     assert run.n_words == 6 * N_TOKENS
     assert time.monotonic() - start > 4, "nothing was lost"
-    lost = (
-        r"no worker has worked for \d s, though tasks are left: Dask has lost one, or workers cannot reach each other"
-    )
+    lost = r"no worker has worked for \d s, though tasks are left: Dask has lost one.*"
     assert any(re.fullmatch(lost, message) for message in run.messages), run.messages
 
 

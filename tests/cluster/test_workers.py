@@ -11,7 +11,7 @@ import fastw2v
 from fastw2v.cluster import vetting, watch
 from fastw2v.cluster import workers as module
 from fastw2v.cluster.connection import Connection
-from fastw2v.cluster.failures import ClusterFailed, WorkerFailed
+from fastw2v.cluster.failures import ClusterFailed, Stalled, WorkerFailed
 from fastw2v.cluster.workers import Workers
 from fastw2v.errors import InputError
 from fastw2v.events import ClusterChanged, Waiting
@@ -382,6 +382,22 @@ def test_newcomers_that_are_left_alone_go_on(started):
     started.workers.update(may_join=False)
     started.workers.set_newcomers_aside("gone")
     assert started.workers.addresses == [C]
+
+
+def test_one_for_which_the_others_wait_twice_in_vain_is_left_out(started):
+    """Its tasks wait for data that it cannot receive, of which Dask tells nobody."""
+    stalled = Stalled("no worker has worked", [B])
+    started.workers.suspect(stalled)
+    started.workers.prove()  # a round in between: Dask had lost a task
+    started.workers.suspect(stalled)
+    assert started.workers.addresses == [A, B]
+    started.workers.suspect(stalled)
+    assert started.workers.addresses == [A]
+    assert re.fullmatch(rf"worker {B} failed: it has not worked on its tasks; .*", started.messages[-1])
+    started.workers.suspect(stalled)
+    started.workers.suspect(Stalled("no worker has worked", [A]))
+    with pytest.raises(ClusterFailed, match="no other worker is left"):
+        started.workers.suspect(Stalled("no worker has worked", [A]))
 
 
 def test_one_that_fails_is_left_out(started):
