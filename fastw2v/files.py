@@ -173,7 +173,8 @@ def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[Bina
     RunError where the disk is full or the path is not writable.
 
     previous: the name beside `path` that the old file takes, once it has been replaced. Until then, and if the new file
-    cannot be written, both names keep their files. Where a file system has no hard links, `previous` stays as it is.
+    cannot be written, both names keep their files. Where a file system has no hard links, the old file takes that name
+    just before, so that for a moment there is no file `path`.
     """
     name = os.fspath(path)
     try:
@@ -255,13 +256,21 @@ def _kept(target: str, previous: PathLike) -> Iterator[None]:
     """Let the file `target`, which the block replaces, take the name `previous` after it.
 
     Meanwhile it has a second name. That has the form of a temporary file's, so that it is removed as one after a kill.
+    Where it can have no second name (the file system has no hard links, or the file is another user's), it takes the
+    name `previous` before the block.
     """
     directory, name = os.path.split(target)
     spare = os.path.join(directory, f"{_prefix_of(name)}previous{_SUFFIX}")
     with contextlib.suppress(OSError):
         os.unlink(spare)  # of a killed run
-    with contextlib.suppress(OSError):  # there is no old file yet, or the file system has no links
+    try:
         os.link(target, spare)
+    except FileNotFoundError:  # there is no old file yet
+        pass
+    except OSError:
+        with _moved(target, previous):
+            yield
+        return
     try:
         yield
         with contextlib.suppress(OSError):
@@ -269,6 +278,22 @@ def _kept(target: str, previous: PathLike) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # it stays if both were names of one file already
             os.unlink(spare)
+
+
+@contextlib.contextmanager
+def _moved(target: str, previous: PathLike) -> Iterator[None]:
+    """Rename the file `target` to `previous`, and back after an exception if nothing has replaced it."""
+    is_moved = False
+    with contextlib.suppress(OSError):
+        os.replace(target, previous)
+        is_moved = True
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if is_moved and not os.path.lexists(target):
+                os.replace(previous, target)
+        raise
 
 
 def _new_file_beside(target: str) -> tuple[int, str]:

@@ -265,6 +265,32 @@ def test_the_old_file_takes_a_name_when_the_new_one_is_whole(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["o", "p"]
 
 
+def test_the_file_before_is_kept_without_hard_links(tmp_path, monkeypatch):
+    """On FAT and many network file systems, and for another user's file (protected_hardlinks)."""
+
+    def no_links(*names):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", no_links)
+    path, previous = tmp_path / "o", tmp_path / "p"
+    for content in (b"1", b"2", b"3"):
+        with replacing(path, previous) as file:
+            file.write(content)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+    replace = os.replace
+
+    def fail(source, target):
+        if os.path.basename(source).startswith("."):
+            raise OSError(28, "full")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(RunError, match="full"), replacing(path, previous) as file:
+        file.write(b"4")
+    assert path.read_bytes() == b"3", "it has its name again"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["o"]
+
+
 def test_no_link(tmp_path):
     check_no_link(tmp_path / "nothing")
     (tmp_path / "link").symlink_to(tmp_path / "nothing")

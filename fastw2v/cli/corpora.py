@@ -40,6 +40,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
     \b
     fastw2v vocab corpus.txt | head
     """
+    signals.consequence = ": the vocabulary was not written"
     files = find_files(corpus)
     check_outside([output], corpus)
     check_output(output, files, overwrite)
@@ -50,6 +51,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
     pruning = Pruning(options.pop("min_count"), options.pop("max_vocab"), least_words=1)
     options["threads"] = threads or available_threads()
     with all_locked([output], overwrite):
+        signals.expect([output])
         text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
         _say_changes(text.reading)
         text.vocabulary.save(output)
@@ -88,6 +90,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
 
     options["connector_words"] = _connector_words(connectors)
     with all_locked([output, list_file], overwrite):
+        signals.expect(filter(None, [output, list_file]))
         compile_kernels()
         learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
         _say_changes(learned.reading)

@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterable, Mapping
 
 from ..files import remove_locks
 from .stderr import is_writable
@@ -46,6 +47,7 @@ class Signals:
     received = 0  # the number of the first signal
     received_at = -math.inf  # on the monotonic clock
     consequence = ""  # what an early end means, appended to the message that reports it
+    outputs: Mapping[str, object] = {}  # the outputs of the command, and what file each was when it began
 
     def catch(self) -> None:
         signal.signal(signal.SIGINT, self._on_signal)
@@ -53,6 +55,18 @@ class Signals:
         for number in filter(None, (HANGUP, CPU_LIMIT)):
             if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
                 signal.signal(number, self._on_signal)
+
+    def expect(self, outputs: Iterable[str]) -> None:
+        """Note the outputs that an early end leaves as they are, unless it comes when they have been replaced."""
+        self.outputs = {path: _file_at(path) for path in outputs}
+
+    def what_follows(self) -> str:
+        """Return what the early end of the command means: the end of a sentence."""
+        written = [path for path, before in self.outputs.items() if _file_at(path) != before]
+        if not written:
+            return self.consequence
+        alone = "" if len(written) == len(self.outputs) else "alone "
+        return f": {' and '.join(written)} {alone}{'has' if len(written) == 1 else 'have'} been written"
 
     def end_in_good_order(self, *_: object) -> None:
         """Let the next signal raise Stopped: the kernels are compiled, and there may be something to put in order."""
@@ -76,8 +90,16 @@ class Signals:
             raise Stopped(number)
 
 
+def _file_at(path: str) -> object:
+    """Return which file stands at a path, None if there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
+    return None
+
+
 def say_stopped(number: int) -> None:
-    say(reason_of(number) + signals.consequence)
+    say(reason_of(number) + signals.what_follows())
 
 
 def reason_of(number: int) -> str:

@@ -202,6 +202,7 @@ def convert(
     check_outputs(outputs, [source], overwrite)
     source_kind = source_kind or format_of(source)
     with all_locked(outputs, overwrite):
+        signals.expect(outputs)
         _load(source, source_kind, limit, verify=True).save(target, target_kind)
 
     from .. import modelfile
@@ -234,6 +235,7 @@ def plot(
     check_output(output, [vecs], overwrite)
     check_picture(output, "map")
     with all_locked([output], overwrite):
+        signals.expect([output])
         vectors = _load(vecs, kind)
 
         from ..vectors.wordmap import make_map, save_map

@@ -127,7 +127,10 @@ def save_map(path: PathLike, word_map: WordMap, title: str) -> None:
         if suffix == "html":
             file.write(page_of(word_map, title).encode())
         else:
-            _draw(word_map, title).savefig(file, format=suffix)
+            from matplotlib import rc_context
+
+            with rc_context({"text.usetex": False}):  # whatever the user's matplotlibrc says: words are no TeX
+                _draw(word_map, title).savefig(file, format=suffix)
 
 
 def page_of(word_map: WordMap, title: str) -> str:

@@ -111,3 +111,14 @@ def test_byte_order_marks_of_phrases(run, tmp_path):
     assert run("phrases", text, "-o", tmp_path / "p.txt", *options, "--threshold", 0)[0] == 0
     assert (tmp_path / "p.txt").read_text().startswith("x_y\n\ufeffqueen_of_z\n")
     assert {line.split()[0] for line in listed.read_text("utf-8-sig").splitlines()} == {"x_y", "\ufeffqueen_of_z"}
+
+
+@pytest.mark.parametrize("scheme", ["file://", "local://"])
+def test_a_file_by_its_url_is_a_path(run, tmp_path, scheme):
+    (tmp_path / "c.txt").write_text("a b\n" * 9)
+    code, _, err = run("vocab", f"{scheme}{tmp_path}/c.txt", "-o", tmp_path / "c.txt", "--overwrite")
+    assert code == 2
+    assert "is the same file as the input" in err
+    code, _, err = run("vocab", f"{scheme}{tmp_path}", "-o", tmp_path / "v.txt")
+    assert code == 2
+    assert "lies in the corpus directory" in err

@@ -169,7 +169,7 @@ def test_memory_that_runs_out_at_the_end_is_named(run, planted, tmp_path, monkey
     def fail(*arguments, **options):
         raise MemoryError
 
-    monkeypatch.setattr("fastw2v.training.backend.compile_kernels", lambda threads, loss: None)
+    monkeypatch.setattr("fastw2v.training.backend.compile_kernels", lambda *arguments: None)
     monkeypatch.setattr(TrainedModel, "save", fail)
     monkeypatch.setattr(Vectors, "save", fail)
     outputs = "-o", tmp_path / "o.txt", "--save-model", tmp_path / "m.fw2v"

@@ -158,3 +158,41 @@ def test_a_run_whose_cpu_time_is_used_up_saves_its_state(planted, tmp_path):
     assert process.returncode == 152
     assert "the CPU time that ulimit -t allows is used up: the vectors were not written; --resume trains from" in err
     assert (tmp_path / "c" / "checkpoint.fw2v").exists()
+
+
+LATE_SIGNAL = """
+import os, signal, sys
+replace, (name, *sys.argv) = os.replace, sys.argv[1:]
+
+def replace_and_stop(source, target):
+    replace(source, target)
+    if os.path.basename(target) == name:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+from fastw2v.cli import main
+os.replace = replace_and_stop
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "message"),
+    [
+        ("train c.txt -o o.txt --min-count 1 --sample 0 --epochs 1", "o.txt", "terminated: o.txt has been written"),
+        ("vocab c.txt -o o.txt --min-count 1", "o.txt", "terminated: o.txt has been written"),
+        ("phrases c.txt -o o.txt --list l.txt", "o.txt", "terminated: o.txt alone has been written"),
+        ("phrases c.txt -o o.txt --list l.txt", "l.txt", "terminated: o.txt and l.txt have been written"),
+        ("convert v.txt v.tsv", "v.tsv", "terminated: v.tsv alone has been written"),
+        ("convert v.txt o.bin", "o.bin", "terminated: o.bin has been written"),
+        ("plot v.txt -o o.html", "o.html", "terminated: o.html has been written"),
+    ],
+)
+def test_what_is_written_when_a_signal_comes_is_said(tmp_path, command, name, message):
+    (tmp_path / "c.txt").write_text("a b c d\n" * 20)
+    (tmp_path / "v.txt").write_text("4 3\na 1 2 3\nb 2 3 1\nc 3 1 1\nd 1 1 2\n")
+    (tmp_path / "o.txt").write_text("old")
+    line = [sys.executable, "-c", LATE_SIGNAL, name, "fastw2v", *command.split(), "--overwrite"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (143, f"fastw2v: {message}"), done.stderr
+    assert (tmp_path / name).read_bytes() != b"old"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -78,6 +78,13 @@ def test_words_of_any_characters(groups, tmp_path, suffix):
         assert all(text in path.read_text("utf-8") for text in (r"half \\ud83d", r"zero\\x00", r"<title>\udcff\x01<"))
 
 
+def test_words_are_no_tex(groups, tmp_path):
+    matplotlib = pytest.importorskip("matplotlib")
+    with matplotlib.rc_context({"text.usetex": True}):
+        wordmap.save_map(tmp_path / "m.png", wordmap.make_map(groups), "a_b")
+    assert (tmp_path / "m.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_vectors_that_are_not_finite(groups, bad):
     groups.vectors[20, 0] = bad
