@@ -4,6 +4,7 @@ import contextlib
 import fnmatch
 import glob
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
@@ -44,7 +45,7 @@ def _files_of(name: str) -> list[str]:
     if name == STDIN or os.path.exists(name):
         return [name]
     _check_readable(name)
-    found = glob.glob(name, recursive=True)
+    found = _glob(name)
     directories = set(filter(os.path.isdir, found))
     below = {file for directory in directories for file in _files_below(directory)}
     if files := _regular({*found, *below} - directories):
@@ -58,6 +59,7 @@ def names_of(corpus: Texts) -> list[str]:
     """Return the names that a corpus consists of, as they were given. Raises InputError."""
     try:
         names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
+        names = [re.sub("^(file|local)://", "", name) for name in names]  # a path, with all that holds for paths
     except TypeError as error:
         raise InputError(f"a corpus is a path or several: {error}") from error
     if not names:
@@ -111,7 +113,7 @@ def _check_outside(outputs: list[str], corpus: Texts) -> None:
     places = [(output, place) for output in outputs for place in _places_of(output)]
     for name in names:
         is_glob = glob.has_magic(name) and not os.path.exists(name)
-        top = filter(os.path.isdir, glob.glob(name, recursive=True) if is_glob else [name])
+        top = filter(os.path.isdir, _glob(name) if is_glob else [name])
         found = {_identity(directory) for above in top for directory, _ in _walk(above)}
         for output, (directory, parts) in places:
             if directory in found and not any(map(_is_hidden, parts)):
@@ -158,7 +160,7 @@ def _glob_finds(pattern: Sequence[str], directory: _Identity, parts: list[str]) 
         # Of the directories that ** stands for, some may exist and others not.
         starts = (i, i - 1) if i and pattern[i - 1] == "**" else (i,)
         if any(_matches(pattern[start:], parts) for start in starts):
-            found = glob.glob(os.path.join(*pattern[:i], ""), recursive=True) if i else [os.curdir]
+            found = _glob(os.path.join(*pattern[:i], "")) if i else [os.curdir]
             if directory in map(_identity, found):
                 return True
     return False
@@ -201,6 +203,29 @@ def _walk(directory: str, onerror: Callable[[OSError], None] | None = None) -> I
         yield place, [name for name in names if not _is_hidden(name)]
 
 
+def _glob(pattern: str) -> list[str]:
+    """Return what `glob.glob` finds, but let ** stand for each directory once: links may lead in circles."""
+    parts = pattern.split(os.sep)
+    if "**" not in parts:
+        return glob.glob(pattern)
+    i = parts.index("**")
+    above, below = os.sep.join([*parts[:i], ""]), parts[i + 1 :]
+    while below[:1] == ["**"]:  # which would stand for the same directories again
+        del below[0]
+    tops = glob.glob(above) if i else [os.curdir]
+    found: dict[str, None] = {}
+    for top in tops:
+        for directory, names in _walk(top):
+            place = os.path.join(directory, "")[0 if i else len(os.curdir + os.sep) :]
+            if not below:
+                found |= dict.fromkeys(place + name for name in names)
+            elif below == [""]:
+                found[directory] = None
+            else:
+                found |= dict.fromkeys(_glob(glob.escape(place) + os.sep.join(below)))
+    return list(found) or ([] if below else tops)
+
+
 def _files_below(directory: str) -> list[str]:
     def refuse(error: OSError) -> None:
         raise InputError(f"corpus directory {error.filename} cannot be read: {error.strerror}") from error
@@ -214,7 +239,7 @@ def _check_readable(pattern: str) -> None:
     if not glob.has_magic(pattern) or above == pattern:
         return
     _check_readable(above)
-    for directory in glob.glob(above or os.curdir, recursive=True):
+    for directory in _glob(above or os.curdir):
         if os.path.isdir(directory) and not os.access(directory, os.R_OK | os.X_OK):
             raise InputError(f"corpus directory {directory} cannot be read: permission denied")
 

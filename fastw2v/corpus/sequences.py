@@ -98,7 +98,7 @@ def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str |
         distinct = np.flatnonzero(occurs)
         id_of_label = np.cumsum(occurs, dtype=np.int32) - 1
     else:
-        distinct = np.unique(labels[labels >= 0])
+        distinct = np.unique(labels[labels >= 0]).astype(np.int64)  # with uint64, NumPy would compare as floats
         id_of_label = None
 
     def ids_of(piece: NDArray[np.int64]) -> NDArray[np.int32]:

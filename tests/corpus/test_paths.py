@@ -48,6 +48,31 @@ def test_corpus_that_is_not_there(tmp_path, corpus, message):
         find_files(str(tmp_path / corpus))
 
 
+def test_links_that_lead_in_circles(tmp_path, monkeypatch):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for path in ("t.txt", "a/t.txt", "a/b/t.txt"):
+        (tmp_path / path).write_text("x")
+    (tmp_path / "a" / "up").symlink_to("..")
+    (tmp_path / "self").symlink_to(".")
+    monkeypatch.chdir(tmp_path)
+    below = ["a/b/t.txt", "a/t.txt"]
+    patterns = (
+        "**",
+        "**/*.txt",
+        "**/**/*.txt",
+        "**/t.txt",
+        "./**/*.txt",
+        f"{tmp_path}/**/*.txt",
+        f"file://{tmp_path}/**",
+    )
+    for pattern in patterns:
+        found = [os.path.relpath(path) for path in find_files(pattern)]
+        assert found == [*below, "t.txt"], pattern
+    assert find_files("a/**/b/*") == ["a/b/t.txt"]
+    assert find_files("[a]/**") == find_files("a/**/*.txt") != below, "what is above is there through the link, once"
+    assert len(find_files("a/**")) == 3
+
+
 @pytest.mark.parametrize("corpus", ["d", "d/*.txt", "**/*.txt", ["d/a.txt", "d"]])
 @pytest.mark.parametrize("target", ["none", "b.txt", "/proc/1/cwd/none"])
 def test_links_that_lead_nowhere(tmp_path, monkeypatch, corpus, target):

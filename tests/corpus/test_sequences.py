@@ -145,6 +145,13 @@ def test_any_negative_number_is_padding(padding, most_label, monkeypatch):
         assert set(corpus.vocabulary.words) == set("01235")
 
 
+@pytest.mark.parametrize("first", [2**53 - 25, 2**53 + 1, 2**62, 2**63 - 51])
+def test_large_labels_stay_apart(first):
+    labels = np.arange(first, first + 50, dtype=np.uint64).reshape(5, 10)
+    for walks in (labels, (labels.ravel(), np.arange(0, 51, 10)), labels.astype(np.int64)):
+        assert sentences_of(from_walks(walks, ALL_WORDS)) == [list(map(str, walk)) for walk in labels.tolist()]
+
+
 def test_half_a_surrogate_pair_is_invalid_text():
     corpus = from_lines(["a \ud800", "a b"], ALL_WORDS)
     assert corpus.reading.n_invalid == 1
