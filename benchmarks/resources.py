@@ -96,7 +96,7 @@ def estimate_over_truth(options: dict[str, Any], output: str) -> float:
     from fastw2v.training.warmup import compile_kernels
 
     walks, n_workers = walks_of(options.pop("n_words"), 3), options.pop("workers", 0)
-    compile_kernels(options["threads"], options.get("loss", "ns"))
+    compile_kernels(options["threads"], fastw2v.TrainConfig(loss=options.get("loss", "ns")))
     found: list[int] = []
 
     def note(event: Any) -> None:

@@ -210,7 +210,7 @@ def main(
     corpus: str, pairs_file: str, megabytes: int, max_vocab: int, dim: int, threads: int, rounds: int, output: str
 ) -> None:
     for loss in ("ns", "softmax"):
-        compile_kernels(threads, loss)
+        compile_kernels(threads, TrainConfig(loss=loss))
     lines = [line.split("\t") for line in Path(pairs_file).read_text().splitlines() if not line.startswith("#")]
     pairs = [(one.lower(), other.lower(), float(score)) for one, other, score in lines]
     with tempfile.TemporaryDirectory() as directory, open(corpus, "rb") as file:

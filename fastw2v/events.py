@@ -3,6 +3,7 @@
 `train(callback=...)` calls the callback with every event, in the order of the work:
 
     PhaseStarted, BytesRead..., PhaseEnded      for each of compile, connect (on a cluster), read and train
+    KernelCompiling                             in the phase compile, if the cache of kernels lacks some
     CorpusRead, Estimated                       once, after reading
     Resumed                                     once, when the phase train begins, if the run resumes
     Progress, EpochEnded, Evaluating            while training; on a cluster RoundEnded, too
@@ -33,6 +34,18 @@ class PhaseEnded:
 
     name: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class KernelCompiling:
+    """A kernel that was not in the cache is being compiled.
+
+    name: its module and its name. number: which of the `n_kernels` that are missing it is, from 1.
+    """
+
+    name: str
+    number: int
+    n_kernels: int
 
 
 @dataclass(frozen=True)
@@ -208,7 +221,7 @@ class RoundEnded:
     waited: float
 
 
-_Preparing = PhaseStarted | PhaseEnded | BytesRead | CorpusRead | Estimated | Resumed
+_Preparing = PhaseStarted | PhaseEnded | KernelCompiling | BytesRead | CorpusRead | Estimated | Resumed
 _Training = Progress | EpochEnded | Evaluating | Waiting | RoundEnded | ClusterChanged
 Event = _Preparing | _Training | CheckpointSaved | CheckpointFailed
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -51,6 +52,9 @@ class Reporter:
                 self._screen.last_drawn = time.monotonic()
             case events.PhaseEnded(name, seconds):
                 self._seconds[name] = seconds
+            case events.KernelCompiling(name, number, n_kernels):
+                text = f"compiling kernel {number} of {n_kernels}: {name}"
+                self._screen.draw(text, at_once=self._screen.is_terminal)
             case events.BytesRead(n_bytes):
                 self._screen.draw(f"reading {n_bytes / 1e6:,.0f} MB")
             case events.Evaluating(share):
@@ -92,23 +96,23 @@ class Screen:
 
     def __init__(self, quiet: bool) -> None:
         self._stderr, self._is_quiet = Stderr(), quiet
-        self._is_terminal = self._stderr.is_terminal
+        self.is_terminal = self._stderr.is_terminal
         self.last_drawn = 0.0
         self._is_line_open = False
 
     @property
     def columns(self) -> int:
-        return shutil.get_terminal_size().columns if self._is_terminal else COLUMNS
+        return shutil.get_terminal_size().columns if self.is_terminal else COLUMNS
 
     def draw(self, text: str, at_once: bool = False) -> None:
         """Show text that the next drawing replaces, unless the last drawing is too recent."""
         if self._is_quiet:
             return
         now = time.monotonic()
-        interval = SECONDS_BETWEEN_BARS if self._is_terminal else SECONDS_BETWEEN_LINES
+        interval = SECONDS_BETWEEN_BARS if self.is_terminal else SECONDS_BETWEEN_LINES
         if at_once or now - self.last_drawn >= interval:
-            self.last_drawn, self._is_line_open = now, self._is_terminal
-            start, end = ("\r\033[K", "") if self._is_terminal else ("", "\n")
+            self.last_drawn, self._is_line_open = now, self.is_terminal
+            start, end = ("\r\033[K", "") if self.is_terminal else ("", "\n")
             self._stderr.write(start + text + end, is_passing=True)
 
     def line(self, text: str, is_warning: bool = False) -> None:
@@ -142,7 +146,7 @@ class JsonLog:
         if not self._path:
             return
         try:
-            self._file = self._file or open(self._path, self._mode, encoding="utf-8")  # noqa: SIM115
+            self._file = self._file or self._open(self._path)
             finite = {name: value if _is_in_json(value) else None for name, value in record.items()}
             print(json.dumps(finite), file=self._file, flush=True)
         except OSError as error:
@@ -150,10 +154,24 @@ class JsonLog:
             self.close()
             self._path = None
 
+    def _open(self, path: str) -> IO[str]:
+        file = open(path, self._mode, encoding="utf-8")  # noqa: SIM115
+        if self._mode == "a" and _ends_within_a_line(path):  # the disk was full, or the machine lost power
+            file.write("\n")
+        return file
+
     def close(self) -> None:
         if self._file:
             with suppress(OSError):
                 self._file.close()
+
+
+def _ends_within_a_line(path: str) -> bool:
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return False
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 def _is_in_json(value: float | str) -> bool:

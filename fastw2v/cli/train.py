@@ -103,6 +103,7 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
         all_locked(others, may_replace_others),
         never_replacing([options["save_model"]], may_replace_others),
     ):
+        signals.expect(outputs)
         command.run(files, options | settings)
 
 
@@ -283,10 +284,14 @@ def _limit_blas() -> None:
 def warmup() -> None:
     """Compile the kernels for this CPU now, for example when building a container image."""
     _limit_blas()
-    from ..corpus.phrases import compile_kernels as compile_phrases
-    from ..training.warmup import compile_kernels
+    from ..kernels.cache import CACHE_DIRECTORY
+    from ..training.warmup import compile_all, kernels_to_compile
+    from .progress import Reporter
 
-    compile_phrases()
-    compile_kernels(include_readers=True)
-    compile_kernels(loss="hs")
-    compile_kernels(loss="softmax")
+    n_kernels, start = len(kernels_to_compile()), time.perf_counter()
+    with closing(Reporter(quiet=False, log_json=None)) as reporter:
+        reporter.note(
+            f"compiling {n_kernels} kernels for this CPU" if n_kernels else "the kernels are compiled already"
+        )
+        compile_all(reporter)
+        reporter.note(f"done in {time.perf_counter() - start:.1f} s: {CACHE_DIRECTORY}")

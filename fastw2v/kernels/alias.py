@@ -19,12 +19,15 @@ def build_alias_table(weights: Float64s, table: UInt64s) -> None:
     weights: (n,) float64, none negative, with a positive sum; n < 2**31. table: (n,) uint64, overwritten.
     """
     n = weights.shape[0]
-    scale = n / weights.sum()
-    share = weights * scale
+    total = 0.0
+    for w in range(n):
+        total += weights[w]
+    share = np.empty(n, np.float64)
     small = np.empty(n, np.int32)
     large = np.empty(n, np.int32)
     n_small = n_large = 0
     for w in range(n):
+        share[w] = weights[w] * (n / total)
         table[w] = (_LOW << _SHIFT) | np.uint64(w)
         if share[w] < 1.0:
             small[n_small] = w

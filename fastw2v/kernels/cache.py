@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ LARGEST = 1 << 26
 
 UNUSED_SECONDS = 30 * 24 * 3600.0
 """The kernels of other versions are removed when they have not been used for this long."""
+
+SECONDS_BETWEEN_LOOKS = 0.02
+"""How often to look for a kernel that another process compiles."""
 
 _warned_of: list[Path | None] = []
 
@@ -83,9 +86,14 @@ def _is_trusted(owner: int) -> bool:
     return bool(config.CACHE_DIR) and owner == os.stat(config.CACHE_DIR).st_uid
 
 
-def is_cache_cold(name: str) -> bool:
-    """Return whether the present version of the kernel `name` has yet to be compiled on this machine."""
-    return CACHE_DIRECTORY is None or not any(CACHE_DIRECTORY.glob(f"*{name}*.nbc"))
+def missing_kernels(names: Iterable[str]) -> list[str]:
+    """Return those kernels whose present version has yet to be compiled on this machine."""
+    directory = CACHE_DIRECTORY or Path("/nowhere")
+    return [name for name in names if not any(directory.glob(f"{name}-*.nbc"))]
+
+
+AWAITED: dict[str, Callable[[], bool]] = {}
+"""Whether another process still compiles into the same cache, by the names of its kernels: they are waited for."""
 
 
 def keep_on_disk(compiled: Any) -> None:
@@ -120,7 +128,7 @@ def _cache_of(function: Any, directory: Path) -> Any:
     cache = type("AnyPlaceCache", (caching.FunctionCache,), {"_impl_class": implementation})(function)
     about = hashlib.sha256(Path(function.__code__.co_filename).read_bytes()).hexdigest()
     cache._cache_file = CheckedFiles(directory, cache._impl.filename_base, about, numba.core.serialize.dumps)
-    return ForgivingCache(cache, directory)
+    return ForgivingCache(cache, directory, f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}")
 
 
 def _keep_in_use(directory: Path) -> None:
@@ -150,20 +158,24 @@ def _is_unused(path: Path) -> bool:
 class ForgivingCache:
     """Numba's cache of a function, whose errors never end a run: the function is compiled instead."""
 
-    def __init__(self, cache: Any, directory: Path) -> None:
-        self._cache, self._directory = cache, directory
+    def __init__(self, cache: Any, directory: Path, name: str) -> None:
+        self._cache, self._directory, self._name = cache, directory, name
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
 
     def load_overload(self, *arguments: Any) -> Any:
         """Return the compiled function, or None if it is not there or cannot be loaded."""
-        try:
-            loaded = self._cache.load_overload(*arguments)
-        except Exception:
-            return None
-        _keep_in_use(self._directory)
-        return loaded
+        while True:
+            is_coming = AWAITED.get(self._name, bool)()  # asked before, so that what comes last is found
+            with contextlib.suppress(Exception):
+                loaded = self._cache.load_overload(*arguments)
+                if loaded is not None:
+                    _keep_in_use(self._directory)
+                    return loaded
+            if not is_coming:
+                return None
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def save_overload(self, *arguments: Any) -> None:
         """Keep a compiled function, or warn that it is not kept."""

@@ -75,6 +75,16 @@ def as_function(compiled: Any, *arguments: Any) -> Any:
         return numba.types.CompileResultWAP(compiled.overloads[signature])
 
 
+def function_type(*arguments: Any) -> Any:
+    """Return the type of what `as_function` returns for these arguments, for a kernel that returns nothing."""
+    return numba.types.FunctionType(numba.types.none(*map(numba.typeof, arguments)))
+
+
+def compile_for(compiled: Any, *arguments: Any) -> None:
+    """Compile a kernel for arguments of these types, or load it from the cache; a Numba type stands for itself."""
+    compiled.compile(tuple(kind if isinstance(kind, numba.types.Type) else numba.typeof(kind) for kind in arguments))
+
+
 def inlined(function: Function) -> Function:
     """Compile a helper into its callers: a vector cannot cross a real call without going through memory.
 

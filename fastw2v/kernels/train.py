@@ -1,18 +1,30 @@
 """Negative sampling and hierarchical softmax: the walk over spans, with a step for each window or pair."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
 from .huffman import Paths, set_path
-from .jit import Float32s, Float64s, Int32s, as_function, kernel, parallel_kernel
+from .jit import Float32s, Float64s, Int32s, as_function, compile_for, function_type, kernel, parallel_kernel
 from .layout import RowLayout, copy_hot_rows, merge_hot_rows, prefetch_row, rows_of_thread, use_copies, word_of_row
 from .negatives import Negatives, draw_negatives, next_turn, restore_negative, set_centre
 from .random import below, mix
-from .simd import TILE_OUTPUTS
+from .simd import LANES, TILE_OUTPUTS
 from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, add_sample
-from .update import Operands, loss_of_logits, new_scratch, spread_step, step, take_logits, take_mean, tiles_of
+from .update import (
+    Operands,
+    loss_of_logits,
+    new_scratch,
+    spread_step,
+    step,
+    step_of_one,
+    take_logits,
+    take_logits_of_one,
+    take_mean,
+    tiles_of,
+)
 from .walk import BEFORE_FIRST, Spans, Windows, gather_contexts, next_window, state_of_span, subsample
 
 
@@ -32,102 +44,120 @@ class Pass(NamedTuple):
     epoch: np.uint64
 
 
-@kernel
-def train_span(
-    ids: Int32s,
-    spans: Spans,
-    i: int,
-    inputs: Float32s,
-    outputs: Float32s,
-    windows: Windows,
-    negatives: Negatives,
-    paths: Paths,
-    layout: RowLayout,
-    visit: Pass,
-    statistics: Float64s,
-    thread: int,
-) -> None:
-    """Train on the span spans.numbers[i]. Words become rows by `use_copies`: of a hot word, the thread's own copy.
+@cache
+def span_kernel(steps: str, by_path: bool, /) -> Any:
+    """Return `train_span` for one kind of step; the branches of the other kinds, which take time, are not compiled.
 
-    ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs: the matrices that `layout` describes, changed in
-    place if `visit.learn`. statistics: (STATISTICS,) float64 zeros, filled.
+    steps: "window", one step for all pairs of a window; "pair", one for each; or "mean", one for the mean of the
+    contexts. by_path: hierarchical softmax, else negative sampling.
     """
-    stride, rate = outputs.shape[1], spans.learning_rates[i]
-    by_path = paths.longest > 0
-    own = rows_of_thread(layout, thread)
-    state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
-    kept, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
-    use_copies(own, kept)
-    n_outputs = 1 + negatives.n
-    n_tiles = tiles_of(max(n_outputs, paths.longest))
-    scratch = new_scratch(2 * windows.window, n_tiles * TILE_OUTPUTS, negatives.n_draws, stride)
-    for draw in range(negatives.n_draws):
-        state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, rate, state)
-    merged_inputs = np.empty((own.n_hot_inputs, stride), np.float32)
-    merged_outputs = np.empty((own.n_hot_outputs, stride), np.float32)
-    copy_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
-    copy_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+    by_mean, by_window = steps == "mean", steps == "window"
 
-    window = BEFORE_FIRST
-    tile = turn = n_predictions = np.int64(0)
-    until_merge, until_loss = own.merge_every, below(mix(state), np.uint64(visit.loss_every))
-    for _ in range(n_kept):
-        window, state = next_window(kept, window, windows, state)
-        n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
-        if not by_path:  # to prefetch the deepest nodes of the next path is no faster, and all of them 6 % slower
-            prefetch_row(outputs, np.int64(kept[window.centre + 1]))
-        prefetch_row(inputs, np.int64(kept[window.centre + windows.window + 2]))
-        if n_contexts == 0:
-            continue
+    def train_span(
+        ids: Int32s,
+        spans: Spans,
+        i: int,
+        inputs: Float32s,
+        outputs: Float32s,
+        windows: Windows,
+        negatives: Negatives,
+        paths: Paths,
+        layout: RowLayout,
+        visit: Pass,
+        statistics: Float64s,
+        thread: int,
+    ) -> None:
+        """Train on the span spans.numbers[i]. Words become rows by `use_copies`: of a hot word, the thread's own copy.
 
-        centre = np.int64(kept[window.centre])
-        step_inputs = inputs
-        first, end, n_together = 0, n_contexts, 1
-        if windows.by_mean:
-            take_mean(scratch, inputs, n_contexts)
-            step_inputs = scratch.mean
-            first, end = n_contexts, n_contexts + 1
-        elif windows.by_window:
-            n_together = n_contexts
-        while first < end:
-            place = tile * TILE_OUTPUTS
-            silenced, silenced_rate = place, rate
-            if by_path:
-                n_outputs = set_path(scratch, paths, word_of_row(own, centre), outputs, own, rate)
-                n_tiles = tiles_of(n_outputs)
-            else:
-                silenced, silenced_rate = set_centre(scratch, place, negatives, centre * stride)
-            operands = Operands(first, n_together, tile, n_tiles)
-            take_logits(scratch, step_inputs, outputs, operands)
-            if until_loss == 0:
-                add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, rate), n_together)
-                until_loss = visit.loss_every
-            until_loss -= 1
-            if visit.learn:
-                step(scratch, step_inputs, outputs, operands)
-            if not by_path:
-                restore_negative(scratch, place, negatives, silenced, silenced_rate)
-                if turn == negatives.n_turns - 1:
-                    state = draw_negatives(scratch, tile, negatives, outputs, own, rate, state)
-                tile, turn = next_turn(tile, turn, n_tiles, negatives)
-            n_predictions += n_together
-            first += n_together
-            until_merge -= 1
-            if until_merge == 0:
-                merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
-                merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
-                until_merge = own.merge_every
-        if windows.by_mean and visit.learn:
-            spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
-    merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
-    merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
-    statistics[N_TOKENS] = n_tokens
-    statistics[N_PREDICTIONS] = n_predictions
-    statistics[LOGIT_SUM] = scratch.logit_sums.sum()
+        ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs: the matrices that `layout` describes, changed
+        in place if `visit.learn`. statistics: (STATISTICS,) float64 zeros, filled.
+        """
+        stride, rate = outputs.shape[1], spans.learning_rates[i]
+        own = rows_of_thread(layout, thread)
+        state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
+        kept, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
+        use_copies(own, kept)
+        n_outputs = 1 + negatives.n
+        n_tiles = tiles_of(max(n_outputs, paths.longest))
+        scratch = new_scratch(2 * windows.window, n_tiles * TILE_OUTPUTS, negatives.n_draws, stride)
+        if not by_path:
+            for draw in range(negatives.n_draws):
+                state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, rate, state)
+        merged_inputs = np.empty((own.n_hot_inputs, stride), np.float32)
+        merged_outputs = np.empty((own.n_hot_outputs, stride), np.float32)
+        copy_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
+        copy_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+
+        window = BEFORE_FIRST
+        tile = turn = n_predictions = np.int64(0)
+        until_merge, until_loss = own.merge_every, below(mix(state), np.uint64(visit.loss_every))
+        for _ in range(n_kept):
+            window, state = next_window(kept, window, windows, state)
+            n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
+            if not by_path:  # to prefetch the deepest nodes of the next path is no faster, and all of them 6 % slower
+                prefetch_row(outputs, np.int64(kept[window.centre + 1]))
+            prefetch_row(inputs, np.int64(kept[window.centre + windows.window + 2]))
+            if n_contexts == 0:
+                continue
+
+            centre = np.int64(kept[window.centre])
+            step_inputs = inputs
+            first, end_of_steps, n_together = 0, n_contexts, 1
+            if by_mean:
+                take_mean(scratch, inputs, n_contexts)
+                step_inputs = scratch.mean
+                first, end_of_steps = n_contexts, n_contexts + 1
+            if by_window:
+                n_together = n_contexts
+            while first < end_of_steps:
+                place = tile * TILE_OUTPUTS
+                silenced, silenced_rate = place, rate
+                if by_path:
+                    n_outputs = set_path(scratch, paths, word_of_row(own, centre), outputs, own, rate)
+                    n_tiles = tiles_of(n_outputs)
+                else:
+                    silenced, silenced_rate = set_centre(scratch, place, negatives, centre * stride)
+                operands = Operands(first, n_together, tile, n_tiles)
+                if by_window:
+                    take_logits(scratch, step_inputs, outputs, operands)
+                else:
+                    take_logits_of_one(scratch, step_inputs, outputs, operands)
+                if until_loss == 0:
+                    add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, rate), n_together)
+                    until_loss = visit.loss_every
+                until_loss -= 1
+                if visit.learn:
+                    if by_window:
+                        step(scratch, step_inputs, outputs, operands)
+                    else:
+                        step_of_one(scratch, step_inputs, outputs, operands)
+                if not by_path:
+                    restore_negative(scratch, place, negatives, silenced, silenced_rate)
+                    if turn == negatives.n_turns - 1:
+                        state = draw_negatives(scratch, tile, negatives, outputs, own, rate, state)
+                    tile, turn = next_turn(tile, turn, n_tiles, negatives)
+                n_predictions += n_together
+                first += n_together
+                until_merge -= 1
+                if until_merge == 0:
+                    merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
+                    merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+                    until_merge = own.merge_every
+            if by_mean and visit.learn:
+                spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
+        merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
+        merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+        statistics[N_TOKENS] = n_tokens
+        statistics[N_PREDICTIONS] = n_predictions
+        for lane in range(LANES):
+            statistics[LOGIT_SUM] += scratch.logit_sums[lane]
+
+    train_span.__qualname__ = f"train_span_{steps}_{'hs' if by_path else 'ns'}"  # its name in the cache
+    return kernel(train_span)
 
 
 @parallel_kernel
-def _train_spans(
+def train_spans(
     train: Any,
     ids: Int32s,
     spans: Spans,
@@ -140,27 +170,49 @@ def _train_spans(
     visit: Pass,
     statistics: Float64s,
 ) -> None:
-    """Call `train`, which is `train_span` as a function, for all spans."""
+    """Train on the spans, each on one thread, all on the same matrices without locks (Hogwild, Niu et al. 2011).
+
+    train: a kernel of `span_kernel` as a function. The other arguments are its own, but statistics: (n_spans,
+    STATISTICS).
+    """
     for i in numba.prange(spans.numbers.shape[0]):
         thread = np.int64(numba.get_thread_id())
         train(ids, spans, np.int64(i), inputs, outputs, windows, negatives, paths, layout, visit, statistics[i], thread)
 
 
-def train_spans(
-    ids: Int32s,
-    spans: Spans,
-    inputs: Float32s,
-    outputs: Float32s,
-    windows: Windows,
-    objective: Objective,
-    layout: RowLayout,
-    visit: Pass,
-    statistics: Float64s,
-) -> None:
-    """Train on the spans, each on one thread, all on the same matrices without locks (Hogwild, Niu et al. 2011).
+class Job(NamedTuple):
+    """The arguments of `train_spans` but for the first, which depends on them."""
 
-    The arguments are those of `train_span`, but statistics: (n_spans, STATISTICS). Call this inside `in_parallel`.
-    """
-    model = inputs, outputs, windows, *objective, layout, visit
-    train = as_function(train_span, ids, spans, 0, *model, np.empty(STATISTICS), 0)
-    _train_spans(train, ids, spans, *model, statistics)
+    ids: Int32s
+    spans: Spans
+    inputs: Float32s
+    outputs: Float32s
+    windows: Windows
+    negatives: Negatives
+    paths: Paths
+    layout: RowLayout
+    visit: Pass
+    statistics: Float64s
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel that trains on one of these spans."""
+        steps = "mean" if self.windows.by_mean else "window" if self.windows.by_window else "pair"
+        return span_kernel(steps, self.paths.longest > 0)
+
+    def run(self) -> None:
+        """Train on the spans. Call this inside `in_parallel`."""
+        train_spans(self.compile_kernel(), *self)
+
+    def compile_kernel(self) -> Any:
+        """Return the kernel as a function, compiled or loaded from the cache."""
+        return as_function(self.kernel, *self._of_span())
+
+    def compile_loop(self) -> None:
+        """Compile the loop over the spans, for which the type of the kernel is enough."""
+        compile_for(train_spans, function_type(*self._of_span()), *self)
+
+    def _of_span(self) -> tuple[Any, ...]:
+        """Return arguments of the types that the kernel of a span has."""
+        ids, spans, *others, _ = self
+        return ids, spans, 0, *others, np.empty(STATISTICS), 0

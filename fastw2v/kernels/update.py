@@ -80,18 +80,26 @@ def tiles_of(n_outputs: int) -> int:
 
 
 @inlined_with_arrays
+def _zeros(n: int) -> Float32s:
+    zeros = np.empty(n, np.float32)  # np.zeros takes Numba twice as long
+    for i in range(n):
+        zeros[i] = ZERO
+    return zeros
+
+
+@inlined_with_arrays
 def new_scratch(n_contexts: int, n_outputs: int, n_draws: int, stride: int) -> Scratch:
     """Return working memory for `n_draws` draws and steps of up to `n_contexts` input and `n_outputs` output rows."""
     n_tiles = tiles_of(n_outputs)
     return Scratch(
-        contexts=np.zeros(n_contexts + 1, np.int64),
-        outputs=np.zeros(n_draws * n_tiles * TILE_OUTPUTS, np.int64),
-        labels=np.zeros(n_draws * n_tiles * SLOTS, np.float32),
-        rates=np.zeros(n_draws * n_tiles * SLOTS, np.float32),
-        coefficients=np.zeros(n_tiles * (n_contexts + 4) * SLOTS, np.float32),
-        before=np.zeros(max(n_contexts * 2 * LANES, stride), np.float32),
-        logit_sums=np.zeros(LANES, np.float32),
-        mean=np.zeros((1, stride), np.float32),
+        contexts=np.empty(n_contexts + 1, np.int64),
+        outputs=np.empty(n_draws * n_tiles * TILE_OUTPUTS, np.int64),
+        labels=_zeros(n_draws * n_tiles * SLOTS),
+        rates=_zeros(n_draws * n_tiles * SLOTS),
+        coefficients=_zeros(n_tiles * (n_contexts + 4) * SLOTS),
+        before=_zeros(max(n_contexts * 2 * LANES, stride)),
+        logit_sums=_zeros(LANES),
+        mean=np.empty((1, stride), np.float32),
     )
 
 
@@ -163,12 +171,17 @@ def _multiply(inputs: Float32s, rows: tuple[int, ...], outputs: Float32s, output
 
 
 @inlined
-def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
-    """Move all rows by their gradients, after `take_logits` with the same arguments.
+def take_logits_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
+    """Do what `take_logits` does for a single context."""
+    row = (scratch.contexts[operands.first],)
+    for tile in range(operands.n_tiles):
+        sums = _multiply(inputs, row, outputs, _tile_rows(scratch, operands.first_tile + tile))
+        store_totals(scratch.coefficients, _coefficients_of(operands, tile, 0), sums)
 
-    inputs, outputs: (n_rows, stride) float32, rows padded with zeros to whole vectors, changed in place.
-    """
-    stride = outputs.shape[1]
+
+@inlined
+def _take_coefficients(scratch: Scratch, operands: Operands) -> None:
+    """Replace the logits by c, and add them to the logit sums."""
     tile_size = (operands.n_contexts + 1) * SLOTS
     for tile in range(operands.n_tiles):
         for place in range(0, operands.n_contexts * SLOTS, LANES):
@@ -177,14 +190,21 @@ def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operan
             slot = (operands.first_tile + tile) * SLOTS + place % SLOTS
             error = subtract(load_slots(scratch.labels, slot), sigmoid(logits))
             store(scratch.coefficients, tile * tile_size + place, multiply(load_slots(scratch.rates, slot), error))
-    if operands.n_contexts == 1:
-        _step_of_one(scratch, inputs, outputs, operands)
-    else:
-        end_of_pairs = stride // (2 * LANES) * (2 * LANES) if HAS_32_REGISTERS else 0
-        for column in range(0, end_of_pairs, 2 * LANES):
-            _step_of_columns(scratch, inputs, outputs, operands, column, (0, LANES))
-        for column in range(end_of_pairs, stride, LANES):
-            _step_of_columns(scratch, inputs, outputs, operands, column, (0,))
+
+
+@inlined
+def step(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
+    """Move all rows by their gradients, after `take_logits` with the same arguments.
+
+    inputs, outputs: (n_rows, stride) float32, rows padded with zeros to whole vectors, changed in place.
+    """
+    _take_coefficients(scratch, operands)
+    stride = outputs.shape[1]
+    end_of_pairs = stride // (2 * LANES) * (2 * LANES) if HAS_32_REGISTERS else 0
+    for column in range(0, end_of_pairs, 2 * LANES):
+        _step_of_columns(scratch, inputs, outputs, operands, column, (0, LANES))
+    for column in range(end_of_pairs, stride, LANES):
+        _step_of_columns(scratch, inputs, outputs, operands, column, (0,))
 
 
 @inlined
@@ -213,8 +233,9 @@ def _step_of_columns(
 
 
 @inlined
-def _step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
-    """Do the step of a single input row: its coefficients stay in registers, `scratch.before` keeps it as it was."""
+def step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands: Operands) -> None:
+    """Do what `step` does for a single context: its coefficients stay in registers, `before` keeps it as it was."""
+    _take_coefficients(scratch, operands)
     stride = outputs.shape[1]
     row = scratch.contexts[operands.first]
     for column in range(0, stride, LANES):

@@ -78,11 +78,12 @@ def subsample(
     read; and the random state.
     """
     start, stop = start_of_span(ids, span, length), start_of_span(ids, span + 1, length)
-    kept = np.full(stop - start + windows.window + 3, -1, np.int32)
+    kept = np.empty(stop - start + windows.window + 3, np.int32)
     end = n_kept = n_tokens = 0
     for position in range(start, stop):
         word = ids[position]
         if word < 0:
+            kept[end] = -1
             end += 1
         else:
             n_tokens += 1
@@ -91,6 +92,8 @@ def subsample(
                 kept[end] = word
                 end += 1
                 n_kept += 1
+    for position in range(end, kept.shape[0]):
+        kept[position] = -1
     return kept, n_kept, n_tokens, state
 
 

@@ -12,14 +12,13 @@ from ..corpus.pruning import Pruning
 from ..corpus.sequences import from_lines, from_sentences, from_walks
 from ..errors import InputError
 from ..events import BytesRead, Callback, PhaseEnded, PhaseStarted
-from ..kernels.cache import is_cache_cold
 from ..kernels.jit import MAX_THREADS
 from ..machine import available_threads
 from .loop import LocalLoop
 from .request import Source
 from .resources import check_room_for_ids
 from .run import TrainingCorpus, TrainingRun
-from .warmup import compile_kernels
+from .warmup import compile_kernels, kernels_to_compile
 
 
 class Backend(Protocol):
@@ -59,10 +58,10 @@ def text_options(config: TrainConfig, threads: int) -> dict[str, Any]:
 
 def compile_here(config: TrainConfig, threads: int, callback: Callback) -> None:
     """Compile the kernels of a loss in this process, or load them from the cache, as the phase `compile`."""
-    main_kernel = "take_exponentials" if config.loss == "softmax" else "train_spans"
-    note = "compiling the kernels for this CPU, once: this may take half a minute" if is_cache_cold(main_kernel) else ""
+    is_cold = kernels_to_compile(config)
+    note = "compiling the kernels for this CPU, once: this may take half a minute" if is_cold else ""
     with phase("compile", callback, note):
-        compile_kernels(threads, config.loss)
+        compile_kernels(threads, config, callback)
 
 
 class LocalBackend:

@@ -11,7 +11,7 @@ from ..kernels.alias import build_alias_table
 from ..kernels.huffman import Paths, build_tree, fill_paths, path_lengths
 from ..kernels.jit import in_parallel
 from ..kernels.negatives import Negatives
-from ..kernels.train import Objective, Pass, train_spans
+from ..kernels.train import Job, Objective, Pass
 from ..kernels.walk import Spans, Windows
 from .matrices import Matrices, none_frozen
 from .softmax import SoftmaxTrainer
@@ -64,12 +64,18 @@ class HogwildTrainer:
         self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
     ) -> None:
         """Train on the spans, or with `learn` False take their loss."""
+        with in_parallel(self._threads):
+            self.job(ids, spans, epoch, statistics, learn).run()
+
+    def job(
+        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
+    ) -> Job:
+        """Return what a call with these arguments runs."""
         # The pairs of a window are alike: when the loss is that of all pairs, the standard error counts windows.
         windows = self._windows if learn else self._windows._replace(by_window=True)
         visit = Pass(learn, LOSS_EVERY if learn else 1, self._seed, np.uint64(epoch))
-        inputs, outputs, layout = self._matrices.input_vectors, self._matrices.output_vectors, self._matrices.layout
-        with in_parallel(self._threads):
-            train_spans(ids, spans, inputs, outputs, windows, self._objective, layout, visit, statistics)
+        matrices, layout = (self._matrices.input_vectors, self._matrices.output_vectors), self._matrices.layout
+        return Job(ids, spans, *matrices, windows, *self._objective, layout, visit, statistics)
 
 
 def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:

@@ -1,24 +1,34 @@
 """Kernels compiled ahead of the work, or loaded from the cache."""
 
+import atexit
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
+from ..corpus.phrases import compile_kernels as compile_phrases
 from ..corpus.tokenizer import Tokenizer, count_words
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..corpus.words import WordCounter
-from ..kernels.cache import is_cache_cold
+from ..events import Callback, KernelCompiling, ignore
+from ..kernels.cache import AWAITED, missing_kernels
 from ..kernels.forks import LOADING
 from ..kernels.jit import MAX_THREADS
 from ..kernels.statistics import STATISTICS
 from ..kernels.tokenize import end_of_last_separator, renumber
+from ..kernels.train import Job
 from ..kernels.walk import Spans
 from ..machine import available_threads
 from ..vectors.vectors import Vectors
@@ -28,100 +38,211 @@ from .objective import HogwildTrainer, blank_objective, objective_of, windows_of
 from .run import TrainingRun
 
 HELPER = """
-import sys
-_, loss, *sys.path[:] = sys.argv
-from fastw2v.training.warmup import compile_beside
-compile_beside(loss)
+import json, sys
+sys.path[:], *arguments = json.loads(sys.argv[1])
+from fastw2v.training.warmup import compile_others
+compile_others(*arguments)
 """
 
+HELPER_SECONDS = 120.0
+"""The other process is not waited for any longer: it takes 5 s on an idle machine, and could be stopped or hang."""
 
-def compile_kernels(threads: int = 1, loss: str = "ns", include_readers: bool = False) -> None:
-    """Compile everything that `train` needs for a loss, or load it from the cache, by running it once on a few words.
+Options = dict[str, str]
+"""The options that decide which kernels a training needs: model, loss and update."""
+
+
+class Piece(NamedTuple):
+    """Some kernels by their names in the cache, and a function that compiles them or loads them from the cache."""
+
+    kernels: list[str]
+    compile: Callable[[], object]
+
+
+def compile_kernels(threads: int = 1, config: TrainConfig | None = None, callback: Callback = ignore) -> None:
+    """Compile everything that `train` needs with these options, or load it from the cache, by training on a few words.
 
     Done before the work, so that a failure shows at once and no time is counted twice. More threads than Numba can
-    start count as that many. include_readers: also compile what reads and writes files of vectors.
+    start count as that many. If another process still compiles what writes vectors, that is not waited for.
     """
-    threads = min(threads, MAX_THREADS)
-    with LOADING:
-        with _helper(loss):
-            _compile_spans(threads, loss)
-        _compile_training(threads, loss)
-        compile_files(include_readers)
+    options = _options_of(config or TrainConfig())
+    with LOADING, _compiling([options], False, callback):
+        for piece in _own_pieces([options]):
+            piece.compile()
+        _train(options, min(threads, MAX_THREADS))
+        for piece in _other_pieces([options], False):
+            if not any(AWAITED.get(name, bool)() for name in missing_kernels(piece.kernels)):
+                piece.compile()
+
+
+def compile_all(callback: Callback = ignore) -> None:
+    """Compile all kernels of fastw2v, or load them from the cache."""
+    every = _all_options()
+    with LOADING, _compiling(every, True, callback):
+        for piece in _own_pieces(every) + _other_pieces(every, True):
+            piece.compile()
+
+
+def kernels_to_compile(config: TrainConfig | None = None) -> list[str]:
+    """Return the names of the kernels that a training with these options, or anything, needs and the cache lacks."""
+    return _missing([_options_of(config)], False) if config else _missing(_all_options(), True)
+
+
+def compile_others(every: list[Options], has_all: bool) -> None:
+    """Compile what another process does not: all but the kernels that train."""
+    for piece in _other_pieces(every, has_all):
+        piece.compile()
+
+
+def _options_of(config: TrainConfig) -> Options:
+    return {"model": config.model, "loss": config.loss, "update": config.update}
+
+
+def _all_options() -> list[Options]:
+    kinds = [("skipgram", "window"), ("skipgram", "pair"), ("cbow", "window")]
+    every = [*product(kinds, ["ns", "hs"]), (kinds[0], "softmax")]
+    return [{"model": model, "update": update, "loss": loss} for (model, update), loss in every]
+
+
+def _missing(every: list[Options], has_all: bool) -> list[str]:
+    pieces = _own_pieces(every) + _other_pieces(every, has_all)
+    return missing_kernels(name for piece in pieces for name in piece.kernels)
 
 
 @contextmanager
-def _helper(loss: str) -> Iterator[None]:
-    """Let another process `compile_beside` into the same cache, if the kernels are not there yet.
+def _compiling(every: list[Options], has_all: bool, callback: Callback) -> Iterator[None]:
+    """Let another process compile a part into the same cache, if it is not there yet, and report what is compiled.
 
-    Compiling holds Python's lock, so a thread would not help. If the process fails, they are compiled here afterwards.
+    Compiling holds Python's lock, so a thread would not help. If the process fails, all is compiled here.
     """
-    process = _start_helper(loss)
-    try:
-        yield
-        if process:
-            process.wait()
-    finally:
-        if process:
-            process.kill()
-            process.wait()
+    n_kernels = len(_missing(every, has_all))
+    reported: list[str] = []
+    is_over = False
+
+    def report() -> None:
+        missing = _missing(every, has_all)
+        if missing and reported[-1:] != missing[:1] and not is_over:
+            reported.append(missing[0])
+            callback(KernelCompiling(missing[0], n_kernels - len(missing) + 1, n_kernels))
+
+    report()
+    others = missing_kernels(name for piece in _other_pieces(every, has_all) for name in piece.kernels)
+    process = _start_helper(every, has_all) if others else None
+
+    end = time.monotonic() + HELPER_SECONDS
+
+    def is_working() -> bool:
+        report()
+        return process is not None and process.poll() is None and time.monotonic() < end
+
+    AWAITED.update(dict.fromkeys(others if process else [], is_working))
+    yield
+    is_over = True
 
 
-def _start_helper(loss: str) -> subprocess.Popen[bytes] | None:
+def _start_helper(every: list[Options], has_all: bool) -> subprocess.Popen[bytes] | None:
     is_python = os.path.basename(sys.executable or "").startswith("python")  # not a program that embeds it
-    if is_python and available_threads() > 1 and is_cache_cold("find_tokens"):
-        nowhere = subprocess.DEVNULL
-        command = [sys.executable, "-c", HELPER, loss, *sys.path]
-        with suppress(OSError):  # the user may start no more processes
-            return subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
-    return None
+    if not is_python or available_threads() < 2:
+        return None
+    nowhere = subprocess.DEVNULL
+    path = [entry for entry in sys.path if isinstance(entry, str)]  # Python ignores others too
+    # Isolated (-I), it imports nothing from the working directory, unless this process does so itself.
+    command = [sys.executable, "-I", "-c", HELPER, json.dumps([path, every, has_all])]
+    try:
+        process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    except OSError:  # the user may start no more processes
+        return None
+    atexit.register(_end, process)
+    return process
 
 
-def _smallest_training(loss: str) -> tuple[TrainConfig, Corpus]:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _smallest_training(options: Options) -> tuple[TrainConfig, Corpus]:
     ids = np.array([0, 1, 0, -1], np.int32)
     ids.flags.writeable = False
     corpus = Corpus(Vocabulary(["a", "b"], np.array([4, 2])), ids, n_tokens=3, reading=Reading(6, 3, 2, 0, 0, 0))
-    return TrainConfig(dim=1, epochs=1, min_count=1, sample=0, loss=loss), corpus
+    return replace(TrainConfig(**options), dim=1, epochs=1, min_count=1, sample=0), corpus  # type: ignore[arg-type]
 
 
-def _compile_training(threads: int, loss: str) -> None:
-    config, corpus = _smallest_training(loss)
+def _train(options: Options, threads: int) -> None:
+    config, corpus = _smallest_training(options)
     run = TrainingRun(config, corpus, new_matrices(2, config, threads), threads)
     run.train(LocalLoop(run, corpus))
 
 
-def _compile_spans(threads: int, loss: str) -> None:
-    """Compile the largest kernel, which trains on spans, and none of those that prepare its arguments."""
-    if loss == "softmax":  # which has none
-        return
-    config, corpus = _smallest_training(loss)
-    matrices = Matrices.empty(row_layout(2, config, threads, has_frozen=False), config.dim, zeros)
+def _smallest_job(options: Options, learn: bool = True) -> Job:
+    """Return what trains on the smallest corpus, or takes its loss, with tables that no kernel has filled."""
+    config, corpus = _smallest_training(options)
+    matrices = Matrices.empty(row_layout(2, config, threads=1, has_frozen=False), config.dim, zeros)
     windows, objective = windows_of(corpus.vocabulary, config), blank_objective(2, config)
     spans = Spans(np.zeros(1, np.int64), np.zeros(1, np.float32), len(corpus.ids))
-    train = HogwildTrainer(matrices, windows, objective, config.seed, threads)
-    train(corpus.ids, spans, 0, np.zeros((1, STATISTICS)))
+    trainer = HogwildTrainer(matrices, windows, objective, config.seed, threads=1)
+    return trainer.job(corpus.ids, spans, 0, np.zeros((1, STATISTICS)), learn)
 
 
-def compile_beside(loss: str) -> None:
-    """Compile what a training with this loss needs besides the kernel that trains: its tables, reading and writing."""
-    config, corpus = _smallest_training(loss)
-    new_matrices(2, config, threads=1)
-    if loss != "softmax":
-        objective_of(corpus.vocabulary, config)
-    compile_files(include_readers=False)
+def _own_pieces(every: list[Options]) -> list[Piece]:
+    """Return the kernels that train, which take longest."""
+    pieces = {}
+    for options in every:
+        if options["loss"] == "softmax":
+            names = "gather_predictions", "take_means", "take_exponentials", "add_steps"
+            pieces["softmax"] = Piece([f"softmax.{name}" for name in names], partial(_train, options, 1))
+        else:
+            for job in (_smallest_job(options), _smallest_job(options, learn=False)):
+                name = f"train.{job.kernel.py_func.__qualname__}"
+                pieces[name] = Piece([name], job.compile_kernel)
+    return list(pieces.values())
 
 
-def compile_files(include_readers: bool) -> None:
-    """Compile the kernels that read text and write vectors, or also those that read vectors and merge dictionaries."""
+def _other_pieces(every: list[Options], has_all: bool) -> list[Piece]:
+    """Return what else a training needs, in the order of its need, or with `has_all` all that fastw2v has."""
+    pieces = {"matrices": Piece(["random.fill_uniform"], _make_matrices)}
+    for options in every:
+        config, corpus = _smallest_training(options)
+        make_tables = partial(objective_of, corpus.vocabulary, config)
+        if config.loss == "hs":
+            pieces["hs"] = Piece(
+                [f"huffman.{name}" for name in ("build_tree", "path_lengths", "fill_paths")], make_tables
+            )
+        if config.loss == "ns":
+            pieces["ns"] = Piece(["alias.build_alias_table"], make_tables)
+        if config.loss != "softmax":
+            pieces["loop"] = Piece(["train.train_spans"], _smallest_job(options).compile_loop)
+    of_text = [f"tokenize.{name}" for name in ("end_of_last_separator", "find_tokens", "renumber")]
+    of_words = [f"dictionary.{name}" for name in ("look_up", "rehash", "mark_invalid")]
+    pieces["reading"] = Piece(of_text + of_words, _read)
+    pieces["writing"] = Piece(["numbers.format_rows"], partial(_save, os.devnull))
+    if has_all:
+        of_files = [f"numbers.{name}" for name in ("format_binary_rows", "parse_rows", "parse_binary_rows")]
+        pieces["files"] = Piece([*of_files, "dictionary.merge"], _use_files)
+        of_phrases = "count_pairs", "rehash", "fill_table", "locate_pairs", "merge_pairs", "count_ids", "length_of_text"
+        pieces["phrases"] = Piece([f"phrases.{name}" for name in (*of_phrases, "write_words")], compile_phrases)
+    return list(pieces.values())
+
+
+def _make_matrices() -> None:
+    new_matrices(2, TrainConfig(dim=1), threads=1)
+
+
+def _read() -> None:
     text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
     end_of_last_separator(text)
     tokenizer = Tokenizer(n_words=1)
     ids = tokenizer.encode(text)
     renumber(ids, count_words(tokenizer.parts, "replace").word_of_id)
-    vectors = Vectors(["a", "b"], np.zeros((2, 1), np.float32))
-    vectors.save(os.devnull)
-    if include_readers:
-        WordCounter().absorb(WordCounter.of([b"a"]))
-        with tempfile.TemporaryDirectory() as directory:
-            for name in ("v.txt", "v.bin"):
-                vectors.save(os.path.join(directory, name))
-                Vectors.load(os.path.join(directory, name))
+
+
+def _save(path: str) -> None:
+    Vectors(["a", "b"], np.zeros((2, 1), np.float32)).save(path)
+
+
+def _use_files() -> None:
+    WordCounter().absorb(WordCounter.of([b"a"]))
+    with tempfile.TemporaryDirectory() as directory:
+        for name in ("v.txt", "v.bin"):
+            path = os.path.join(directory, name)
+            _save(path)
+            Vectors.load(path)

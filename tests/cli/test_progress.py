@@ -123,6 +123,17 @@ def test_a_process_without_stderr(monkeypatch):
     reporter.close()
 
 
+def test_a_log_that_ends_within_a_record_goes_on_with_a_new_line(tmp_path):
+    log = tmp_path / "log"
+    for before, lines in ((b"", 1), (b'{"a": 1}\n', 2), (b'{"a": 1}\n{"b', 3)):
+        log.write_bytes(before)
+        reporter = Reporter(quiet=True, log_json=str(log), append=True)
+        reporter(PROGRESS)
+        reporter.close()
+        assert log.read_bytes().count(b"\n") == lines
+        json.loads(log.read_text().splitlines()[-1])
+
+
 def test_a_line_is_drawn_again_on_a_terminal_until_another_one_comes(open_terminal):
     terminal = open_terminal()
     reporter = Reporter(quiet=False, log_json=None)
@@ -133,6 +144,19 @@ def test_a_line_is_drawn_again_on_a_terminal_until_another_one_comes(open_termin
     reporter.close()
     bar = format_bar(PROGRESS, 80)
     assert terminal.getvalue() == (f"\r\033[Kreading 3 MB\r\033[Kheld-out text: 50%\nwarning: no room\n\r\033[K{bar}\n")
+
+
+def test_each_kernel_is_named_on_a_terminal_at_once(open_terminal, capsys):
+    terminal = open_terminal()
+    reporter = Reporter(quiet=False, log_json=None)
+    for event in (
+        events.PhaseStarted("compile"),
+        events.KernelCompiling("a.b", 1, 2),
+        events.KernelCompiling("c.d", 2, 2),
+    ):
+        reporter(event)
+    reporter.close()
+    assert terminal.getvalue() == "\r\033[Kcompiling kernel 1 of 2: a.b\r\033[Kcompiling kernel 2 of 2: c.d\n"
 
 
 def test_what_comes_too_soon_is_not_drawn(capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import subprocess
 import sys
 
@@ -265,7 +266,10 @@ def test_odd_texts_train(run, tmp_path):
 
 
 def test_warmup(run):
-    assert run("warmup") == (0, "", "")
+    run("warmup")
+    code, out, err = run("warmup")
+    assert (code, out) == (0, "")
+    assert re.fullmatch(r"the kernels are compiled already\ndone in [\d.]+ s: .+\n", err), err
 
 
 def peak_mb(path, *options):

@@ -15,7 +15,7 @@ import numpy as np
 from fastw2v import TrainConfig, Vocabulary
 from fastw2v.kernels.jit import in_parallel
 from fastw2v.kernels.statistics import STATISTICS
-from fastw2v.kernels.train import Pass, train_span
+from fastw2v.kernels.train import Job, Pass
 from fastw2v.kernels.walk import Spans
 from fastw2v.training.matrices import new_matrices
 from fastw2v.training.objective import objective_of, windows_of
@@ -59,7 +59,8 @@ for dim, negative, window, n_words, kind in rng.sample(settings, n_wanted):
     objective = objective_of(vocabulary, config)
     visit = Pass(True, 8, np.uint64(1), np.uint64(0))
     model = inputs, outputs, windows, *objective, matrices.layout, visit
-    train_span(ids, spans, 0, *model, np.zeros(STATISTICS), 0)
+    statistics = np.zeros((1, STATISTICS))
+    Job(ids, spans, *model, statistics).kernel(ids, spans, 0, *model, statistics[0], 0)
     for beside in (*beside_inputs, *beside_outputs):
         if (beside != CANARY).any():
             n_beside += 1

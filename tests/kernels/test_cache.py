@@ -47,12 +47,32 @@ def files_of(directory):
 
 
 def test_what_is_compiled_is_kept_and_loaded(directory):
-    assert cache.is_cache_cold("plus_one")
+    assert cache.missing_kernels(["test_cache.plus_one"]) == ["test_cache.plus_one"]
     assert [is_hit(), is_hit(), is_hit()] == [False, True, True]
     (path,) = files_of(directory)
     assert path.name.startswith("test_cache.plus_one")
-    assert not cache.is_cache_cold("plus_one")
+    assert cache.missing_kernels(["test_cache.plus_one", "test_cache.plus"]) == ["test_cache.plus"]
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask(), "others may read what an administrator has compiled"
+
+
+def test_what_another_process_compiles_is_waited_for(directory, monkeypatch):
+    is_hit()
+    (path,) = files_of(directory)
+    content = path.read_bytes()
+    path.unlink()
+    answers = [True, True, True, False]
+
+    def is_working():
+        if len(answers) == 2:
+            path.write_bytes(content)
+        return answers.pop(0)
+
+    monkeypatch.setitem(cache.AWAITED, "test_cache.plus_one", is_working)
+    assert is_hit()
+    assert len(answers) == 1, "not asked again once the kernel is there"
+    path.unlink()
+    assert not is_hit(), "the process ended without it"
+    assert answers == []
 
 
 def umask():
@@ -350,7 +370,7 @@ def test_a_file_fits_one_key_of_one_version(tmp_path):
 
 def test_nothing_is_kept_without_a_directory(monkeypatch):
     monkeypatch.setattr(cache, "CACHE_DIRECTORY", None)
-    assert cache.is_cache_cold("plus_one")
+    assert cache.missing_kernels(["test_cache.plus_one"])
     with warnings.catch_warnings(record=True) as caught:
         assert kernel(plus_one)(1) == 2
     assert caught == []

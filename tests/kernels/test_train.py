@@ -15,7 +15,7 @@ from fastw2v.kernels.statistics import (
     STATISTICS,
     mean_loss,
 )
-from fastw2v.kernels.train import Pass, train_span
+from fastw2v.kernels.train import Job, Pass
 from fastw2v.kernels.walk import MAX_SHIFT, Spans
 
 
@@ -27,8 +27,9 @@ def train(ids, setting, numbers, length, learning_rate=0.02, loss_every=256, lea
     visit = Pass(learn, loss_every, np.uint64(SEED), np.uint64(EPOCH))
     inputs, outputs = matrices.input_vectors, matrices.output_vectors
     model = inputs, outputs, setting.windows, *setting.objective, setting.layout, visit
+    kernel = Job(ids, spans, *model, statistics).kernel
     for i in range(len(numbers)):
-        train_span(ids, spans, i, *model, statistics[i], 0)
+        kernel(ids, spans, i, *model, statistics[i], 0)
     return inputs[:N_WORDS], outputs[:N_WORDS], before, statistics
 
 

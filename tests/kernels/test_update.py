@@ -14,7 +14,9 @@ from fastw2v.kernels.update import (
     new_scratch,
     set_output,
     step,
+    step_of_one,
     take_logits,
+    take_logits_of_one,
     tiles_of,
 )
 
@@ -23,7 +25,7 @@ NO_NOISE = np.zeros(0, np.uint64)
 
 
 @numba.njit
-def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
+def one_step(inputs, outputs, contexts, centre, negatives, learning_rate, as_one=False):
     """The loss and the logit sum of one step, done as the kernel of training does it."""
     stride = inputs.shape[1]
     n_contexts, n_outputs = len(contexts), 1 + len(negatives)
@@ -39,9 +41,15 @@ def one_step(inputs, outputs, contexts, centre, negatives, learning_rate):
     draw = Negatives(len(negatives), 2, 1, NO_NOISE)
     silenced, rate = set_centre(scratch, first, draw, centre * stride)
     operands = Operands(0, n_contexts, n_tiles, n_tiles)
-    take_logits(scratch, inputs, outputs, operands)
+    if as_one:
+        take_logits_of_one(scratch, inputs, outputs, operands)
+    else:
+        take_logits(scratch, inputs, outputs, operands)
     loss = loss_of_logits(scratch, operands, n_outputs, learning_rate)
-    step(scratch, inputs, outputs, operands)
+    if as_one:
+        step_of_one(scratch, inputs, outputs, operands)
+    else:
+        step(scratch, inputs, outputs, operands)
     restore_negative(scratch, first, draw, silenced, rate)
     return loss, scratch.logit_sums.sum()
 
@@ -56,12 +64,14 @@ def matrices(dim, n_words=40, scale=1.0, seed=0):
     return both[:, 1:-1]
 
 
-def check(dim, contexts, negatives, scale=1.0, learning_rate=0.05, centre=3, tolerance=1e-5):
+def check(dim, contexts, negatives, scale=1.0, learning_rate=0.05, centre=3, tolerance=1e-5, as_one=False):
     inputs, outputs = matrices(dim, scale=scale)
     expected_inputs, expected_outputs = inputs.astype(np.float64), outputs.astype(np.float64)
     expected_loss = reference.loss(expected_inputs, expected_outputs, contexts, centre, negatives)
     reference.step(expected_inputs, expected_outputs, contexts, centre, negatives, learning_rate)
-    got_loss, logit_sum = one_step(inputs, outputs, np.array(contexts), centre, np.array(negatives), learning_rate)
+    got_loss, logit_sum = one_step(
+        inputs, outputs, np.array(contexts), centre, np.array(negatives), learning_rate, as_one
+    )
     np.testing.assert_allclose(inputs, expected_inputs, atol=tolerance, rtol=1e-5)
     np.testing.assert_allclose(outputs, expected_outputs, atol=tolerance, rtol=1e-5)
     assert got_loss == pytest.approx(expected_loss, rel=1e-5)
@@ -75,6 +85,12 @@ def check(dim, contexts, negatives, scale=1.0, learning_rate=0.05, centre=3, tol
 @pytest.mark.parametrize("dim", [1, 3, 16, 17, 100, 300])
 def test_dims(dim):
     check(dim, [10, 11, 12, 13], [20, 21, 22, 23, 24], scale=0.3)
+
+
+@pytest.mark.parametrize("dim", [1, 16, 17, 100])
+@pytest.mark.parametrize("n_negatives", [1, 5, 6, 20])
+def test_a_single_context(dim, n_negatives):
+    check(dim, [10], list(range(20, 20 + n_negatives)), scale=0.3, as_one=True)
 
 
 @pytest.mark.parametrize("n_contexts", range(1, 12))

@@ -73,17 +73,16 @@ def test_room_is_asked_for_where_the_size_is_known(planted, monkeypatch):
     assert asked == [([str(planted)], "/somewhere")]
 
 
-@pytest.mark.parametrize(("loss", "kernel"), [("ns", "train_spans"), ("hs", "train_spans"), ("softmax", "take_exp")])
-def test_compiling_is_announced_where_it_takes_long(monkeypatch, loss, kernel):
-    compiled = []
+def test_compiling_is_announced_where_it_takes_long(monkeypatch):
+    config, compiled = TrainConfig(loss="hs"), []
     monkeypatch.setattr(module, "compile_kernels", lambda *arguments: compiled.append(arguments))
     for is_cold, note in ((True, "compiling the kernels for this CPU, once: this may take half a minute"), (False, "")):
-        monkeypatch.setattr(module, "is_cache_cold", lambda name, is_cold=is_cold: name.startswith(kernel) and is_cold)
+        monkeypatch.setattr(module, "kernels_to_compile", lambda config, is_cold=is_cold: [config.loss] * is_cold)
         recorder = Recorder()
-        compile_here(TrainConfig(loss=loss), 3, recorder)
+        compile_here(config, 3, recorder)
         assert recorder.events[0] == PhaseStarted("compile", note)
         assert [event.name for event in recorder.of(PhaseEnded)] == ["compile"]
-    assert compiled == [(3, loss)] * 2
+    assert [arguments[:2] for arguments in compiled] == [(3, config)] * 2
 
 
 def test_a_phase_that_fails_does_not_end():

@@ -26,7 +26,7 @@ import numpy as np, fastw2v
 from fastw2v.events import Estimated
 from fastw2v.training.warmup import compile_kernels
 options = eval(sys.argv[1])
-compile_kernels(options["threads"], options.get("loss", "ns"))
+compile_kernels(options["threads"], fastw2v.TrainConfig(loss=options.get("loss", "ns")))
 rng = np.random.default_rng(0)
 walks = np.concatenate([rng.permutation(100_000), rng.integers(0, 100_000, 100_000)]).reshape(-1, 50)
 expected = []

@@ -1,10 +1,14 @@
 """Kernels compiled ahead: each once, so that nothing is compiled on the user's time."""
 
+import json
+import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from fastw2v import TrainConfig
 from fastw2v.training import warmup
 
 PRELUDE = """
@@ -12,7 +16,8 @@ import importlib, pkgutil, sys
 import fastw2v, fastw2v.kernels
 from fastw2v.corpus.phrases import compile_kernels as compile_phrases
 from fastw2v.corpus.words import WordCounter
-from fastw2v.training.warmup import compile_kernels
+from fastw2v.kernels.train import span_kernel
+from fastw2v.training.warmup import compile_all, compile_kernels
 from numba.core.registry import CPUDispatcher
 
 def n_signatures():
@@ -24,16 +29,22 @@ def n_signatures():
             is_kernel = isinstance(kernel, CPUDispatcher) and not kernel.targetoptions.get("forceinline")
             if is_kernel and kernel.py_func.__module__ == module.__name__:
                 n_of_kernel[f"{item.name}.{name}"] = len(kernel.signatures)
+    for steps in "window", "pair", "mean":
+        for by_path in False, True:
+            kernel = span_kernel(steps, by_path)
+            n_of_kernel["train." + kernel.py_func.__qualname__] = len(kernel.signatures)
     return n_of_kernel
 
 def use_everything(text, directory):
-    for threads, update, name in (2, "window", "v.txt"), (1, "pair", "v.bin"):
-        vectors = fastw2v.train(text, threads=threads, update=update, dim=20, epochs=1)
+    for name in "v.txt", "v.bin":
+        vectors = fastw2v.train(text, threads=2, dim=20, epochs=1)
         vectors.save(f"{directory}/{name}")
         fastw2v.Vectors.load(f"{directory}/{name}")
+    for options in {"update": "pair", "threads": 1, "held_out": text}, {}, {"model": "cbow", "held_out": text}:
+        for loss in "ns", "hs":
+            fastw2v.train(text, loss=loss, dim=20, epochs=1, **options)
     for model in "skipgram", "cbow":
-        for loss in "hs", "softmax":
-            fastw2v.train(text, model=model, loss=loss, dim=20, epochs=1)
+        fastw2v.train(text, model=model, loss="softmax", dim=20, epochs=1)
     WordCounter().absorb(WordCounter.of([b"a"]))  # as a cluster does
     fastw2v.Phrases.learn(text, output=f"{directory}/p.txt", passes=2, threshold=0, connector_words=["t0w0"])
 """
@@ -56,15 +67,13 @@ for name, n in n_signatures().items():
     print(name, n)
 """
     counts = counts_of(code, planted, tmp_path)
-    assert len(counts) >= 20
-    assert set(counts.values()) == {1}, counts
+    assert len(counts) >= 30
+    assert not {name: n for name, n in counts.items() if n != 1}
 
 
 def test_nothing_is_left_to_compile(tmp_path, planted):
     code = """
-compile_phrases()
-for loss in "ns", "hs", "softmax":
-    compile_kernels(2, loss, include_readers=True)
+compile_all()
 before = n_signatures()
 use_everything(*sys.argv[1:])
 for name, n in n_signatures().items():
@@ -74,35 +83,79 @@ for name, n in n_signatures().items():
     assert not later, "compiled on the user's time"
 
 
+@pytest.mark.parametrize("config", [TrainConfig(), TrainConfig(model="cbow", loss="hs"), TrainConfig(loss="softmax")])
+def test_the_kernels_of_a_training_are_known_by_name(tmp_path, config):
+    code = f"""
+from fastw2v import TrainConfig
+from fastw2v.kernels.random import fill_uniform
+from fastw2v.training import warmup
+config, events = {config!r}, []
+wanted = warmup.kernels_to_compile(config)
+warmup.compile_kernels(2, config, events.append)
+assert events[0] == warmup.KernelCompiling(wanted[0], 1, len(wanted)), events
+numbers = [event.number for event in events]
+assert numbers == sorted(set(numbers)) and numbers[-1] <= len(wanted), events
+if warmup.available_threads() > 1:
+    assert fill_uniform.stats.cache_hits and not fill_uniform.stats.cache_misses, "another process compiled it"
+warmup._save("v.txt")  # waits for the kernel that writes it
+assert warmup.kernels_to_compile(config) == [] and warmup.kernels_to_compile() != []
+print(*wanted)
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    compiled = {path.name.partition("-")[0] for path in (tmp_path / "cache").rglob("*.nbc")}
+    assert compiled == set(done.stdout.split()), "each of them, and no other"
+
+
 @pytest.fixture
 def helper(monkeypatch):
-    """A function that makes what follows the code of the process that helps to compile."""
-    monkeypatch.setattr(warmup, "is_cache_cold", lambda name: True)
-    monkeypatch.setattr(warmup, "available_threads", lambda: 2)
-    return lambda code: monkeypatch.setattr(warmup, "HELPER", code)
+    """A function that makes `code` the other process, which is said to compile `kernels`, and compiles on few words."""
+
+    def start(code, kernels=("train.train_spans",)):
+        missing = set(kernels)
+        monkeypatch.setattr(warmup, "missing_kernels", lambda names: [name for name in names if name in missing])
+        monkeypatch.setattr(warmup, "available_threads", lambda: 2)
+        monkeypatch.setattr(warmup, "AWAITED", awaited := {})
+        monkeypatch.setattr(warmup, "HELPER", code)
+        ended = []
+        atexit = SimpleNamespace(register=lambda *arguments: ended.append(arguments))
+        monkeypatch.setattr(warmup, "atexit", atexit)
+        warmup.compile_kernels(1)
+        return awaited, ended
+
+    return start
 
 
-def test_another_process_helps_to_compile(helper, tmp_path):
-    helper(warmup.HELPER + f"open({str(tmp_path / 'done')!r}, 'x')")
-    with warmup._helper("ns"):
-        pass
-    assert (tmp_path / "done").exists()
+def test_another_process_compiles_what_it_is_asked_for(helper, tmp_path, monkeypatch):
+    path = tmp_path / "arguments"
+    (tmp_path / "json.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)  # from which nothing is imported
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])  # some put a Path there
+    awaited, ((end, process),) = helper(f"import json, sys; open({str(path)!r}, 'w').write(sys.argv[1])")
+    assert list(awaited) == ["train.train_spans"]
+    assert process.wait() == 0
+    assert not awaited["train.train_spans"]()
+    expected = [{"model": "skipgram", "loss": "ns", "update": "window"}]
+    assert json.loads(path.read_text()) == [sys.path[:-1], expected, False]
+    end(process)
 
 
-def test_the_helper_ends_with_a_run_that_is_interrupted(helper):
-    helper("import time; time.sleep(600)")
-    with pytest.raises(KeyboardInterrupt), warmup._helper("ns"):
-        raise KeyboardInterrupt
+def test_the_writers_of_vectors_are_not_waited_for(helper):
+    awaited, ((end, process),) = helper("import time; time.sleep(600)", ["numbers.format_rows"])
+    assert awaited["numbers.format_rows"]()
+    end(process)
+    assert not awaited["numbers.format_rows"]()
 
 
-def test_one_that_fails_does_no_harm(helper, monkeypatch):
-    helper("raise SystemExit(1)")
-    with warmup._helper("ns"):
-        pass
+def test_a_process_that_cannot_start_does_no_harm(helper, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/python")
-    with warmup._helper("ns"):
-        pass
+    assert helper("") == ({}, [])
     monkeypatch.setattr(sys, "executable", "/usr/bin/uwsgi")  # a server that embeds Python
-    helper(None)
-    with warmup._helper("ns"):
-        pass
+    assert helper("") == ({}, [])
+
+
+def test_nothing_is_started_where_nothing_is_missing(helper):
+    assert helper("", []) == ({}, [])
+    assert helper("", ["train.train_span_window_ns"]) == ({}, [])
