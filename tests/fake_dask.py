@@ -13,7 +13,8 @@ class FakeClient:
 
     threads: of each worker that there is. answers: what `run` returns for (name of a function, worker), instead of
     calling it; an OSError for a worker that is gone. silent: the workers that send no heartbeat. paused: those that
-    start no tasks. task_counts: of each worker, by state.
+    start no tasks. task_counts: of each worker, by state. memory_limits: of those that have one. nannies: of those that
+    have one, its address.
     """
 
     def __init__(self, *workers):
@@ -22,7 +23,7 @@ class FakeClient:
         self.silent, self.paused, self.n_questions = set(), set(), 0
         self.threads = dict.fromkeys(workers, 2)
         self.task_counts = {"executing": 1}
-        self.answers = {}
+        self.answers, self.memory_limits, self.nannies = {}, {}, {}
 
     def scheduler_info(self, n_workers=5):
         """What this process asked for last: its timer asks for no workers."""
@@ -38,7 +39,9 @@ class FakeClient:
         last_seen = 0.0 if worker in self.silent else float(self.n_questions)
         status = "paused" if worker in self.paused else "running"
         metrics = {"task_counts": dict(self.task_counts)}
-        return {"nthreads": threads, "last_seen": last_seen, "status": status, "metrics": metrics}
+        limit, nanny = self.memory_limits.get(worker, 0), self.nannies.get(worker)
+        state = {"nthreads": threads, "last_seen": last_seen, "status": status, "metrics": metrics}
+        return state | {"memory_limit": limit, "nanny": nanny}
 
     def sync(self, function, **arguments):
         return function(**arguments)

@@ -26,6 +26,7 @@ from .corpus import ClusterCorpus, read_corpus
 from .failures import ClusterFailed, DataLost, Stalled, WorkerFailed
 from .futures import Tasks
 from .loop import MOST_LOSSES, ClusterLoop
+from .plan import memory_of_worker
 from .workers import Workers
 
 Result = TypeVar("Result")
@@ -99,6 +100,8 @@ class ClusterBackend:
         """Train in rounds. From now on the callback may end the training while this process waits."""
         assert isinstance(run.corpus, ClusterCorpus), "it came from `read`"
         self._connection.tell = run.tell
+        n_tokens = run.corpus.n_ids // len(self._workers.addresses)
+        self._workers.need_memory(*memory_of_worker(len(run.corpus.vocabulary), self._config.dim, n_tokens))
         try:
             run.train(ClusterLoop(run, run.corpus, self._tasks))
         except ClusterFailed as error:

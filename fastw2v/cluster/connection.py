@@ -199,4 +199,5 @@ def in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> 
 def _state(about: dict[str, Any]) -> WorkerState:
     """What the scheduler's answer says of a worker."""
     task_counts = about["metrics"].get("task_counts", {})
-    return WorkerState(about["nthreads"], about["last_seen"], about["status"], task_counts)
+    limit, nanny = about.get("memory_limit") or 0, about.get("nanny") or ""
+    return WorkerState(about["nthreads"], about["last_seen"], about["status"], task_counts, limit, nanny)

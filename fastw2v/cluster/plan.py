@@ -23,6 +23,18 @@ SECONDS_OF_A_BYTE = 4.3e-9
 MODELS_OF_A_WORKER = 5
 """The most models in the memory of a worker: its replica, as it is and as it was, changes, blocks and copies."""
 
+LEAST_MODELS_OF_A_WORKER = 3
+"""The models that a worker must hold at once: its replica, what it added, and the blocks that it started from."""
+
+BYTES_OF_A_WORKER = 200_000_000
+"""The memory of a worker's process without the model and the corpus: Python, Dask and the compiled kernels."""
+
+
+def memory_of_worker(n_words: int, dim: int, n_ids: int) -> tuple[int, int]:
+    """The least memory with which a worker can train, and the most that it needs, in bytes. n_ids: of its text."""
+    process, model = BYTES_OF_A_WORKER + 4 * n_ids, 2 * 4 * n_words * dim
+    return process + LEAST_MODELS_OF_A_WORKER * model, process + MODELS_OF_A_WORKER * model
+
 
 class PlannedRun(NamedTuple):
     """A run of skip-gram with 5 negatives.

@@ -7,6 +7,7 @@ from concurrent.futures import Future, wait
 from typing import Any, NamedTuple
 
 from ..corpus.shards import check_seen
+from ..machine import format_bytes
 from .connection import POLL_SECONDS, Connection, in_thread
 from .failures import first_line
 from .watch import SILENT_SECONDS
@@ -44,6 +45,8 @@ class Vetting:
         self._told: set[str] = set()  # the workers whose checks were said to take long
         self.sizes: dict[str, int] | None = None  # of the corpus: its files and their sizes, once they are known
         self.checksums: dict[str, int] = {}  # of pieces of the corpus
+        self.least_memory = 0  # that a worker needs, in bytes, once it is known
+        self.left_out: set[str] = set()  # the nannies of workers with which rounds failed again and again
 
     def problems(self, workers: Iterable[str], members: list[str]) -> dict[str, str]:
         """Check workers; the problem of each whose checks are over, empty if it has none. Waits only for new ones.
@@ -89,7 +92,9 @@ class Vetting:
         """Check a worker. Does not poll: it runs in a thread of its own."""
         try:
             problem = (
-                self._problem_of_version(worker)
+                self.problem_of_memory(worker)
+                or self._problem_of_nanny(worker)
+                or self._problem_of_version(worker)
                 or self._problem_of_environment(worker)
                 or self._problem_of_connections(worker, peers, is_late)
                 or self._problem_of_sight(worker)
@@ -100,6 +105,20 @@ class Vetting:
             return Problem(problem)
         time.sleep(GONE_SECONDS)
         return problem
+
+    def problem_of_memory(self, worker: str) -> str:
+        """Whether Dask would end or pause a worker when it trains, because of its memory limit."""
+        limit = self._connection.watch.memory_limit(worker)
+        if not 0 < limit < self.least_memory:
+            return ""
+        sizes = f"needs at least {format_bytes(self.least_memory)} of memory, and its limit is {format_bytes(limit)}"
+        return f"worker {worker} {sizes}: give it more with dask worker --memory-limit"
+
+    def _problem_of_nanny(self, worker: str) -> str:
+        """Whether a worker takes the place of one that was left out."""
+        state = self._connection.watch.seen.get(worker)
+        is_left_out = state is not None and state.nanny in self.left_out
+        return f"worker {worker} takes the place of one that was left out" if is_left_out else ""
 
     def _ask(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function returns on a worker. Raises what it raises, and what Dask raises if the worker is gone."""

@@ -28,12 +28,16 @@ class WorkerState(NamedTuple):
 
     status: Dask's word for it. A worker starts tasks only while it is "running"; one that is "paused" lives on.
     task_counts: the number of its tasks in each of Dask's states, as its last heartbeat told.
+    memory_limit: in bytes, at which Dask ends or pauses it; 0 if it has none. nanny: the address of the process that
+    starts it again when it has died, empty if there is none.
     """
 
     threads: int
     last_seen: float
     status: str
     task_counts: dict[str, int]
+    memory_limit: int = 0
+    nanny: str = ""
 
 
 class Watch:
@@ -80,6 +84,10 @@ class Watch:
     def is_stalled(self, worker: str) -> bool:
         """Whether a worker that may take part starts no tasks at present."""
         return worker in self._stalled
+
+    def memory_limit(self, worker: str) -> int:
+        """The limit of a worker in bytes; 0 if it has none, or the worker is gone."""
+        return self.seen[worker].memory_limit if worker in self.seen else 0
 
     def listen(self, answer: dict[str, WorkerState], now: float) -> None:
         """Take the scheduler's answer. Report which workers have stalled or recovered, and give up those that stay so.

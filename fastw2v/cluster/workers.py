@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ..corpus.shards import Shard, find_shards, fingerprints
 from ..errors import InputError
 from ..events import ClusterChanged
+from ..machine import format_bytes
 from .connection import POLL_SECONDS, Connection
 from .failures import ClusterFailed, Stalled, WorkerFailed
 from .vetting import Vetting
@@ -18,6 +19,8 @@ MOST_FAILURES = 2
 """A worker with which so many rounds have failed, or for which all others have waited so often, is left out, unless a
 round succeeds with it in between."""
 
+DIED = "it died in the last one: its log may say why (at its limit of memory?); its nanny's next workers stay out too"
+
 
 class Workers:
     """The workers that take part. threads: the number that each of them computes with, None for all that it has."""
@@ -28,6 +31,8 @@ class Workers:
         self._vetting = Vetting(connection)
         self._proven: set[str] = set()  # those that completed the last round
         self._suspects: dict[str, int] = {}  # those that have completed none, and the rounds that failed with them
+        self._died: list[str] = []  # of those that have completed none: since the last round
+        self._nannies: dict[str, str] = {}  # of the workers that have one
         self._waited_for: dict[str, int] = {}  # how often all others waited for a worker since the last round
         self._has_started = False
         self._without_any: float | None = None  # the time since when there is no worker that may take part
@@ -73,7 +78,28 @@ class Workers:
 
     def _use(self, threads_of_workers: dict[str, int]) -> None:
         self._threads_of_workers, self._without_any = threads_of_workers, None
-        self._connection.watch.in_use = threads_of_workers.keys()
+        watch = self._connection.watch
+        watch.in_use = threads_of_workers.keys()
+        seen = {worker: watch.seen[worker].nanny for worker in threads_of_workers if worker in watch.seen}
+        self._nannies |= {worker: nanny for worker, nanny in seen.items() if nanny}
+
+    def need_memory(self, least: int, most: int) -> None:
+        """From now on use only workers whose memory limit is not below the least bytes; name those below the most.
+
+        Raises InputError if all are below the least.
+        """
+        self._vetting.least_memory = least
+        problems = {worker: self._vetting.problem_of_memory(worker) for worker in self.addresses}
+        if all(problems.values()):
+            raise InputError(f"{next(iter(problems.values()))}, or lower --dim or --max-vocab, or raise --min-count")
+        self._use({worker: n for worker, n in self._threads_of_workers.items() if not problems[worker]})
+        for worker in filter(problems.get, problems):
+            self._refuse(worker, problems[worker])
+        limits = [self._connection.watch.memory_limit(worker) for worker in self.addresses]
+        if low := [limit for limit in limits if 0 < limit < most]:
+            found = f"{len(low)} of {len(limits)} workers have a memory limit of {format_bytes(min(low))} or more"
+            advice = "if Dask ends them, give them more with dask worker --memory-limit"
+            self.tell_change(f"{found}, and each may need {format_bytes(most)}: {advice}")
 
     def _shards_of(self, names: Sequence[str], worker: str) -> list[Shard]:
         """The shards of the corpus as a worker finds it."""
@@ -126,6 +152,7 @@ class Workers:
         for worker in before:
             if worker not in self._threads_of_workers:
                 self.tell_change(f"worker {worker} is gone{consequence}")
+                self._died += [worker] if worker not in self._proven else []
         for worker in self.addresses:
             if worker not in before:
                 self.tell_change(f"worker {worker} has joined the run")
@@ -133,27 +160,35 @@ class Workers:
     def prove(self) -> None:
         """Note that the workers that take part have completed a round."""
         self._proven = set(self.addresses)
-        self._suspects = {worker: n for worker, n in self._suspects.items() if worker not in self._proven}
-        self._waited_for = {}
+        proven = set(map(self._lasting_name, self._proven))
+        self._suspects = {name: n for name, n in self._suspects.items() if name not in proven}
+        self._died, self._waited_for = [], {}
 
     def set_newcomers_aside(self, reason: object) -> None:
         """After a round that failed: let the others repeat it without those that have not yet completed one.
 
-        They may join the round after it. A worker is refused when `MOST_FAILURES` rounds have failed with it; those in
-        which another worker was lost do not count.
+        They may join the round after it, and so may one that a nanny has started in place of one that died. A worker is
+        refused when `MOST_FAILURES` rounds have failed with it; those in which another worker was lost do not count.
         """
         newcomers = [worker for worker in self.addresses if worker not in self._proven]
         if len(newcomers) == len(self.addresses):
             return
         others_live = self._proven <= set(self.addresses)
-        for worker in newcomers:
-            self._suspects[worker] = self._suspects.get(worker, 0) + others_live
-            self._threads_of_workers.pop(worker)
-            if self._suspects[worker] == MOST_FAILURES:
-                self._refuse(worker, f"worker {worker} has joined {MOST_FAILURES} rounds, and each failed ({reason})")
-            else:
+        for worker in [*newcomers, *self._died]:
+            name = self._lasting_name(worker)
+            self._suspects[name] = self._suspects.get(name, 0) + others_live
+            self._threads_of_workers.pop(worker, None)
+            if self._suspects[name] == MOST_FAILURES:
+                problem = f"worker {worker} has joined {MOST_FAILURES} rounds, and each failed ({reason})"
+                self._leave_out(worker, problem if worker in newcomers else f"{problem}; {DIED}")
+            elif worker in newcomers:
                 self.tell_change(f"the round that worker {worker} has joined is repeated without it")
+        self._died = []
         self._use(self._threads_of_workers)
+
+    def _lasting_name(self, worker: str) -> str:
+        """The nanny that starts a worker again under other addresses, or its own address if it has none."""
+        return self._nannies.get(worker, worker)
 
     def suspect(self, stalled: Stalled) -> None:
         """Note for which workers the others waited in vain; refuse one for which they did so `MOST_FAILURES` times."""
@@ -169,7 +204,12 @@ class Workers:
             raise ClusterFailed(f"{failure}; no other worker is left") from failure
         self._threads_of_workers.pop(failure.worker, None)
         self._use(self._threads_of_workers)
-        self._refuse(failure.worker, str(failure))
+        self._leave_out(failure.worker, str(failure))
+
+    def _leave_out(self, worker: str, problem: str) -> None:
+        """Refuse a worker, and what its nanny starts in its place."""
+        self._vetting.left_out |= {self._nannies[worker]} if worker in self._nannies else set()
+        self._refuse(worker, problem)
 
     def _refuse(self, worker: str, problem: str) -> None:
         self._connection.watch.refused.add(worker)

@@ -51,7 +51,7 @@ def test_files_and_threads():
 @pytest.mark.parametrize("has_checkpoints", [True, False])
 def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
     checkpointer = SimpleNamespace(last_good=lambda advice: f"The last good checkpoint is c; {advice}")
-    corpus = ClusterCorpus(None, None, 0, 0, [], [], [], b"")
+    corpus = ClusterCorpus([], None, 0, 0, [], [], [], b"")
     run = SimpleNamespace(corpus=corpus, checkpointer=checkpointer if has_checkpoints else None, tell=print)
 
     def fail(loop):
@@ -65,6 +65,7 @@ def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
         else "^no workers$"
     )
     backend = backend_of(FakeClient())
+    backend._workers.need_memory, backend._workers._threads_of_workers = lambda least, most: None, {"tcp://a:1": 1}
     with pytest.raises(RunError, match=expected):
         backend.train(run)
     assert backend._connection.tell is print, "from now on the callback may end the training"

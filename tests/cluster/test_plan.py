@@ -59,4 +59,6 @@ def test_one_round_by_hand():
     assert plan.seconds == pytest.approx(3 * (0.5 + exchanges))
     assert plan.waiting == pytest.approx(exchanges / (0.5 + exchanges))
     assert plan.memory == 5 * 80_000
+    process = module.BYTES_OF_A_WORKER + 4 * 500
+    assert module.memory_of_worker(1000, 10, 500) == (process + 3 * 80_000, process + 5 * 80_000)
     assert plan.corpus == 4 * 10**6 // 2

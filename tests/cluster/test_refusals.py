@@ -9,7 +9,7 @@ from cluster_runs import N_TOKENS, messages_of, of_kind, separation, train_with
 from planted import planted_text
 
 import fastw2v
-from fastw2v.cluster import workers
+from fastw2v.cluster import backend, workers
 from fastw2v.errors import InputError, RunError
 from fastw2v.events import ClusterChanged, EpochEnded, RoundEnded
 
@@ -239,3 +239,18 @@ def test_no_workers(text, client_alone, monkeypatch):
     monkeypatch.setattr(workers, "FIRST_PATIENCE", 1.0)
     with pytest.raises(InputError, match="has no workers: start some with dask worker tcp://"):
         train_with(text, client_alone)
+
+
+def test_workers_whose_memory_limit_is_too_low(text, cluster, client_alone, monkeypatch):
+    """It is left out before it is given data; if there is no other, the run does not begin."""
+    monkeypatch.setattr(backend, "memory_of_worker", lambda n_words, dim, n_ids: (3 * 10**9, 5 * 10**9))
+    cluster.add_worker("--memory-limit", "2GB")
+    client_alone.wait_for_workers(1)
+    with pytest.raises(InputError, match=r"needs at least 3.0 GB of memory, and its limit is 2.0 GB: give it more"):
+        train_with(text, client_alone)
+    cluster.add_worker()
+    client_alone.wait_for_workers(2)
+    vectors, events = train_with(text, client_alone)
+    [message] = messages_of(events)
+    assert message.endswith("give it more with dask worker --memory-limit; the run does not use this worker")
+    assert separation(vectors) > 0.2

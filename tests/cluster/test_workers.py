@@ -18,7 +18,7 @@ from fastw2v.events import ClusterChanged, Waiting
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
 
-A, B, C, D = (f"tcp://{name}:1" for name in "abcd")
+A, B, C, D, E = (f"tcp://{name}:1" for name in "abcde")
 
 
 class Setting:
@@ -374,6 +374,50 @@ def test_newcomers_are_not_blamed_for_the_death_of_others(started):
         started.workers.set_newcomers_aside("gone")
     assert not any("does not use" in message for message in started.messages)
     assert started.workers.addresses == [C, D], "the others are dead"
+
+
+def test_one_that_its_nanny_starts_again_and_again_is_left_out(started):
+    """Dask ends it whenever it trains, for want of memory; it comes back under other addresses."""
+    started.client.nannies = {C: "tcp://n:1", D: "tcp://n:1", E: "tcp://n:1"}
+    started.workers.prove()
+    for worker in (C, D):
+        started.client.threads[worker] = 2
+        started.workers.update()
+        assert started.workers.addresses == [A, B, worker]
+        del started.client.threads[worker]
+        started.workers.update(may_join=False)
+        started.workers.set_newcomers_aside("gone")
+        started.workers.prove()
+    started.client.threads[E] = 2
+    started.workers.update()
+    assert started.workers.addresses == [A, B]
+    assert [message for message in started.messages if "use" in message] == [
+        f"worker {D} has joined 2 rounds, and each failed (gone); {module.DIED}; the run does not use this worker",
+        f"worker {E} takes the place of one that was left out; the run does not use this worker",
+    ]
+
+
+def test_one_with_too_little_memory(started):
+    """It is left out by name, and so is one that comes later; if all are so small, the run does not begin."""
+    started.client.memory_limits = {B: 300_000_000, D: 300_000_000}
+    started.workers.update()
+    started.workers.need_memory(300_000_000, 300_000_000)
+    assert (started.workers.addresses, started.messages) == ([A, B], [])
+    started.workers.need_memory(300_000_000, 440_000_000)
+    assert started.workers.addresses == [A, B]
+    [warning] = started.messages
+    assert warning.startswith("1 of 2 workers have a memory limit of 300 MB or more, and each may need 440 MB: ")
+    started.events.clear()
+    started.workers.need_memory(440_000_000, 440_000_000)
+    started.client.threads[D] = 2
+    started.workers.update()
+    assert started.workers.addresses == [A]
+    problem = "needs at least 440 MB of memory, and its limit is 300 MB: give it more with dask worker --memory-limit"
+    assert started.messages == [f"worker {w} {problem}; the run does not use this worker" for w in (B, D)]
+    started.client.memory_limits[A] = 300_000_000
+    started.workers.update()
+    with pytest.raises(InputError, match=f"^worker {A} {problem}, or lower --dim or --max-vocab, or raise --min-count"):
+        started.workers.need_memory(440_000_000, 440_000_000)
 
 
 def test_newcomers_that_are_left_alone_go_on(started):
