@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import stat
 import sys
 import tempfile
@@ -31,6 +32,9 @@ _SUFFIX = ".tmp"
 
 _locks: dict[str, int] = {}
 """The locks that this process holds: the file descriptor of each lock's file."""
+
+_directories: set[str] = set()
+"""The temporary directories of this process."""
 
 _free_names: set[str] = set()
 """The absolute paths that `never_replacing` watches."""
@@ -383,11 +387,24 @@ def all_locked(paths: Iterable[PathLike | None], overwrite: bool = True) -> Iter
         yield
 
 
-def remove_locks() -> None:
-    """Remove the files of all locks, for a process that is about to end at once, without leaving its blocks."""
+@contextlib.contextmanager
+def temporary_directory(parent: PathLike | None = None) -> Iterator[str]:
+    """Make a directory that only this user may use, and remove it after the block; also if it cannot be emptied."""
+    with tempfile.TemporaryDirectory(prefix="fastw2v-", dir=parent, ignore_cleanup_errors=True) as directory:
+        _directories.add(directory)
+        try:
+            yield directory
+        finally:
+            _directories.discard(directory)
+
+
+def remove_traces() -> None:
+    """Remove locks and temporary directories, for a process that is about to end at once and leaves no block."""
     for lock in _locks:
         with contextlib.suppress(OSError):
             os.unlink(lock)
+    for directory in _directories:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _close_locks() -> None:

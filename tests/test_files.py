@@ -350,10 +350,11 @@ def test_two_locks_on_one_output(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_locks_of_a_process_that_ends_at_once(tmp_path):
-    code = "import os, sys; from fastw2v.files import locked, remove_locks\n"
-    code += "with locked(sys.argv[1]), locked(sys.argv[2]): remove_locks(); os._exit(9)"
-    command = [sys.executable, "-c", code, tmp_path / "a", tmp_path / "b"]
+def test_traces_of_a_process_that_ends_at_once(tmp_path):
+    code = "import os, sys; from fastw2v.files import locked, remove_traces, temporary_directory\n"
+    code += "with locked(sys.argv[1]), locked(sys.argv[2]), temporary_directory(sys.argv[3]) as directory:\n"
+    code += "    open(os.path.join(directory, 'spilled'), 'w').close(); remove_traces(); os._exit(9)"
+    command = [sys.executable, "-c", code, tmp_path / "a", tmp_path / "b", tmp_path]
     assert subprocess.run(command, check=False).returncode == 9
     assert os.listdir(tmp_path) == []
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from ..files import remove_locks
+from ..files import remove_traces
 from .stderr import is_writable
 
 HANGUP = getattr(signal, "SIGHUP", None)
@@ -80,7 +80,7 @@ class Signals:
         if self.ends_at_once and not is_together:
             self.received = self.received or number
             say_stopped(number)
-            remove_locks()
+            remove_traces()
             os._exit(128 + number)
         self.ends_at_once = is_impatient
         if self.received:

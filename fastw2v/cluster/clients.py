@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -13,6 +12,7 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 from ..errors import InputError, MissingExtra
+from ..files import temporary_directory
 from ..machine import available_threads
 from .connection import POLL_SECONDS, in_thread
 from .failures import first_line
@@ -128,8 +128,7 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
     if parent:
         os.makedirs(parent, exist_ok=True)
     with contextlib.ExitStack() as closing:
-        private = tempfile.TemporaryDirectory(prefix="fastw2v-", dir=parent, ignore_cleanup_errors=True)
-        directory = closing.enter_context(private)
+        directory = closing.enter_context(temporary_directory(parent))
         _start_resource_tracker()
         with dask.config.set({"temporary-directory": directory, **NO_PAGES}):
             cluster = distributed.LocalCluster(

@@ -38,7 +38,13 @@ from .objective import HogwildTrainer, blank_objective, objective_of, windows_of
 from .run import TrainingRun
 
 HELPER = """
-import json, sys
+import json, os, sys, threading
+
+def end_with_parent():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
 sys.path[:], *arguments = json.loads(sys.argv[1])
 from fastw2v.training.warmup import compile_others
 compile_others(*arguments)
@@ -148,7 +154,7 @@ def _start_helper(every: list[Options], has_all: bool) -> subprocess.Popen[bytes
     # Isolated (-I), it imports nothing from the working directory, unless this process does so itself.
     command = [sys.executable, "-I", "-c", HELPER, json.dumps([path, every, has_all])]
     try:
-        process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
     except OSError:  # the user may start no more processes
         return None
     atexit.register(_end, process)
@@ -156,8 +162,8 @@ def _start_helper(every: list[Options], has_all: bool) -> subprocess.Popen[bytes
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+    with process:  # waits for it and closes the pipe
+        process.kill()
 
 
 def _smallest_training(options: Options) -> tuple[TrainConfig, Corpus]:

@@ -149,6 +149,17 @@ def test_the_writers_of_vectors_are_not_waited_for(helper):
     assert not awaited["numbers.format_rows"]()
 
 
+def test_it_ends_with_its_parent(monkeypatch):
+    """However that ends, its end of the pipe is closed: a Ctrl-C in the first seconds ends a run at once."""
+    code = warmup.HELPER.replace("compile_others(*arguments)", "import time; time.sleep(600)")
+    monkeypatch.setattr(warmup, "HELPER", code)
+    monkeypatch.setattr(warmup, "available_threads", lambda: 2)
+    monkeypatch.setattr(warmup, "atexit", SimpleNamespace(register=lambda *arguments: None))
+    process = warmup._start_helper([], False)
+    process.stdin.close()
+    assert process.wait(60) == 1
+
+
 def test_a_process_that_cannot_start_does_no_harm(helper, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/python")
     assert helper("") == ({}, [])
