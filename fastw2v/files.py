@@ -122,6 +122,16 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike]
     check_distinct(paths)
 
 
+def check_plain(outputs: Iterable[PathLike | None]) -> None:
+    """Raise InputError for names of compressed files, where plain text is written. Outputs that are None are ignored."""
+    for name in [os.fspath(path) for path in outputs if path is not None]:
+        suffix = os.path.splitext(name)[1]
+        if suffix in (".gz", ".bz2", ".xz", ".zst"):
+            raise InputError(
+                f"output {name} would not be compressed: leave out {suffix}, or write to - and compress that"
+            )
+
+
 def check_distinct(outputs: Iterable[PathLike | None]) -> None:
     """Raise InputError where two outputs are the same file. Outputs that are None are ignored."""
     targets: set[str] = set()

@@ -10,15 +10,13 @@ from click import Choice, IntRange
 
 from ..corpus.paths import check_outside, find_files
 from ..errors import InputError
-from ..files import all_locked, check_output, check_outputs
+from ..files import all_locked, check_output, check_outputs, check_plain
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
 
 if TYPE_CHECKING:
     from ..corpus.vocabulary import Reading
-
-"""The threshold of each scoring of phrases, unless --threshold says another."""
 
 _SCORING = "gensim's default, word2phrase's, or normalised pointwise mutual information."
 
@@ -42,6 +40,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
     """
     signals.consequence = ": the vocabulary was not written"
     files = find_files(corpus)
+    check_plain([output])
     check_outside([output], corpus)
     check_output(output, files, overwrite)
 
@@ -82,6 +81,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     files = find_files(corpus)
     connectors = options["connector_words"]
     inputs = files if connectors in (None, "english") else [*files, connectors]
+    check_plain([output, list_file])
     check_outside([output, list_file], corpus)
     check_outputs([output, list_file], inputs, overwrite)
 

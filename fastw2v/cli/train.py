@@ -22,6 +22,7 @@ from ..files import (
     check_distinct,
     check_no_link,
     check_outputs,
+    check_plain,
     is_device,
     never_replacing,
 )
@@ -143,6 +144,7 @@ class TrainCommand:
             from ..modelfile import checkpoint_paths
 
             checkpoints = checkpoint_paths(options["checkpoint"])
+        check_plain([self.save_vocab, self.log_json])
         check_outside([*outputs, *others, *checkpoints], corpus, options["held_out"])
         check_outputs(outputs, inputs, self.overwrite)
         # The run that is resumed may have written these.

@@ -67,7 +67,8 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
     elif kind == "tensorboard":
         _save_tensorboard(path, words, vectors)
     else:
-        with replacing(path) as file, _compressed(path, file) as out:
+        [name] = outputs_of(path, kind)
+        with replacing(name) as file, _compressed(name, file) as out:
             header = [] if kind == "glove" else [f"{n} {dim}\n".encode()]
             rows = _blocks_of_rows(words, vectors, kind == "binary")
             write_text(out, itertools.chain(header, (block.data for block in rows)))

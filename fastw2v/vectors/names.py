@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import STANDARD_STREAMS, PathLike
+from ..files import STANDARD_STREAMS, PathLike, check_plain
 
 VECTOR_FORMATS = ("text", "binary", "glove", "tensorboard", "npz", "native")
 ANOTHER_FORMAT = "use another format, such as .fw2v"
@@ -41,9 +41,11 @@ def check_input(path: PathLike, kind: str) -> None:
 def outputs_of(path: PathLike, kind: str) -> list[str]:
     """The files that are written: TensorBoard's format has a second one for the words.
 
-    Raises InputError where a stream would have to hold both.
+    Raises InputError where a stream would have to hold both, and for names of compressed files that do not end in .gz.
     """
     name = os.fspath(path)
+    if not name.endswith(".gz"):
+        check_plain([name])
     if kind != "tensorboard":
         return [name]
     if name in STANDARD_STREAMS:

@@ -125,7 +125,8 @@ def best_places(scores: NDArray[np.float32], n_wanted: int) -> NDArray[np.int64]
 @_quietly
 def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     """The vector at length 1; a zero vector stays as it is."""
-    return vector / np.float32(np.linalg.norm(vector) or 1)
+    exact = np.linalg.norm(vector.astype(np.float64))  # the squares may leave the range of float32
+    return (vector / (exact or 1)).astype(np.float32)
 
 
 @_quietly

@@ -122,3 +122,15 @@ def test_a_file_by_its_url_is_a_path(run, tmp_path, scheme):
     code, _, err = run("vocab", f"{scheme}{tmp_path}", "-o", tmp_path / "v.txt")
     assert code == 2
     assert "lies in the corpus directory" in err
+
+
+def test_names_of_compressed_files(run, tmp_path):
+    """What is written is plain text, so its name must not end like theirs."""
+    (tmp_path / "c.txt").write_text("a b\n" * 9)
+    for arguments in (["vocab", "-o", "v.gz"], ["phrases", "-o", "p", "--list", "l.gz"]):
+        code, _, err = run(*arguments, tmp_path / "c.txt")
+        assert (code, err.count(f"output {arguments[-1]} would not be compressed: leave out .gz, or write to -")) == (
+            2,
+            1,
+        )
+    assert list(tmp_path.iterdir()) == [tmp_path / "c.txt"]

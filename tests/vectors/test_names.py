@@ -39,6 +39,9 @@ def test_outputs():
     assert outputs_of("d/x.tsv", "tensorboard") == ["d/x.tsv", "d/x.metadata.tsv"]
     assert outputs_of("d/my_vectors.tsv", "tensorboard") == ["d/my_vectors.tsv", "d/my_metadata.tsv"]
     assert outputs_of("vectors/x.tsv", "tensorboard") == ["vectors/x.tsv", "vectors/x.metadata.tsv"]
+    assert outputs_of("x.txt.gz", "text") == ["x.txt.gz"]
+    with pytest.raises(InputError, match=r"output x.txt.xz would not be compressed: leave out .xz, or write to -"):
+        outputs_of("x.txt.xz", "text")
     with pytest.raises(InputError, match="TensorBoard's format is two files"):
         outputs_of("-", "tensorboard")
 

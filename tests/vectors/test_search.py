@@ -58,6 +58,8 @@ def test_best_places():
 def test_lengths():
     assert unit(np.array([3, 4], np.float32)).tolist() == pytest.approx([0.6, 0.8])
     assert unit(np.zeros(2, np.float32)).tolist() == [0, 0]
+    for length in (2e38, 1e-38):
+        assert unit(np.full(2, length, np.float32)).tolist() == pytest.approx([0.5**0.5] * 2)
     np.testing.assert_allclose(unit_rows(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]], rtol=1e-6)
     with pytest.raises(InputError, match="a query holds NaN or infinite"):
         unit_rows(np.array([[np.inf, 1]], np.float32))
