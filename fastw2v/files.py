@@ -123,7 +123,7 @@ def check_outputs(outputs: Iterable[PathLike | None], inputs: Iterable[PathLike]
 
 
 def check_plain(outputs: Iterable[PathLike | None]) -> None:
-    """Raise InputError for names of compressed files, where plain text is written. Outputs that are None are ignored."""
+    """Raise InputError for names of compressed files, where plain text is written. None is no output."""
     for name in [os.fspath(path) for path in outputs if path is not None]:
         suffix = os.path.splitext(name)[1]
         if suffix in (".gz", ".bz2", ".xz", ".zst"):

@@ -38,7 +38,7 @@ class ClusterBackend:
     gathers_rows = True
 
     def __init__(self, client: Any, config: TrainConfig, source: Source, callback: Callback) -> None:
-        if not hasattr(client, "scheduler"):
+        if not hasattr(client, "run"):
             raise InputError(f"client is a {type(client).__name__}: it must be a distributed.Client")
         if source.corpus is None or config.loss == "softmax":
             found = "on sentences, lines or walks" if source.corpus is None else "with loss softmax"

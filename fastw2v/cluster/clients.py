@@ -44,6 +44,9 @@ def connected(
         import distributed
     except ImportError:
         raise MissingExtra("training on a cluster", "fastw2v[dask]") from None
+    except Exception as error:  # Dask reads its configuration when it is imported
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise InputError(f"Dask cannot be loaded, perhaps because of its configuration files: {reason}") from error
     for logger in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(logger).setLevel(logging.CRITICAL + 1)  # events tell what matters
     if not re.fullmatch(r"local(:.*)?|([a-z]+://)?[^/:\s][^/\s]*:\d+", address):

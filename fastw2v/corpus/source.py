@@ -150,6 +150,10 @@ _NO_TEXT = {
         rb"SQLite format 3\0": "an SQLite database",
         rb"%PDF-\d": "a PDF document",
         rb"\x7fELF": "an ELF program",
+        rb"\x89PNG\r\n": "a PNG picture",
+        rb"\xff\xd8\xff": "a JPEG picture",
+        rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "a document of old Office programs",
+        rb"ORC[\0-\x08\x0e-\x1f]": "ORC data",
     }.items()
 }
 """What the first bytes of files say that hold no text as they are; none of them begins a text."""

@@ -22,6 +22,7 @@ from ..corpus.phrases import compile_kernels as compile_phrases
 from ..corpus.tokenizer import Tokenizer, count_words
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..corpus.words import WordCounter
+from ..errors import InputError
 from ..events import Callback, KernelCompiling, ignore
 from ..kernels.cache import AWAITED, missing_kernels
 from ..kernels.forks import LOADING
@@ -121,6 +122,8 @@ def _compiling(every: list[Options], has_all: bool, callback: Callback) -> Itera
     Compiling holds Python's lock, so a thread would not help. If the process fails, all is compiled here.
     """
     n_kernels = len(_missing(every, has_all))
+    if n_kernels:
+        _check_working_directory()
     reported: list[str] = []
     is_over = False
 
@@ -143,6 +146,15 @@ def _compiling(every: list[Options], has_all: bool, callback: Callback) -> Itera
     AWAITED.update(dict.fromkeys(others if process else [], is_working))
     yield
     is_over = True
+
+
+def _check_working_directory() -> None:
+    """Raise InputError if it was removed: Numba asks where it is."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        message = "the working directory was removed, and Numba can compile only where there is one: change to another"
+        raise InputError(message) from None
 
 
 def _start_helper(every: list[Options], has_all: bool) -> subprocess.Popen[bytes] | None:

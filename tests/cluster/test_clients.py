@@ -48,6 +48,14 @@ def test_missing_packages(package, command, monkeypatch):
         pass
 
 
+def test_a_configuration_that_dask_cannot_read(tmp_path):
+    (tmp_path / "broken.yaml").write_text("a: [b\n")
+    code = "from fastw2v.cluster.clients import connected\nwith connected('local:2'): pass"
+    environment = os.environ | {"DASK_CONFIG": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    assert "InputError: Dask cannot be loaded, perhaps because of its configuration files: ValueError:" in done.stderr
+
+
 def test_an_address_that_needs_certificates(tmp_path):
     with pytest.raises(InputError, match=r"set distributed\.comm\.tls\.ca-file, .*"), connected("tls://127.0.0.1:1"):
         pass

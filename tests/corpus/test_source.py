@@ -295,6 +295,10 @@ NO_TEXT = {
     "an SQLite database": b"SQLite format 3\0",
     "a PDF document": b"%PDF-1.7\n",
     "an ELF program": b"\x7fELF\x02\x01\x01",
+    "a PNG picture": b"\x89PNG\r\n\x1a\n",
+    "a JPEG picture": b"\xff\xd8\xff\xe0\0\x10JFIF",
+    "a document of old Office programs": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    "ORC data": b"ORC\x08\x03",
 }
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from fastw2v import TrainConfig
+from fastw2v.errors import InputError
 from fastw2v.training import warmup
 
 PRELUDE = """
@@ -158,6 +159,17 @@ def test_it_ends_with_its_parent(monkeypatch):
     process = warmup._start_helper([], False)
     process.stdin.close()
     assert process.wait(60) == 1
+
+
+def test_a_working_directory_that_was_removed(tmp_path, monkeypatch):
+    """Numba fails there when it compiles, and not when it loads from the cache."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    monkeypatch.setattr(warmup, "missing_kernels", lambda names: [])
+    warmup.compile_kernels(1)
+    monkeypatch.setattr(warmup, "missing_kernels", list)
+    with pytest.raises(InputError, match="^the working directory was removed, and Numba can compile only where"):
+        warmup.compile_kernels(1)
 
 
 def test_a_process_that_cannot_start_does_no_harm(helper, monkeypatch):
