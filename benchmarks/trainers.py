@@ -2,7 +2,8 @@
 
     pip install '.[bench]'
     python benchmarks/trainers.py corpus.txt --analogies questions-words.txt --pairs wordsim353.txt \
-        --word2vec ~/word2vec/word2vec --fasttext ~/fastText/fasttext --pword2vec ~/pWord2Vec/pWord2Vec
+        --word2vec ~/word2vec/word2vec --fasttext ~/fastText/fasttext --pword2vec ~/pWord2Vec/pWord2Vec \
+        --psgnscc ~/pSGNScc/pSGNScc --par-word2vec ~/HiPC_Word2Vec/PAR_Word2Vec_cpu
 
 gensim comes from PyPI; the others run where the path to a binary that you built is given, and where they have the
 objective. Every trainer is a process of its own that reads the corpus, trains and writes text vectors. Training words/s
@@ -106,7 +107,7 @@ def gensim_command(settings: Settings, seed: int, output: Path) -> list[str]:
 
 
 def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) -> list[str]:
-    """Of word2vec.c, and of pWord2Vec, which has its options."""
+    """Of word2vec.c, and of pWord2Vec and its descendants, which have its options."""
     return [
         binary,
         "-train",
@@ -135,6 +136,16 @@ def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) 
         "0",
         *more,
     ]
+
+
+def batch_options(name: str, window: int) -> list[str]:
+    """The sizes of batches that the authors of pWord2Vec and of its descendants chose, all for skip-gram ns."""
+    of_windows = ["-batch-size", str(2 * window + 1)]
+    return {
+        "pWord2Vec": of_windows,
+        "pSGNScc": [*of_windows, "-C", "8", "-T", "500000"],
+        "PAR-Word2Vec": ["-batch-size", "24"],
+    }[name]
 
 
 def fasttext_command(binary: str, settings: Settings, output: Path) -> list[str]:
@@ -269,7 +280,9 @@ def commit() -> str:
 @click.option("--pairs", multiple=True, help="Word pairs with human similarity, tab separated.")
 @click.option("--word2vec", help="Binary of word2vec.c.")
 @click.option("--fasttext", help="Binary of fastText.")
-@click.option("--pword2vec", help="Binary of pWord2Vec.")
+@click.option("--pword2vec", help="Binary of pWord2Vec (IntelLabs/pWord2Vec).")
+@click.option("--psgnscc", help="Binary of pSGNScc (vasupsu/pWord2Vec).")
+@click.option("--par-word2vec", help="Binary of PAR-Word2Vec for CPUs (mipiace/HiPC_Word2Vec).")
 @click.option("-o", "--output", help="Default: results/trainers-MODEL-LOSS.json.")
 @click.option("--as-gensim", "gensim_settings", hidden=True)
 def main(
@@ -283,6 +296,8 @@ def main(
     word2vec: str | None,
     fasttext: str | None,
     pword2vec: str | None,
+    psgnscc: str | None,
+    par_word2vec: str | None,
     output: str | None,
     gensim_settings: str | None,
     **chosen: Any,
@@ -305,10 +320,11 @@ def main(
         },
         "gensim": lambda seed, out: gensim_command(settings, seed, out),
     }
-    if pword2vec and (settings.model, settings.loss) == ("skipgram", "ns"):
-        trainers["pWord2Vec"] = lambda seed, out: word2vec_command(
-            pword2vec, settings, out, "-batch-size", str(2 * settings.window + 1)
-        )
+    for name, binary in (("pWord2Vec", pword2vec), ("pSGNScc", psgnscc), ("PAR-Word2Vec", par_word2vec)):
+        if binary and (settings.model, settings.loss) == ("skipgram", "ns"):
+            trainers[name] = lambda seed, out, name=name, binary=binary: word2vec_command(
+                binary, settings, out, *batch_options(name, settings.window)
+            )
     if word2vec:
         trainers["word2vec.c"] = lambda seed, out: word2vec_command(word2vec, settings, out)
     if fasttext:
