@@ -129,8 +129,6 @@ def test_names_of_compressed_files(run, tmp_path):
     (tmp_path / "c.txt").write_text("a b\n" * 9)
     for arguments in (["vocab", "-o", "v.gz"], ["phrases", "-o", "p", "--list", "l.gz"]):
         code, _, err = run(*arguments, tmp_path / "c.txt")
-        assert (code, err.count(f"output {arguments[-1]} would not be compressed: leave out .gz, or write to -")) == (
-            2,
-            1,
-        )
+        message = f"output {arguments[-1]} would not be compressed: leave out .gz, or write to -"
+        assert (code, err.count(message)) == (2, 1)
     assert list(tmp_path.iterdir()) == [tmp_path / "c.txt"]
