@@ -133,11 +133,14 @@ class TrainConfig:
     def without_effect(self) -> list[str]:
         """Return what to say of each option that was changed but has no effect with the others."""
         changed = {item.name for item in fields(self) if getattr(self, item.name) != item.default}
-        return [
+        reasons = [
             f"{name} has no effect with {option} {getattr(self, option)}: it needs {option} {value}"
             for name, (option, value) in _NEEDS.items()
             if name in changed and getattr(self, option) != value
         ]
+        if "sample_formula" in changed and self.sample == 0:
+            reasons.append("sample_formula has no effect with sample 0, which keeps all words")
+        return reasons
 
     @property
     def first_lr(self) -> float:

@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import io
 import os
 import re
 import shutil
 import stat
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, BinaryIO
@@ -33,11 +35,23 @@ _SUFFIX = ".tmp"
 _locks: dict[str, int] = {}
 """The locks that this process holds: the file descriptor of each lock's file."""
 
+_guarded: dict[str, object] = {}
+"""What `file_at` says of the path that each lock is for, as this process has found or written it."""
+
 _directories: set[str] = set()
 """The temporary directories of this process."""
 
 _free_names: set[str] = set()
 """The absolute paths that `never_replacing` watches."""
+
+
+class PatientFile(io.FileIO):
+    """A descriptor whose writes wait for its reader, also where another program has made it non-blocking."""
+
+    def write(self, data: Any) -> int:
+        while (n_bytes := super().write(data)) is None:  # it would have had to wait
+            time.sleep(0.002)
+        return n_bytes
 
 
 def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: bool = True) -> None:
@@ -193,7 +207,8 @@ def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[Bina
     name = os.fspath(path)
     try:
         if name in STANDARD_STREAMS or is_device(path):
-            with open(os.dup(STANDARD_STREAMS[name]) if name in STANDARD_STREAMS else path, "wb") as stream:
+            target = os.dup(STANDARD_STREAMS[name]) if name in STANDARD_STREAMS else path
+            with io.BufferedWriter(PatientFile(target, "wb")) as stream:
                 yield stream
         else:
             with _renamed_at_end(name, previous) as file:
@@ -235,8 +250,10 @@ def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
             os.chmod(temporary, 0o666 & ~umask if before is None else stat.S_IMODE(before.st_mode))
         if absolute_path(name) in _free_names and os.path.lexists(name):
             raise RunError(f"{name} was made by someone else meanwhile, and is not replaced without --overwrite")
+        _check_lock(target)
         with contextlib.nullcontext() if previous is None else _kept(target, previous):
             os.replace(temporary, target)
+        _guarded[_lock_of(target)] = file_at(target)
         _free_names.discard(absolute_path(name))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -349,8 +366,7 @@ def locked(path: PathLike) -> Iterator[None]:
     if os.fspath(path) in STANDARD_STREAMS or is_device(target):
         yield
         return
-    directory, name = os.path.split(target)
-    lock = os.path.join(directory, f"{_prefix_of(name)}lock")
+    lock = _lock_of(target)
     while True:
         try:
             descriptor = _open_lock(lock)
@@ -361,19 +377,65 @@ def locked(path: PathLike) -> Iterator[None]:
         if _lock(descriptor) is False:
             os.close(descriptor)
             raise InputError(f"output {os.fspath(path)} is being written by another run: wait for it, or name another")
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
-                break
+        if _is_file_of(descriptor, lock):
+            break
         os.close(descriptor)  # the run that had the lock has just removed its file
-    _locks[lock] = descriptor
+    _locks[lock], _guarded[lock] = descriptor, file_at(target)
     try:
-        _remove_leftovers(directory, name)
+        _remove_leftovers(*os.path.split(target))
         yield
     finally:
-        if _locks.pop(lock, None) is not None:  # None in a forked child
-            with contextlib.suppress(OSError):
-                os.unlink(lock)
+        if lock in _locks:  # not in a forked child
+            descriptor = _locks.pop(lock)
+            _remove_lock(lock, descriptor)
             os.close(descriptor)
+
+
+def _lock_of(target: str) -> str:
+    """Return the path of the lock's file of an output."""
+    directory, name = os.path.split(target)
+    return os.path.join(directory, f"{_prefix_of(name)}lock")
+
+
+def _is_file_of(descriptor: int, path: str) -> bool:
+    """Return whether the file of a descriptor stands at a path."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
+
+
+def _remove_lock(lock: str, descriptor: int) -> None:
+    """Remove the file of a lock, unless someone has removed it already, and another run has made a new one."""
+    with contextlib.suppress(OSError):
+        if _is_file_of(descriptor, lock):
+            os.unlink(lock)
+
+
+def _check_lock(target: str) -> None:
+    """Raise RunError if the file of the output's lock was removed, and another run has made a new one or the output.
+
+    Otherwise a lock whose file was removed is taken again.
+    """
+    lock = _lock_of(target)
+    if lock not in _locks or _is_file_of(_locks[lock], lock):
+        return
+    if file_at(target) == _guarded[lock]:
+        with contextlib.suppress(OSError):
+            descriptor = _open_lock(lock)
+            if _lock(descriptor) is not False and _is_file_of(descriptor, lock):
+                os.close(_locks[lock])
+                _locks[lock] = descriptor
+                return
+            os.close(descriptor)
+    raise RunError(f"{target} was not replaced: its lock {lock} was removed, and another run may have written it since")
+
+
+def file_at(path: str) -> object:
+    """Return which file stands at a path, None if there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        found = os.stat(path)
+        return found.st_dev, found.st_ino, found.st_mtime_ns  # the number of a removed file may be used again
+    return None
 
 
 def _open_lock(path: str) -> int:
@@ -410,9 +472,8 @@ def temporary_directory(parent: PathLike | None = None) -> Iterator[str]:
 
 def remove_traces() -> None:
     """Remove locks and temporary directories, for a process that is about to end at once and leaves no block."""
-    for lock in _locks:
-        with contextlib.suppress(OSError):
-            os.unlink(lock)
+    for lock, descriptor in _locks.items():
+        _remove_lock(lock, descriptor)
     for directory in _directories:
         shutil.rmtree(directory, ignore_errors=True)
 

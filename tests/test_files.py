@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -348,6 +349,63 @@ def test_two_locks_on_one_output(tmp_path):
         with locked(tmp_path / "other"):
             pass
     assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_whose_file_is_removed(tmp_path):
+    """It is taken again, unless another run has taken it, or written the output: that is never replaced then."""
+    path, lock = tmp_path / "o", tmp_path / ".o.lock"
+
+    def write(content):
+        with replacing(path) as file:
+            file.write(content)
+
+    with locked(path):
+        write(b"1")
+        lock.unlink()
+        write(b"2")
+        with pytest.raises(InputError, match="is being written by another run"), locked(path):
+            pass
+        lock.unlink()
+        path.write_bytes(b"of another run")
+        with pytest.raises(
+            RunError, match=r"o was not replaced: its lock .*\.o\.lock was removed, and another run may"
+        ):
+            write(b"3")
+        assert path.read_bytes() == b"of another run"
+    code = "import sys; from fastw2v.files import locked\nwith locked(sys.argv[1]): print(flush=True), input()"
+    with locked(path):
+        lock.unlink()
+        other = subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        other.stdout.readline()
+        with pytest.raises(RunError, match="was not replaced"):
+            write(b"4")
+    assert lock.exists(), "it is the other one's"
+    with other:
+        other.communicate(b"\n")
+    assert os.listdir(tmp_path) == ["o"]
+
+
+@pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="needs descriptors that do not block")
+def test_a_stream_that_does_not_block(monkeypatch):
+    """Its reader is waited for."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    monkeypatch.setitem(files.STANDARD_STREAMS, "-", write)
+    pieces = []
+
+    def read_slowly():
+        time.sleep(0.2)
+        while piece := os.read(read, 1 << 16):
+            pieces.append(piece)
+
+    reader = threading.Thread(target=read_slowly)
+    reader.start()
+    with replacing("-") as file:
+        file.write(b"x" * 1_000_000)
+    os.close(write)
+    reader.join()
+    os.close(read)
+    assert len(b"".join(pieces)) == 1_000_000
 
 
 def test_traces_of_a_process_that_ends_at_once(tmp_path):

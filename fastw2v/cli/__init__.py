@@ -13,7 +13,7 @@ from ..errors import Fastw2vError, InputError
 from ..kernels.environment import UnusableNumba
 from .corpora import phrases, vocab
 from .plan import plan
-from .results import drop_unwritten_results
+from .results import drop_unwritten_results, wait_for_reader
 from .stopping import Stopped, say, say_stopped, signals
 from .train import train, warmup
 from .vectors import analogy, convert, evaluate, info, plot, similar
@@ -22,6 +22,7 @@ from .vectors import analogy, convert, evaluate, info, plot, similar
 def main() -> NoReturn:
     """Run a command. Exit codes: 0 success, 1 failure, 2 unusable input, 129, 130, 143 or 152 ended by a signal."""
     signals.catch()
+    wait_for_reader()
     warnings.showwarning = lambda message, *where: say(f"warning: {message}")
     try:
         cli.main(prog_name="fastw2v", standalone_mode=False)
@@ -39,6 +40,7 @@ def main() -> NoReturn:
         say_stopped(stopped.number)
         code = 128 + stopped.number
     drop_unwritten_results()
+    signals.ignore_more()
     sys.exit(code)
 
 

@@ -1,11 +1,14 @@
 """The results of commands, on stdout."""
 
+import contextlib
+import io
 import os
 import sys
 
 import click
 
 from ..errors import InputError, RunError
+from ..files import PatientFile
 from ..machine import failure_of
 
 
@@ -13,6 +16,15 @@ def check_stdout() -> None:
     """Raise InputError where the results have nowhere to go, so that this is known before the work."""
     if sys.stdout is None:
         raise InputError("stdout, where the results go, is closed: leave it open, or give it a file")
+
+
+def wait_for_reader() -> None:
+    """Let all writing to stdout wait for its reader: the program before may have made it non-blocking."""
+    if sys.stdout is not None and hasattr(os, "get_blocking"):
+        with contextlib.suppress(OSError, ValueError):  # it has no descriptor
+            if not os.get_blocking(sys.stdout.fileno()):
+                patient = io.BufferedWriter(PatientFile(sys.stdout.fileno(), "wb", closefd=False))
+                sys.stdout = io.TextIOWrapper(patient, sys.stdout.encoding, sys.stdout.errors)
 
 
 def show(text: str) -> None:

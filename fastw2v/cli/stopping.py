@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from ..files import remove_traces
+from ..files import file_at, remove_traces
 from .stderr import is_writable
 
 HANGUP = getattr(signal, "SIGHUP", None)
@@ -56,13 +56,18 @@ class Signals:
             if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
                 signal.signal(number, self._on_signal)
 
+    def ignore_more(self) -> None:
+        """Ignore what is sent again and again: Python is about to end, and catches no signals from then on."""
+        for number in filter(None, (HANGUP, CPU_LIMIT)):
+            signal.signal(number, signal.SIG_IGN)
+
     def expect(self, outputs: Iterable[str]) -> None:
         """Note the outputs that an early end leaves as they are, unless it comes when they have been replaced."""
-        self.outputs = {path: _file_at(path) for path in outputs}
+        self.outputs = {path: file_at(path) for path in outputs}
 
     def what_follows(self) -> str:
         """Return what the early end of the command means: the end of a sentence."""
-        written = [path for path, before in self.outputs.items() if _file_at(path) != before]
+        written = [path for path, before in self.outputs.items() if file_at(path) != before]
         if not written:
             return self.consequence
         alone = "" if len(written) == len(self.outputs) else "alone "
@@ -88,14 +93,6 @@ class Signals:
         self.received, self.received_at = number, time.monotonic()
         if not self.waits:
             raise Stopped(number)
-
-
-def _file_at(path: str) -> object:
-    """Return which file stands at a path, None if there is none."""
-    with contextlib.suppress(OSError, ValueError):
-        found = os.stat(path)
-        return found.st_dev, found.st_ino
-    return None
 
 
 def say_stopped(number: int) -> None:

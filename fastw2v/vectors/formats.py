@@ -272,7 +272,8 @@ def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:
         return _Shape(n, dim, start)
     dim = 0 if kind == "binary" else _length_of_row(data)
     if dim == 0:
-        raise InputError(f"{name} does not start with a line 'words dim', but with {line[:40]!r}")
+        advice = ": it is native: give --format native (kind)" if line.startswith(modelfile.MAGIC) else ""
+        raise InputError(f"{name} does not start with a line 'words dim', but with {line[:40]!r}{advice}")
     if dim > _MOST_NUMBERS:
         raise InputError(
             f"{name} starts with a row of more than {_MOST_NUMBERS:,} numbers: it needs a line 'words dim'"

@@ -2,8 +2,10 @@
 
 import errno
 import io
+import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -114,3 +116,19 @@ def test_show(monkeypatch, capsys):
         patched.setattr(sys, "stdout", None)
         with pytest.raises(InputError, match="stdout, where the results go, is closed"):
             check_stdout()
+
+
+@pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="needs descriptors that do not block")
+def test_a_stdout_that_does_not_block(tmp_path):
+    """As some programs leave it: a slow reader gets all of it."""
+    words = [f"w{number}" for number in range(10_000)]
+    Vectors(words, np.ones((10_000, 2))).save(tmp_path / "v.txt")
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    command = [sys.executable, "-m", "fastw2v", "similar", tmp_path / "v.txt", "w0", "-n", "9999"]
+    with subprocess.Popen(command, stdout=write) as process:
+        os.close(write)
+        time.sleep(0.2)
+        with open(read) as lines:
+            n_lines = len(list(lines))
+    assert (process.returncode, n_lines) == (0, 9999)

@@ -63,6 +63,7 @@ GIVEN = Vocabulary(["t0w0", "t0w1"], [2, 1])
 WITHOUT_EFFECT = [
     ({"negative": 3, "loss": "hs"}, "negative has no effect with loss hs: it needs loss ns"),
     ({"ns_exponent": 1, "loss": "hs"}, "ns_exponent has no effect with loss hs"),
+    ({"sample": 0, "sample_formula": "paper"}, "sample_formula has no effect with sample 0, which keeps all words"),
     ({"cbow_gradient": "exact"}, "cbow_gradient has no effect with model skipgram: it needs model cbow"),
     ({"force": True}, "force has no effect with loss ns"),
     ({"checkpoint_every": 1}, "checkpoint_every has no effect without checkpoint"),
