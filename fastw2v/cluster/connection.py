@@ -42,6 +42,7 @@ class Connection:
         self._polled = time.monotonic()
         self._question: Future[dict[str, WorkerState]] | None = None  # what the scheduler knows of each worker
         self._asked = -math.inf  # when
+        self._pings: dict[str, Future[dict[str, Any]]] = {}  # what workers answer whose heartbeats are late
         self._told = -math.inf  # when the question was asked whose answer was told to be late
 
     def poll(self) -> None:
@@ -50,6 +51,7 @@ class Connection:
         before, self._polled = self._polled, time.monotonic()
         self.seconds += min(self._polled - before, WATCH_SECONDS)
         self._ask_or_listen()
+        self._ask_unheard()
         self.tell(Waiting())
 
     def check_scheduler(self) -> None:
@@ -68,6 +70,18 @@ class Connection:
                 self.watch.listen(answer.result(), self.seconds)
         else:
             self._check_answer(silence=self.seconds - self._asked)
+
+    def _ask_unheard(self) -> None:
+        """Ask workers themselves whose heartbeats are late, and take the answers that have come."""
+        for worker, ping in [*self._pings.items()]:
+            if ping.done():
+                del self._pings[worker]
+                with contextlib.suppress(Exception):  # whatever it is, the worker has not answered
+                    self.watch.hear(worker, *ping.result()[worker])
+        for worker in self.watch.unheard():
+            if worker not in self._pings:
+                run = self.client.run
+                self._pings[worker] = in_thread(run, state_there, workers=[worker], on_error="return")
 
     def _check_answer(self, silence: float) -> None:
         """Tell that the scheduler has fallen silent. Raises ClusterFailed if it stays so."""
@@ -194,6 +208,17 @@ def in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> 
 
     threading.Thread(target=work, daemon=True).start()
     return future
+
+
+def state_there(dask_worker: Any) -> tuple[str, dict[str, int]]:
+    """Return a worker's status, and the number of its tasks in each of Dask's states, none if it does not say.
+
+    Not by `get_metrics`, as heartbeats do: that fails where the wall clock was set back.
+    """
+    task_counts = {}
+    with contextlib.suppress(AttributeError):  # other versions of Dask
+        task_counts = dask_worker.state.task_counter.current_count(by_prefix=False)
+    return dask_worker.status.name, dict(task_counts)
 
 
 def _state(about: dict[str, Any]) -> WorkerState:

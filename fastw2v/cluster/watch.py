@@ -59,6 +59,7 @@ class Watch:
         self._lost: set[str] = set()  # the workers of earlier answers that are not in the last one
         self._given_up: set[str] = set()  # as long as the scheduler still knows them
         self._heard: dict[str, tuple[float, float]] = {}  # the last heartbeat of each worker, and when it was new here
+        self._answers: dict[str, WorkerState] = {}  # of workers that were asked themselves, since their last heartbeat
         self._stalled: dict[str, float] = {}  # the workers that are, and since when others may wait for them
         self._all_stalled: float | None = None  # the time since when all are
         self._told: dict[str, str] = {}  # of the workers that were reported: their state
@@ -97,7 +98,7 @@ class Watch:
         before, self._now = self.seen, now
         self._given_up &= answer.keys()
         self.refused &= answer.keys()  # under the address of one that is gone, another may come
-        self.seen = {worker: state for worker, state in answer.items() if worker not in self._given_up}
+        self.seen = {w: self._newest(w, state) for w, state in answer.items() if w not in self._given_up}
         self._lost = (self._lost | before.keys()) - self.seen.keys()
         self._note_heartbeats()
         self._note_stalled()
@@ -108,8 +109,24 @@ class Watch:
             for worker, since in list(self._stalled.items()):
                 self._check_stalled(worker, now - since)
 
+    def unheard(self) -> list[str]:
+        """The workers whose heartbeats are late. Dask sends none for as long as the wall clock has been set back."""
+        return [worker for worker in self.seen if self._silence(worker) > self._silent_seconds / 2]
+
+    def hear(self, worker: str, status: str, task_counts: dict[str, int]) -> None:
+        """Take the answer of a worker that was asked itself: it lives, whatever became of its heartbeats."""
+        if worker in self.seen:
+            self._answers[worker] = self.seen[worker]._replace(status=status, task_counts=task_counts)
+            self._heard[worker] = self.seen[worker].last_seen, self._now
+
+    def _newest(self, worker: str, state: WorkerState) -> WorkerState:
+        """What is known of a worker: by its heartbeat, or by its own answer since then."""
+        answer = self._answers.get(worker, state)
+        return answer if answer.last_seen == state.last_seen else state
+
     def _note_heartbeats(self) -> None:
         self._heard = {worker: heard for worker, heard in self._heard.items() if worker in self.seen}
+        self._answers = {worker: answer for worker, answer in self._answers.items() if worker in self.seen}
         for worker, state in self.seen.items():
             # The clocks of two machines may differ, so only changes are compared.
             if self._heard.get(worker, (None,))[0] != state.last_seen:

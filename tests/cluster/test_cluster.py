@@ -14,6 +14,7 @@ from cluster_runs import N_TOKENS, OPTIONS, of_kind, separation, train_with
 from planted import planted_text
 
 import fastw2v
+from fastw2v.cluster.connection import state_there
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.errors import InputError
 from fastw2v.events import EpochEnded, Progress, RoundEnded
@@ -76,6 +77,15 @@ def test_dask_forgets_rounds_that_are_over(text, local):
         assert local.run_on_scheduler(n_tasks) <= before
     finally:
         gc.enable()
+
+
+def test_workers_answer_what_they_do(local):
+    """As their heartbeats tell it; where those fail, workers are asked."""
+    answers = local.run(state_there)
+    assert len(answers) == 2
+    for status, task_counts in answers.values():
+        assert status == "running"
+        assert all(isinstance(state, str) and n >= 0 for state, n in task_counts.items())
 
 
 def test_workers_free_the_memory_of_a_run(text, local):

@@ -60,6 +60,7 @@ class Clock:
             self._connection.poll()
             if self._connection._question:
                 module.wait([self._connection._question])
+            module.wait(self._connection._pings.values())
 
 
 @pytest.fixture
@@ -213,3 +214,22 @@ def test_functions_run_on_workers(connection, client):
         with pytest.raises(kind, match=message):
             connection.run(max, 3, 5, workers=workers)
         assert connection.run(max, 3, 5, workers=workers[:1]) == {"tcp://a:1": 5}
+
+
+def test_workers_whose_heartbeats_are_late_are_asked(connection, client, clock, messages):
+    """One that answers is not given up, whatever became of its heartbeats."""
+    answers = {"tcp://a:1": True, "tcp://b:1": True}
+    real_run = client.run
+
+    def run(function, *arguments, workers, on_error):
+        if function is module.state_there and answers[workers[0]]:
+            return {workers[0]: ("running", {"executing": 1})}
+        return real_run(function, *arguments, workers=workers, on_error=on_error)
+
+    client.run, client.silent = run, {"tcp://b:1"}
+    connection.threads_of_workers()
+    clock.wait(40)
+    assert messages == []
+    answers["tcp://b:1"] = False
+    clock.wait(40)
+    assert [message.rpartition("; ")[2][:17] for message in messages] == ["it will be droppe", "it has been dropp"]

@@ -191,3 +191,20 @@ def test_a_worker_that_the_scheduler_loses(world):
     world.wait(3)
     assert list(map(watch.is_gone, (A, B, C))) == [False, True, False]
     assert world.messages == []
+
+
+def test_a_worker_whose_heartbeats_fail_is_asked_itself(world):
+    """The wall clock was set back: Dask then sends no heartbeats, but the worker works."""
+    world.silent = {B}
+    for _ in range(40):
+        world.wait(1)
+        for worker in world.watch.unheard():
+            world.watch.hear(worker, "running", {"memory": 3})
+        world.watch.hear("tcp://nobody:1", "running", {})
+    assert world.messages == []
+    assert world.watch.seen[B].task_counts == {"memory": 3}
+    assert world.watch.seen[A].task_counts == {"executing": 1}
+    world.silent = set()
+    world.wait(1)
+    assert world.watch.seen[B].task_counts == {"executing": 1}, "a heartbeat is newer"
+    assert world.watch.unheard() == []
