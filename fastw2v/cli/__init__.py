@@ -40,7 +40,6 @@ def main() -> NoReturn:
         say_stopped(stopped.number)
         code = 128 + stopped.number
     drop_unwritten_results()
-    signals.ignore_more()
     sys.exit(code)
 
 

@@ -1,5 +1,6 @@
 """Ctrl-C, SIGTERM, SIGHUP and SIGXCPU, and the messages on stderr."""
 
+import atexit
 import contextlib
 import math
 import os
@@ -55,11 +56,7 @@ class Signals:
         for number in filter(None, (HANGUP, CPU_LIMIT)):
             if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves SIGHUP
                 signal.signal(number, self._on_signal)
-
-    def ignore_more(self) -> None:
-        """Ignore what is sent again and again: Python is about to end, and catches no signals from then on."""
-        for number in filter(None, (HANGUP, CPU_LIMIT)):
-            signal.signal(number, signal.SIG_IGN)
+        atexit.register(_ignore_more)  # first of all, and so called last
 
     def expect(self, outputs: Iterable[str]) -> None:
         """Note the outputs that an early end leaves as they are, unless it comes when they have been replaced."""
@@ -93,6 +90,12 @@ class Signals:
         self.received, self.received_at = number, time.monotonic()
         if not self.waits:
             raise Stopped(number)
+
+
+def _ignore_more() -> None:
+    """Ignore what is sent again and again: Python is about to end, and then catches no signals any more."""
+    for number in filter(None, (HANGUP, CPU_LIMIT)):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def say_stopped(number: int) -> None:
