@@ -374,12 +374,17 @@ OBJECTIVES = [{"model": model, "loss": loss} for model in ("skipgram", "cbow") f
 def test_held_out_loss_of_a_run(tmp_path, planted, options):
     held_out = tmp_path / "held_out.txt"
     held_out.write_text(planted_text(seed=1, n_sentences=500) + "unknown words\n")
-    recorders = {threads: Recorder() for threads in (1, 2)}
-    for threads, recorder in recorders.items():
+
+    def epochs_of_run(threads):
         # At lr 0.05 two threads that write to the same few rows end 4 % higher.
         small = {**SMALL, "lr": 0.025, "threads": threads, **options}
+        recorder = Recorder()
         fastw2v.train(planted, held_out=held_out, callback=recorder, **small)
-    by_one, by_two = (recorder.of(EpochEnded) for recorder in recorders.values())
+        return recorder.of(EpochEnded)
+
+    by_one = epochs_of_run(1)
+    # In about one run in 30, the system suspends a thread where it matters: the loss of the first epoch is 6 % higher.
+    _, by_two, _ = sorted((epochs_of_run(2) for _ in range(3)), key=lambda epochs: epochs[1].held_out_loss)
     for one, other in zip(by_one, by_two, strict=True):
         # Two threads that write to the same few rows learn a little less or more; the loss of a model is the same for
         # any number of threads, see test_heldout.py.
