@@ -27,7 +27,10 @@ LEAST_MODELS_OF_A_WORKER = 3
 """The models that a worker must hold at once: its replica, what it added, and the blocks that it started from."""
 
 BYTES_OF_A_WORKER = 200_000_000
-"""The memory of a worker's process without the model and the corpus: Python, Dask and the compiled kernels."""
+"""The memory of a worker's process without the model and the corpus: Python, Dask and the compiled kernels.
+
+Measured after runs of a few words on `local:2`: 208 to 211 MB.
+"""
 
 
 def memory_of_worker(n_words: int, dim: int, n_ids: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ MOST_FAILURES = 2
 """A worker with which so many rounds have failed, or for which all others have waited so often, is left out, unless a
 round succeeds with it in between."""
 
-DIED = "it died in the last one: its log may say why (at its limit of memory?); its nanny's next workers stay out too"
+DIED = "it died in the last one, and its log may say why (too little memory?); its nanny's next workers stay out too"
 
 
 class Workers:
@@ -97,9 +97,11 @@ class Workers:
             self._refuse(worker, problems[worker])
         limits = [self._connection.watch.memory_limit(worker) for worker in self.addresses]
         if low := [limit for limit in limits if 0 < limit < most]:
-            found = f"{len(low)} of {len(limits)} workers have a memory limit of {format_bytes(min(low))} or more"
+            found = (
+                f"{len(low)} of {len(limits)} workers have memory limits below the {format_bytes(most)} that each may"
+            )
             advice = "if Dask ends them, give them more with dask worker --memory-limit"
-            self.tell_change(f"{found}, and each may need {format_bytes(most)}: {advice}")
+            self.tell_change(f"{found} need (the lowest: {format_bytes(min(low))}): {advice}")
 
     def _shards_of(self, names: Sequence[str], worker: str) -> list[Shard]:
         """The shards of the corpus as a worker finds it."""

@@ -406,7 +406,8 @@ def test_one_with_too_little_memory(started):
     started.workers.need_memory(300_000_000, 440_000_000)
     assert started.workers.addresses == [A, B]
     [warning] = started.messages
-    assert warning.startswith("1 of 2 workers have a memory limit of 300 MB or more, and each may need 440 MB: ")
+    need = "below the 440 MB that each may need (the lowest: 300 MB): if Dask ends them, give them more with"
+    assert warning.startswith(f"1 of 2 workers have memory limits {need}")
     started.events.clear()
     started.workers.need_memory(440_000_000, 440_000_000)
     started.client.threads[D] = 2
