@@ -10,7 +10,7 @@ from .corpus.paths import Texts
 from .corpus.sequences import Walks
 from .corpus.vocabulary import Vocabulary
 from .events import Callback, ignore
-from .files import PathLike
+from .files.names import PathLike
 from .training import train as training
 from .training.backend import Backend, LocalBackend
 from .training.model import TrainedModel, last_vectors

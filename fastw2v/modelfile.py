@@ -27,7 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .files import PathLike, check_unicode, replacing
+from .files.checks import check_unicode
+from .files.names import PathLike
+from .files.replace import replacing
 from .matrix import is_finite, norms_of
 
 CHECKPOINT, PREVIOUS_CHECKPOINT = "checkpoint.fw2v", "previous.fw2v"

@@ -10,7 +10,8 @@ from click import Choice, IntRange
 
 from ..corpus.paths import check_outside, find_files
 from ..errors import InputError
-from ..files import all_locked, check_output, check_outputs, check_plain
+from ..files.checks import check_output, check_outputs, check_plain
+from ..files.replace import all_locked
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
@@ -86,7 +87,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
     check_outputs([output, list_file], inputs, overwrite)
 
     from ..corpus.phrases import Phrases, compile_kernels
-    from ..files import replacing, write_text
+    from ..files.replace import replacing, write_text
 
     options["connector_words"] = _connector_words(connectors)
     with all_locked([output, list_file], overwrite):

@@ -8,7 +8,7 @@ import sys
 import click
 
 from ..errors import InputError, RunError
-from ..files import PatientFile
+from ..files.replace import PatientFile
 from ..machine import failure_of
 
 

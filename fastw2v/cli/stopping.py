@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from ..files import file_at, remove_traces
+from ..files.locks import remove_traces
+from ..files.names import file_at
 from .stderr import is_writable
 
 HANGUP = getattr(signal, "SIGHUP", None)

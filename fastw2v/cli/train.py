@@ -16,16 +16,9 @@ import click
 from ..config import TrainConfig
 from ..corpus.paths import check_outside, find_files, find_held_out, names_for_workers
 from ..errors import InputError, RunError, text_of
-from ..files import (
-    STANDARD_STREAMS,
-    all_locked,
-    check_distinct,
-    check_no_link,
-    check_outputs,
-    check_plain,
-    is_device,
-    never_replacing,
-)
+from ..files.checks import check_distinct, check_no_link, check_outputs, check_plain
+from ..files.names import STANDARD_STREAMS, is_device
+from ..files.replace import all_locked, never_replacing
 from ..machine import format_bytes
 from ..vectors.names import format_of, outputs_of
 from ..vectors.pictures import check_picture

@@ -14,7 +14,8 @@ import click
 from click import Choice, IntRange
 
 from ..errors import InputError, UnknownWord
-from ..files import all_locked, check_output, check_outputs
+from ..files.checks import check_output, check_outputs
+from ..files.replace import all_locked
 from ..vectors.names import check_input, format_of, outputs_of
 from ..vectors.pictures import MAP_METHODS, check_picture
 from .options import FORMAT, Command, flag, option

@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 from ..errors import InputError, MissingExtra
-from ..files import temporary_directory
+from ..files.locks import temporary_directory
 from ..machine import available_threads
 from .connection import POLL_SECONDS, in_thread
 from .failures import first_line

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from ..errors import InputError
-from ..files import STANDARD_STREAMS, PathLike, absolute_path, is_device
+from ..files.names import STANDARD_STREAMS, PathLike, absolute_path, is_device
 from .remote import find_urls, is_url
 
 STDIN = "-"

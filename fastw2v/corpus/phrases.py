@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import PathLike, check_output, check_unicode, replacing, write_text
+from ..files.checks import check_output, check_unicode
+from ..files.names import PathLike
+from ..files.replace import replacing, write_text
 from ..kernels import phrases as kernels
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 from ..machine import available_threads

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import check_unicode
+from ..files.checks import check_unicode
 from ..lazy import computed_once
 from .vocabulary import Vocabulary
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Fastw2vError, InputError, MissingExtra, RunError
-from ..files import UTF8_MARK
+from ..files.replace import UTF8_MARK
 from ..kernels.forks import LOADING
 from ..kernels.tokenize import MAX_TOKEN_BYTES, NEWLINE, end_of_last_separator
 from .paths import STDIN

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import PathLike, check_words, replacing, write_text
+from ..files.checks import check_words
+from ..files.names import PathLike
+from ..files.replace import replacing, write_text
 from ..modelfile import MappedWords
 
 MOST_TOKENS = 2**62

@@ -19,7 +19,8 @@ from .. import modelfile
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..errors import InputError
-from ..files import PathLike, check_no_link, check_output
+from ..files.checks import check_no_link, check_output
+from ..files.names import PathLike
 from ..kernels.statistics import STATISTICS
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
 from .matrices import Matrices

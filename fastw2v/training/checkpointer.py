@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import modelfile
 from ..errors import Fastw2vError, RunError, text_of
 from ..events import Callback, CheckpointFailed, CheckpointSaved, warn
-from ..files import PathLike
+from ..files.names import PathLike
 from ..machine import failure_of
 from ..matrix import is_finite
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile

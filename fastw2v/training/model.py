@@ -12,7 +12,8 @@ from .. import modelfile
 from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, RunError
-from ..files import PathLike, check_output
+from ..files.checks import check_output
+from ..files.names import PathLike
 from ..matrix import is_finite
 from ..modelfile import ModelFile
 from ..vectors.names import format_of

@@ -11,7 +11,7 @@ from ..corpus.sequences import Walks
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..events import Callback, ignore
-from ..files import PathLike
+from ..files.names import PathLike
 from ..vectors.vectors import Vectors
 from .model import TrainedModel
 

@@ -12,7 +12,7 @@ from ..corpus.source import is_compressed, read_blocks
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..events import Estimated, NewFile
-from ..files import STANDARD_STREAMS, is_device, real_path
+from ..files.names import STANDARD_STREAMS, is_device, real_path
 from ..kernels.layout import RowLayout
 from ..machine import available_memory, format_bytes, largest_file
 from .matrices import matrix_bytes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..files import PathLike
+from ..files.names import PathLike
 from ..vectors.vectors import Vectors
 from .matrices import ROWS_AT_A_TIME, Matrices
 from .model import TrainedModel, training_kind

@@ -13,7 +13,8 @@ from ..corpus.paths import about_held_out_text, check_outside, find_held_out
 from ..corpus.pruning import Pruning
 from ..errors import InputError, RunError
 from ..events import Callback, CorpusRead, NewFile, Resumed
-from ..files import all_locked, check_unicode
+from ..files.checks import check_unicode
+from ..files.replace import all_locked
 from ..modelfile import CHECKPOINT, checkpoint_paths
 from ..vectors.lossplot import LossPlot
 from . import checkpoint

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..events import warn
-from ..files import PathLike
+from ..files.names import PathLike
 from ..lazy import computed_once
 from .search import Rows, unit_rows
 

@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 
 from .. import modelfile
 from ..errors import InputError, RunError
-from ..files import UTF8_MARK, PathLike, check_unicode, check_words, replacing, write_text
+from ..files.checks import check_unicode, check_words
+from ..files.names import PathLike
+from ..files.replace import UTF8_MARK, replacing, write_text
 from ..matrix import is_finite
 from ..modelfile import ModelFile
 from . import npz

@@ -8,7 +8,8 @@ from typing import Any
 from ..config import TrainConfig
 from ..errors import text_of
 from ..events import Callback, EpochEnded, Event, Progress, warn
-from ..files import PathLike, replacing
+from ..files.names import PathLike
+from ..files.replace import replacing
 from .pictures import check_picture
 
 SECONDS_BETWEEN_PLOTS, SHARE_OF_TIME = 20.0, 0.01

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import STANDARD_STREAMS, PathLike, check_plain
+from ..files.checks import check_plain
+from ..files.names import STANDARD_STREAMS, PathLike
 
 VECTOR_FORMATS = ("text", "binary", "glove", "tensorboard", "npz", "native")
 ANOTHER_FORMAT = "use another format, such as .fw2v"

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import PathLike, replacing
+from ..files.names import PathLike
+from ..files.replace import replacing
 from ..matrix import is_finite
 from ..modelfile import ModelFile
 from .names import ANOTHER_FORMAT

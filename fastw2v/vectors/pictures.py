@@ -6,7 +6,7 @@ import re
 import sys
 
 from ..errors import InputError, MissingExtra
-from ..files import PathLike
+from ..files.names import PathLike
 
 MAP_METHODS = ("pca", "tsne", "umap")
 PICTURE_SUFFIXES = {"plot": ("png", "svg", "pdf"), "map": ("png", "svg", "pdf", "html")}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..config import check_flags
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
-from ..files import PathLike
+from ..files.names import PathLike
 from ..lazy import computed_once
 from ..matrix import as_float32, norms_of
 from ..modelfile import MappedWords, ModelFile

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingExtra
-from ..files import PathLike, replacing
+from ..files.names import PathLike
+from ..files.replace import replacing
 from ..matrix import is_finite
 from .pictures import MAP_METHODS, check_picture, printable
 from .vectors import Vectors

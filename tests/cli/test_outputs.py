@@ -8,7 +8,7 @@ import pytest
 from planted import TRAIN, planted_text
 
 from fastw2v import Vectors
-from fastw2v.files import locked
+from fastw2v.files.locks import locked
 
 
 def shell(script, directory):

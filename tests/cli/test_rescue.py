@@ -8,8 +8,9 @@ import pytest
 from listeners import Recorder
 
 import fastw2v
-from fastw2v import RunError, Vectors, files
+from fastw2v import RunError, Vectors
 from fastw2v.cli.rescue import rescue
+from fastw2v.files import replace
 from fastw2v.modelfile import CHECKPOINT
 from fastw2v.training.checkpoint import load
 from fastw2v.training.model import TrainedModel
@@ -33,7 +34,7 @@ def places(tmp_path, monkeypatch):
 @pytest.fixture
 def fill(monkeypatch):
     """A function that makes the disk of a directory full: files can be made there, but have no room."""
-    new_file, full = files._new_file_beside, []
+    new_file, full = replace.new_file_beside, []
 
     def new_file_without_room(target):
         descriptor, temporary = new_file(target)
@@ -42,7 +43,7 @@ def fill(monkeypatch):
             descriptor = os.open("/dev/full", os.O_WRONLY)
         return descriptor, temporary
 
-    monkeypatch.setattr(files, "_new_file_beside", new_file_without_room)
+    monkeypatch.setattr(replace, "new_file_beside", new_file_without_room)
     return lambda directory: full.append(f"{directory}/")
 
 

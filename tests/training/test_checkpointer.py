@@ -14,7 +14,7 @@ from listeners import Recorder
 import fastw2v
 from fastw2v import DivergedError, RunError, Vectors, modelfile
 from fastw2v.events import CheckpointFailed, CheckpointSaved
-from fastw2v.files import locked
+from fastw2v.files.locks import locked
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
 from fastw2v.training import checkpointer as checkpointer_module
 from fastw2v.training import run as run_module

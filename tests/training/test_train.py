@@ -14,7 +14,7 @@ from fastw2v import InputError, Progress, RunError, TrainConfig, TrainedModel, V
 from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import CorpusRead, Estimated, NewFile, PhaseEnded, PhaseStarted, Resumed
-from fastw2v.files import locked
+from fastw2v.files.locks import locked
 from fastw2v.kernels.statistics import STATISTICS
 from fastw2v.modelfile import CHECKPOINT
 from fastw2v.training import train as module
