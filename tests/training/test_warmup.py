@@ -84,13 +84,14 @@ for name, n in n_signatures().items():
     assert not later, "compiled on the user's time"
 
 
-@pytest.mark.parametrize("config", [TrainConfig(), TrainConfig(model="cbow", loss="hs"), TrainConfig(loss="softmax")])
-def test_the_kernels_of_a_training_are_known_by_name(tmp_path, config):
-    code = f"""
+def test_the_kernels_of_a_training_are_known_by_name(tmp_path):
+    """Three processes in turn with one cache: each compiles what its options need and the cache lacks."""
+    code = """
+import sys
 from fastw2v import TrainConfig
 from fastw2v.kernels.random import fill_uniform
 from fastw2v.training import warmup
-config, events = {config!r}, []
+config, events = eval(sys.argv[1]), []
 wanted = warmup.kernels_to_compile(config)
 warmup.compile_kernels(2, config, events.append)
 assert events[0] == warmup.KernelCompiling(wanted[0], 1, len(wanted)), events
@@ -103,11 +104,17 @@ assert warmup.kernels_to_compile(config) == [] and warmup.kernels_to_compile() !
 print(*wanted)
 """
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    compiled = {path.name.partition("-")[0] for path in (tmp_path / "cache").rglob("*.nbc")}
-    assert compiled == set(done.stdout.split()), "each of them, and no other"
+    names: set[str] = set()
+    for config in TrainConfig(), TrainConfig(model="cbow", loss="hs"), TrainConfig(loss="softmax"):
+        command = [sys.executable, "-c", code, repr(config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        wanted = set(done.stdout.split())
+        assert wanted, config
+        assert not names & wanted, "compiled before"
+        names |= wanted
+        compiled = {path.name.partition("-")[0] for path in (tmp_path / "cache").rglob("*.nbc")}
+        assert compiled == names, "each of them, and no other"
 
 
 @pytest.fixture
