@@ -3,12 +3,18 @@
 import re
 
 import numpy as np
+import pytest
 
 import fastw2v
 from fastw2v.events import ClusterChanged
 
 N_TOKENS = 600_000
 OPTIONS = {"dim": 20, "min_count": 1, "epochs": 6, "sample": 0, "window": 3}
+
+
+def first_and_deep(first, *others):
+    """Parameters of a test: with the first it always runs, with the others only where deep tests do."""
+    return [first, *(pytest.param(other, marks=pytest.mark.deep) for other in others)]
 
 
 def separation(vectors):

@@ -51,6 +51,7 @@ def test_same_as_one_machine(text, local, options):
     assert all(round_.n_bytes > 0 for round_ in of_kind(events, RoundEnded))
 
 
+@pytest.mark.deep
 def test_dask_forgets_rounds_that_are_over(text, local):
     """Else a long run would fill the scheduler, and a lost block have all of it done again."""
 
@@ -168,7 +169,12 @@ def test_another_start_or_held_out_text_is_refused(text, local, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("where", "number"), [("cluster", signal.SIGINT), ("local:2", signal.SIGINT), ("local:2", signal.SIGTERM)]
+    ("where", "number"),
+    [
+        ("local:2", signal.SIGINT),
+        pytest.param("local:2", signal.SIGTERM, marks=pytest.mark.deep),
+        pytest.param("cluster", signal.SIGINT, marks=pytest.mark.deep),
+    ],
 )
 def test_a_signal_saves_the_run(text, request, where, number, tmp_path):
     """From a terminal, or from `timeout`, it comes to the workers of this machine too; from `timeout` twice."""

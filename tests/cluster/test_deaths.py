@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from cluster_runs import N_TOKENS, OPTIONS, messages_of, of_kind, separation, train_with
+from cluster_runs import N_TOKENS, OPTIONS, first_and_deep, messages_of, of_kind, separation, train_with
 
 import fastw2v
 from fastw2v.cluster import protocol
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("moment", ["in a round", "between rounds", "while reading"])
+@pytest.mark.parametrize("moment", first_and_deep("in a round", "between rounds", "while reading"))
 def test_a_worker_is_killed(text, cluster, client, moment):
     kill = cluster.workers[0].kill
 

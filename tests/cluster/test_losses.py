@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from cluster_runs import N_TOKENS, OPTIONS
+from cluster_runs import N_TOKENS, OPTIONS, first_and_deep
 from figures import amount, report
 
 import fastw2v
@@ -73,7 +73,7 @@ class LossesOfRun:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("moment", [Progress, RoundEnded])
+@pytest.mark.parametrize("moment", first_and_deep(Progress, RoundEnded))
 def test_two_of_three_workers_die_at_once(text, cluster, client, moment):
     cluster.add_worker("--no-nanny")
     client.wait_for_workers(3)
@@ -100,6 +100,7 @@ def test_two_of_three_workers_die_at_once(text, cluster, client, moment):
 
 
 @pytest.mark.cluster
+@pytest.mark.deep
 def test_four_of_five_workers_die_one_by_one_in_a_round(text, cluster, client):
     """More often than a round may lose its data, but for workers that die: the last one goes on."""
     for _ in range(3):
@@ -123,7 +124,9 @@ def test_four_of_five_workers_die_one_by_one_in_a_round(text, cluster, client):
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("moment", ["before", "in a round", "between rounds", "while reading", "at the end"])
+@pytest.mark.parametrize(
+    "moment", first_and_deep("in a round", "between rounds", "while reading", "before", "at the end")
+)
 def test_a_worker_that_hangs(text, cluster, client, moment):
     """It is told, and after `worker_timeout` the run goes on as if the worker were dead."""
     stop = cluster.workers[0].send_signal
@@ -159,6 +162,7 @@ def test_a_worker_that_hangs(text, cluster, client, moment):
 
 
 @pytest.mark.cluster
+@pytest.mark.deep
 def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
     """It sends heartbeats, but the others wait for it."""
     monkeypatch.setattr(futures, "SILENT_SECONDS", 2)
@@ -190,6 +194,7 @@ def test_a_worker_that_is_stuck_in_a_task(text, cluster, client, monkeypatch):
 
 
 @pytest.mark.cluster
+@pytest.mark.deep
 def test_all_workers_are_busy_with_tasks_of_others(text, client):
     """The first one that is free does not have the others dropped, for which it has hardly waited."""
     run, n_rounds = LossesOfRun(lambda: False, None), 0
@@ -209,6 +214,7 @@ def test_all_workers_are_busy_with_tasks_of_others(text, client):
 
 
 @pytest.mark.cluster
+@pytest.mark.deep
 def test_all_workers_hang_and_come_back(text, cluster, client):
     """None of them is dropped, and nothing is lost."""
     run, n_beats = LossesOfRun(lambda: False, None), 0
@@ -236,7 +242,7 @@ def test_all_workers_hang_and_come_back(text, cluster, client):
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("moment", ["while reading", "in a round"])
+@pytest.mark.parametrize("moment", first_and_deep("in a round", "while reading"))
 def test_a_task_that_gets_lost(text, client, moment):
     """Dask would wait for it for ever: its work is done again."""
     task = {"while reading": "words-of", "in a round": "train-beat"}[moment]
@@ -303,7 +309,7 @@ def test_all_workers_are_paused_before_the_run(text, client, monkeypatch):
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("moment", ["while reading", "in a round", "between rounds"])
+@pytest.mark.parametrize("moment", first_and_deep("in a round", "while reading", "between rounds"))
 def test_a_worker_that_is_paused(text, client, moment):
     """It is told why, and after `worker_timeout` the run goes on as if the worker were dead."""
     first, _ = client.nthreads()
@@ -335,7 +341,7 @@ def test_a_worker_that_is_paused(text, client, moment):
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("then", ["run again", "stay", "stop"])
+@pytest.mark.parametrize("then", first_and_deep("run again", "stay", "stop"))
 def test_all_workers_are_paused(text, client, tmp_path, monkeypatch, then):
     """None of them is dropped. When they run again, nothing is lost; if they stay paused, the run ends."""
     if then == "stay":

@@ -5,7 +5,7 @@ import re
 import signal
 
 import pytest
-from cluster_runs import N_TOKENS, messages_of, of_kind, separation, train_with
+from cluster_runs import N_TOKENS, first_and_deep, messages_of, of_kind, separation, train_with
 from planted import planted_text
 
 import fastw2v
@@ -87,7 +87,7 @@ def test_a_worker_of_another_version(text, client):
         train_with(text, client)
 
 
-@pytest.mark.parametrize("problem", ["version", "environment", "sight"])
+@pytest.mark.parametrize("problem", first_and_deep("sight", "environment", "version"))
 def test_a_worker_that_joins_later_is_refused(text, cluster, client, problem):
     """The run continues without it, and it gets no task."""
     before = set(client.nthreads())
@@ -130,6 +130,7 @@ def test_a_worker_that_nobody_reaches(text, cluster, client):
         train_with(text, client, worker_timeout=4)
 
 
+@pytest.mark.deep
 def test_a_worker_that_joins_later_and_that_nobody_reaches(text, cluster, client):
     """The others go on meanwhile."""
 
@@ -160,7 +161,7 @@ def test_a_worker_without_memory_for_the_model(text, cluster, client):
     assert of_kind(events, EpochEnded)[-1].n_words == 6 * N_TOKENS
 
 
-@pytest.mark.parametrize("n_killed", [1, 2])
+@pytest.mark.parametrize("n_killed", first_and_deep(2, 1))
 def test_workers_die_beside_one_that_is_refused(text, cluster, client, tmp_path, monkeypatch, n_killed):
     """It does not get their share of the corpus; if it is the only one left, others are waited for as long as ever."""
     monkeypatch.setattr(workers, "FIRST_PATIENCE", 0.1)
