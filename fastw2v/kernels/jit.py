@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .cache import keep_on_disk
 from .environment import UnusableNumba
 from .forks import wait_before_fork
+from .inlining import HelperCompiler
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -103,6 +104,7 @@ def inlined_with_arrays(function: Function) -> Function:
 def _inlined(function: Function, **options: Any) -> Function:
     # Nobody calls a helper from Python or C: without wrappers for that, compiling takes two thirds of the time.
     options |= {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options["pipeline_class"] = HelperCompiler
     return numba.njit(**options, **OPTIONS)(function)  # type: ignore[no-any-return]
 
 

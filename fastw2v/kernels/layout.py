@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from .jit import Float32s, Int32s, Int64s, inlined
+from .jit import Float32s, Int32s, Int64s, inlined, inlined_with_arrays
 from .simd import LANES, add, load, prefetch, store, subtract
 
 ROW_FLOATS = 16
@@ -152,32 +152,52 @@ def output_row_of_node(own: ThreadRows, node: int) -> int:
     return node + own.first_output_copy - own.first_hot_output if node >= own.first_hot_output else node
 
 
+class Copied(NamedTuple):
+    """The hot rows of the two matrices as a thread's copies were when they were last merged: (n_hot, stride) each."""
+
+    inputs: Float32s
+    outputs: Float32s
+
+
+@inlined_with_arrays
+def copy_hot_rows(inputs: Float32s, outputs: Float32s, own: ThreadRows) -> Copied:
+    """Copy the hot rows to this thread's copies."""
+    stride = inputs.shape[1]
+    copied = Copied(np.empty((own.n_hot_inputs, stride), np.float32), np.empty((own.n_hot_outputs, stride), np.float32))
+    _copy_rows(inputs, copied.inputs, np.int64(0), own.first_input_copy)
+    _copy_rows(outputs, copied.outputs, own.first_hot_output, own.first_output_copy)
+    return copied
+
+
 @inlined
-def copy_hot_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> None:
-    """Copy the hot rows, which begin at row `first`, to the rows from `copies` on, and to `merged`."""
-    n, stride = merged.shape
+def merge_hot_rows(inputs: Float32s, outputs: Float32s, copied: Copied, own: ThreadRows) -> None:
+    """Add what this thread's copies have moved by since they were last merged to the shared rows; copy those again."""
+    _merge_rows(inputs, copied.inputs, np.int64(0), own.first_input_copy)
+    _merge_rows(outputs, copied.outputs, own.first_hot_output, own.first_output_copy)
+
+
+@inlined
+def _copy_rows(matrix: Float32s, copied: Float32s, first: int, copies: int) -> None:
+    """Copy the hot rows of a matrix, which begin at row `first`, to the rows from `copies` on, and to `copied`."""
+    n, stride = copied.shape
     for i in range(n):
         for column in range(0, stride, LANES):
             value = load(matrix, (first + i) * stride + column)
             store(matrix, (copies + i) * stride + column, value)
-            store(merged, i * stride + column, value)
+            store(copied, i * stride + column, value)
 
 
 @inlined
-def merge_hot_rows(matrix: Float32s, merged: Float32s, first: int, copies: int) -> None:
-    """Add what a thread's copies have moved by since they were last merged to the shared rows, and copy those again.
-
-    merged: (n_hot, stride), the copies as they were then, overwritten.
-    """
-    n, stride = merged.shape
+def _merge_rows(matrix: Float32s, copied: Float32s, first: int, copies: int) -> None:
+    n, stride = copied.shape
     for i in range(n):
         for column in range(0, stride, LANES):
             shared, copy = (first + i) * stride + column, (copies + i) * stride + column
-            moved = subtract(load(matrix, copy), load(merged, i * stride + column))
+            moved = subtract(load(matrix, copy), load(copied, i * stride + column))
             value = add(load(matrix, shared), moved)
             store(matrix, shared, value)
             store(matrix, copy, value)
-            store(merged, i * stride + column, value)
+            store(copied, i * stride + column, value)
 
 
 @inlined

@@ -52,6 +52,8 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
     contexts. by_path: hierarchical softmax, else negative sampling.
     """
     by_mean, by_window = steps == "mean", steps == "window"
+    logits_of = take_logits if by_window else take_logits_of_one
+    move = step if by_window else step_of_one
 
     def train_span(
         ids: Int32s,
@@ -83,10 +85,7 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
         if not by_path:
             for draw in range(negatives.n_draws):
                 state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, rate, state)
-        merged_inputs = np.empty((own.n_hot_inputs, stride), np.float32)
-        merged_outputs = np.empty((own.n_hot_outputs, stride), np.float32)
-        copy_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
-        copy_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+        copied = copy_hot_rows(inputs, outputs, own)
 
         window = BEFORE_FIRST
         tile = turn = n_predictions = np.int64(0)
@@ -118,19 +117,13 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
                 else:
                     silenced, silenced_rate = set_centre(scratch, place, negatives, centre * stride)
                 operands = Operands(first, n_together, tile, n_tiles)
-                if by_window:
-                    take_logits(scratch, step_inputs, outputs, operands)
-                else:
-                    take_logits_of_one(scratch, step_inputs, outputs, operands)
+                logits_of(scratch, step_inputs, outputs, operands)
                 if until_loss == 0:
                     add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, rate), n_together)
                     until_loss = visit.loss_every
                 until_loss -= 1
                 if visit.learn:
-                    if by_window:
-                        step(scratch, step_inputs, outputs, operands)
-                    else:
-                        step_of_one(scratch, step_inputs, outputs, operands)
+                    move(scratch, step_inputs, outputs, operands)
                 if not by_path:
                     restore_negative(scratch, place, negatives, silenced, silenced_rate)
                     if turn == negatives.n_turns - 1:
@@ -140,13 +133,11 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
                 first += n_together
                 until_merge -= 1
                 if until_merge == 0:
-                    merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
-                    merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+                    merge_hot_rows(inputs, outputs, copied, own)
                     until_merge = own.merge_every
             if by_mean and visit.learn:
                 spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
-        merge_hot_rows(inputs, merged_inputs, np.int64(0), own.first_input_copy)
-        merge_hot_rows(outputs, merged_outputs, own.first_hot_output, own.first_output_copy)
+        merge_hot_rows(inputs, outputs, copied, own)
         statistics[N_TOKENS] = n_tokens
         statistics[N_PREDICTIONS] = n_predictions
         for lane in range(LANES):

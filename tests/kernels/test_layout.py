@@ -50,15 +50,13 @@ def rows_used(layout, thread, words, n_outputs, has_tree):
 
 
 @numba.njit
-def copy(layout, thread, outputs, merged):
-    own = rows_of_thread(layout, thread)
-    copy_hot_rows(outputs, merged, own.first_hot_output, own.first_output_copy)
+def copy(layout, thread, inputs, outputs):
+    return copy_hot_rows(inputs, outputs, rows_of_thread(layout, thread))
 
 
 @numba.njit
-def merge(layout, thread, outputs, merged):
-    own = rows_of_thread(layout, thread)
-    merge_hot_rows(outputs, merged, own.first_hot_output, own.first_output_copy)
+def merge(layout, thread, inputs, outputs, copied):
+    merge_hot_rows(inputs, outputs, copied, rows_of_thread(layout, thread))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -98,23 +96,26 @@ def test_sentence_ends_are_no_words():
 @pytest.mark.parametrize("name", ["words", "tree"])
 def test_what_threads_add_to_their_copies_adds_up(name):
     layout = LAYOUTS[name]
-    _, outputs = matrices(layout)
+    both = matrices(layout)
     rng = np.random.default_rng(0)
-    outputs[: layout.n_words] = rng.normal(size=(layout.n_words, 16))
-    expected = outputs[: layout.n_words].copy()
-    merged = [np.empty((layout.n_hot_outputs, 16), np.float32) for _ in range(layout.n_threads)]
-    for thread in range(layout.n_threads):
-        copy(layout, thread, outputs, merged[thread])
-    hot = slice(layout.first_hot_output, layout.first_hot_output + layout.n_hot_outputs)
+    for matrix in both:
+        matrix[: layout.n_words] = rng.normal(size=(layout.n_words, 16))
+    expected = [matrix[: layout.n_words].copy() for matrix in both]
+    copied = [copy(layout, thread, *both) for thread in range(layout.n_threads)]
+    firsts = [(0, layout.n_hot_inputs, layout.input_copies)]
+    firsts.append((layout.first_hot_output, layout.n_hot_outputs, layout.output_copies))
     for _ in range(2):
         for thread in range(layout.n_threads):
-            step = rng.normal(size=(layout.n_hot_outputs, 16)).astype(np.float32)
-            first = layout.output_copies[thread]
-            outputs[first : first + layout.n_hot_outputs] += step
-            expected[hot] += step
-            merge(layout, thread, outputs, merged[thread])
-            np.testing.assert_array_equal(outputs[first : first + layout.n_hot_outputs], outputs[hot])
-    np.testing.assert_allclose(outputs[: layout.n_words], expected, atol=1e-5)
+            for matrix, sums, (first, n_hot, copies) in zip(both, expected, firsts, strict=True):
+                step = rng.normal(size=(n_hot, 16)).astype(np.float32)
+                matrix[copies[thread] : copies[thread] + n_hot] += step
+                sums[first : first + n_hot] += step
+            merge(layout, thread, *both, copied[thread])
+            for matrix, (first, n_hot, copies) in zip(both, firsts, strict=True):
+                copies_now = matrix[copies[thread] : copies[thread] + n_hot]
+                np.testing.assert_array_equal(copies_now, matrix[first : first + n_hot])
+    for matrix, sums in zip(both, expected, strict=True):
+        np.testing.assert_allclose(matrix[: layout.n_words], sums, atol=1e-5)
 
 
 def test_matrices_that_do_not_fit_are_refused():
