@@ -20,7 +20,7 @@ PACKAGE = Path(fastw2v.__file__).parent
 TESTS = Path(__file__).parent
 
 FLOORS = [
-    {"errors", "lazy", "machine"},
+    {"errors", "lazy", "machine", "threads"},
     {"config", "kernels"},
     {"files", "matrix"},
     {"modelfile"},

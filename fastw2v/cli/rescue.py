@@ -41,7 +41,7 @@ def _save_elsewhere(what: str, attempts: Attempts, home: str | None, temp_dir: s
             if home is not None:
                 return f"the {what} went to {path} instead: copy that file to {home}, then run again with --resume"
             is_native = path.endswith(".fw2v")
-            advice = "copy that file to a disk with room" + (", or convert it with `fastw2v convert`" * is_native)
+            advice = "copy that file to where it should be" + (", or convert it with `fastw2v convert`" * is_native)
             return f"the {what} went to {path} instead: {advice}"
     return f"the {what} could not be saved elsewhere either ({'; '.join(reasons) or 'no place was found'})"
 

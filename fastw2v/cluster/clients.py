@@ -13,13 +13,18 @@ from typing import Any
 
 from ..errors import InputError, MissingExtra
 from ..files.locks import temporary_directory
-from ..machine import available_threads
-from .connection import POLL_SECONDS, in_thread
+from ..machine import available_memory, available_threads, format_bytes
+from ..threads import in_thread
+from .connection import POLL_SECONDS
 from .failures import first_line
+from .plan import BYTES_OF_A_WORKER
 from .watch import SILENT_SECONDS
 
 CONNECT_SECONDS = 10.0
 """How long to wait for a scheduler before its address counts as wrong."""
+
+SAFE_PATH = "PYTHONSAFEPATH"
+"""The environment variable that keeps Python from importing modules of the working directory."""
 
 CLOSE_SECONDS = 2.0
 """How long to wait for a scheduler when a run has ended."""
@@ -56,6 +61,7 @@ def connected(
     if host == "local":
         if not number.isdecimal() or int(number) < 1:
             raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, such as local:4")
+        _check_memory(int(number), address)
         with _local_cluster(int(number), threads) as client:
             yield client
         return
@@ -68,6 +74,17 @@ def connected(
     finally:
         with contextlib.suppress(TimeoutError):  # a scheduler that hangs
             client.close(timeout=CLOSE_SECONDS)
+
+
+def _check_memory(n_workers: int, address: str) -> None:
+    """Raise InputError for more workers than this machine has memory for, before they have a model."""
+    memory, _ = available_memory()
+    if memory is not None and n_workers * BYTES_OF_A_WORKER > memory:
+        needed, most = format_bytes(n_workers * BYTES_OF_A_WORKER), max(1, memory // BYTES_OF_A_WORKER)
+        raise InputError(
+            f"dask is {address!r}: {n_workers:,} workers need about {needed} of memory, without a model, but this "
+            f"machine has {format_bytes(memory)}: start at most local:{most}"
+        )
 
 
 def _check_scheme(address: str) -> None:
@@ -132,6 +149,7 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
         os.makedirs(parent, exist_ok=True)
     with contextlib.ExitStack() as closing:
         directory = closing.enter_context(temporary_directory(parent))
+        closing.enter_context(_nothing_imported_from_here())
         _start_resource_tracker()
         with dask.config.set({"temporary-directory": directory, **NO_PAGES}):
             cluster = distributed.LocalCluster(
@@ -147,6 +165,22 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
         client = distributed.Client(closing.enter_context(cluster), set_as_default=False)
         closing.enter_context(client).register_plugin(_no_interrupts())
         yield client
+
+
+@contextlib.contextmanager
+def _nothing_imported_from_here() -> Iterator[None]:
+    """Keep processes that are started during the block from importing modules of the working directory.
+
+    Python would look for its own modules there first, and the directory may be open to other users.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SAFE_PATH]
+        if before is not None:
+            os.environ[SAFE_PATH] = before
 
 
 def _start_resource_tracker() -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, wait
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..errors import Fastw2vError, InputError
 from ..events import ClusterChanged, Event, Waiting
+from ..threads import in_thread
 from .failures import ClusterFailed, DataLost, Stalled, first_line
 from .watch import Watch, WorkerState
 
@@ -194,20 +194,6 @@ class Connection:
                 if isinstance(result, BaseException):
                     raise ClusterFailed(f"worker {worker} failed: {type(result).__name__}: {first_line(result)}")
         return results
-
-
-def in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
-    """Call a function in a thread of its own, which does not keep the process alive."""
-    future: Future[Any] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(function(*arguments, **options))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return future
 
 
 def state_there(dask_worker: Any) -> tuple[str, dict[str, int]]:

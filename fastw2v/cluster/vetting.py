@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from ..corpus.shards import check_seen
 from ..machine import format_bytes
-from .connection import POLL_SECONDS, Connection, in_thread
+from ..threads import in_thread
+from .connection import POLL_SECONDS, Connection
 from .failures import first_line
 from .watch import SILENT_SECONDS
 

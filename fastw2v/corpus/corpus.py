@@ -2,13 +2,13 @@
 
 import mmap
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..threads import Pool
 from .idfile import map_ids, map_in_order, renumber_file, temporary_file, write_ids
 from .paths import Texts, find_files
 from .pruning import DEFAULT_PRUNING, Pruning, WordCounts
@@ -75,7 +75,7 @@ class Corpus:
         n_readers = min(threads, MOST_READERS)
         tokenizer = Tokenizer(1 if n_readers == 1 else 1 << (PARTS_OF_A_READER * n_readers - 1).bit_length())
         learnt = tokenizer.learn(pruning.fixed.words) if pruning.fixed else np.empty(0, np.int32)
-        with temporary_file(temp_dir) as spool, ThreadPoolExecutor(n_readers) as pool:
+        with temporary_file(temp_dir) as spool, Pool(n_readers) as pool:
             n_bytes = 0
             encoded = map_in_order(pool, lambda block: (block[0], tokenizer.encode(block[1])), blocks, 2 * n_readers)
             for n_read, ids in encoded:
@@ -104,7 +104,7 @@ class Corpus:
         """
         fixed = pruning.fixed  # which refuses an unusable vocabulary before anything is read
         n_of_id = np.zeros(0, np.int64)
-        with temporary_file(temp_dir) as spool, ThreadPoolExecutor(1) as pool:
+        with temporary_file(temp_dir) as spool, Pool(1) as pool:
             for ids in pieces:
                 n_of_piece = np.bincount(ids[ids >= 0], minlength=len(n_of_id))
                 n_of_piece[: len(n_of_id)] += n_of_id
@@ -120,9 +120,7 @@ class Corpus:
             return cls._pruned(counts, reading, spool, pool, pruning)
 
     @classmethod
-    def _pruned(
-        cls, counts: WordCounts, reading: Reading, spool: BinaryIO, pool: ThreadPoolExecutor, pruning: Pruning
-    ) -> Self:
+    def _pruned(cls, counts: WordCounts, reading: Reading, spool: BinaryIO, pool: Pool, pruning: Pruning) -> Self:
         """Choose the vocabulary, and replace the provisional ids in the file by those of the vocabulary."""
         vocabulary, id_of_word = pruning.choose(counts, reading.n_unknown)
         n_tokens = int(counts.counts[id_of_word >= 0].sum())

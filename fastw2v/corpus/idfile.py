@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..errors import InputError, RunError
 from ..kernels.forks import LOADING
 from ..kernels.tokenize import renumber
 from ..machine import format_bytes, largest_file
+from ..threads import Pool
 from .source import fill
 
 IDS_AT_A_TIME = 1 << 20
@@ -65,7 +66,7 @@ def map_ids(file: BinaryIO) -> NDArray[np.int32]:
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)
 
 
-def renumber_file(file: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolExecutor) -> int:
+def renumber_file(file: BinaryIO, new_ids: NDArray[np.int32], pool: Pool) -> int:
     """Replace each id by `new_ids[id]` in place, and drop those that become -1; return the CRC-32 of the new ids.
 
     Sentences without words are dropped too: no sentence end follows another, or comes first.
@@ -97,7 +98,7 @@ def renumber_file(file: BinaryIO, new_ids: NDArray[np.int32], pool: ThreadPoolEx
 
 
 def map_in_order(
-    pool: ThreadPoolExecutor, work: Callable[[_Item], _Result], items: Iterable[_Item], n_ahead: int
+    pool: Pool, work: Callable[[_Item], _Result], items: Iterable[_Item], n_ahead: int
 ) -> Iterator[_Result]:
     """Yield `work(item)` for each item in order, like `pool.map`, but take at most `n_ahead` items in advance."""
     pending: deque[Future[_Result]] = deque()

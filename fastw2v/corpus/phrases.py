@@ -4,7 +4,6 @@ The search counts, scores and merges the pairs of a text of ids, pass by pass.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -18,6 +17,7 @@ from ..files.replace import replacing, write_text
 from ..kernels import phrases as kernels
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 from ..machine import available_threads
+from ..threads import Pool
 from .corpus import Corpus, ReadOptions
 from .idfile import IDS_AT_A_TIME, map_ids, map_in_order, temporary_file, write_ids
 from .paths import Texts, check_outside, find_files, names_of
@@ -133,7 +133,7 @@ class Phrases:
         how = ReadOptions(invalid_utf8=invalid_utf8, threads=threads, temp_dir=temp_dir, on_bytes=on_bytes)
         text = Corpus.from_text(files, pruning, **how)
         by_pass = []
-        with ThreadPoolExecutor(threads) as pool:
+        with Pool(threads) as pool:
             finder = PhraseFinder(text, chosen, pool, threads)
             for number in range(chosen.passes):
                 by_pass.append(finder.find())
@@ -187,7 +187,7 @@ class Phrases:
 class PhraseFinder:
     """A text of ids in which phrases are found and merged, pass by pass, on the threads of a pool."""
 
-    def __init__(self, corpus: Corpus, options: PhraseOptions, pool: ThreadPoolExecutor, threads: int) -> None:
+    def __init__(self, corpus: Corpus, options: PhraseOptions, pool: Pool, threads: int) -> None:
         self.options, self.pool, self.threads = options, pool, threads
         self.words = list(corpus.vocabulary.words)
         self.start_pass(corpus.ids)
@@ -309,7 +309,7 @@ def compile_kernels() -> None:
     ids.flags.writeable = False
     text = Corpus(Vocabulary(["a", "b"], np.array([4, 2])), ids, 6, Reading(0, 6, 2))
     options = PhraseOptions(min_count=1, threshold=0, scoring="word2phrase", connector_words=frozenset("b"))
-    with ThreadPoolExecutor(1) as pool:
+    with Pool(1) as pool:
         finder = PhraseFinder(text, options, pool, 1)
         finder.find()
         list(finder.text())

@@ -154,6 +154,9 @@ _NO_TEXT = {
         rb"\xff\xd8\xff": "a JPEG picture",
         rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "a document of old Office programs",
         rb"ORC[\0-\x08\x0e-\x1f]": "ORC data",
+        rb"\x80[\x02-\x05]": "a Python pickle",
+        rb"x[\x01\x9c\xda]": "data that zlib compressed",
+        rb"RIFF.{4}(WAVE|AVI |WEBP)": "sound or pictures",
     }.items()
 }
 """What the first bytes of files say that hold no text as they are; none of them begins a text."""

@@ -131,6 +131,10 @@ def _without_unknown(ids: NDArray[np.int32]) -> NDArray[np.int32]:
     return ids[(ids >= 0) | (np.append(0, ids[:-1]) >= 0)]
 
 
+MOST_INVALID = 0.5
+"""The largest share of tokens whose bytes may not be UTF-8 if those are replaced: else hardly a word would be left."""
+
+
 def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
     """Return the words of the counters of a tokenizer, which are removed from the list to free their memory.
 
@@ -153,6 +157,12 @@ def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
         raise InputError(
             f"{n_invalid:,} tokens of the corpus are not UTF-8, such as {min(invalid.values())!r}: convert the text "
             "(iconv -t UTF-8), or give --invalid-utf8 replace or keep"
+        )
+    n_tokens = int(counts.sum())
+    if invalid_utf8 == "replace" and n_invalid > MOST_INVALID * n_tokens:
+        raise InputError(
+            f"{n_invalid:,} of {n_tokens:,} tokens of the corpus are not UTF-8, such as {min(invalid.values())!r}: it "
+            "is no text, or text in another encoding. Convert it (iconv -t UTF-8), or give --invalid-utf8 keep"
         )
     words, place_of_word = _as_text(texts, np.concatenate(lengths), invalid, invalid_utf8 == "replace")
     word_of_id = np.zeros(len(n_words) * n_words.max(), np.int32)

@@ -25,13 +25,13 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
         return
     if not name:
         raise InputError("an output has an empty name: name a file, or - for stdout")
+    if is_device(name):
+        return
     target = real_path(name)
     if not os.path.isdir(os.path.dirname(target)):
         raise InputError(f"output directory {os.path.dirname(target)} does not exist: create it first")
     if os.path.isdir(target):
         raise InputError(f"output {name} is a directory: name a file in it")
-    if is_device(target):
-        return
     if os.path.exists(target):
         for source in inputs:
             with contextlib.suppress(OSError):  # an input that is not a file

@@ -36,10 +36,10 @@ def locked(path: PathLike) -> Iterator[None]:
     The lock is on a file beside `path` and ends with the process, however that ends. Streams and devices have none.
     Raises InputError at once if another run has it.
     """
-    target = real_path(path)
-    if os.fspath(path) in STANDARD_STREAMS or is_device(target):
+    if os.fspath(path) in STANDARD_STREAMS or is_device(path):
         yield
         return
+    target = real_path(path)
     lock = _lock_of(target)
     while True:
         try:

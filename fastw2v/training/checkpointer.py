@@ -4,7 +4,7 @@ import errno
 import math
 import shutil
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ..files.names import PathLike
 from ..machine import failure_of
 from ..matrix import is_finite
 from ..modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT, ModelFile
+from ..threads import Pool
 from .schedule import Position
 
 MatrixPair = list[NDArray[np.float32]]
@@ -41,7 +42,7 @@ class Checkpointer:
     def __init__(self, directory: PathLike, seconds: float, content: ModelFile, tell: Callback) -> None:
         self._directory, self._seconds, self._content, self._tell = Path(directory), seconds, content, tell
         self._matrices = [matrix for matrix in (content.vectors, content.output_vectors) if matrix is not None]
-        self._pool = ThreadPoolExecutor(1, "fastw2v-checkpoint")
+        self._pool = Pool(1, "fastw2v-checkpoint")
         self._writing: Future[CheckpointSaved] | None = None
         self._position = Position()  # of the checkpoint that was begun last
         self._last = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
 
@@ -18,6 +18,7 @@ from ..errors import InputError, MissingExtra
 from ..kernels import statistics as columns
 from ..kernels.softmax import Groups, Predictions, add_steps, gather_predictions, take_exponentials, take_means
 from ..kernels.walk import MAX_SHIFT, Spans, Windows
+from ..threads import Pool
 from .matrices import Matrices, matrix_bytes, none_frozen
 
 BATCH = 256
@@ -171,7 +172,7 @@ def _thread_pool(threads: int) -> Iterator[Executor]:
     """
     # A run that diverges overflows, which its losses tell. NumPy has this setting for each thread.
     ignore = partial(np.seterr, all="ignore")
-    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=ignore) as pool, np.errstate(all="ignore"):
+    with one_blas_thread(), Pool(threads, initializer=ignore) as pool, np.errstate(all="ignore"):
         yield pool
 
 

@@ -60,14 +60,14 @@ def test_the_first_place_with_room(tmp_path, places):
     temporary, current = places
     told = rescue("vectors", {"v.txt": write_text}, None, None)
     [path] = temporary.glob("fastw2v-*/v.txt")
-    assert told == f"the vectors went to {path} instead: copy that file to a disk with room"
+    assert told == f"the vectors went to {path} instead: copy that file to where it should be"
     told = rescue("vectors", {"v.txt": write_text}, None, str(tmp_path / "none"))
     assert len(list(temporary.glob("fastw2v-*/v.txt"))) == 2, "each in a directory of its own"
     tempfile.tempdir = str(tmp_path / "none")
     told = rescue("model", {"v.txt": fail, "v.fw2v": write_text}, None, None)
     [path] = current.glob("fastw2v-*/v.fw2v")
     assert told == (
-        f"the model went to {path} instead: copy that file to a disk with room, or convert it with `fastw2v convert`"
+        f"the model went to {path} instead: copy that file to where it should be, or convert it with `fastw2v convert`"
     )
 
 
@@ -111,7 +111,7 @@ def test_output_and_checkpoint_on_the_same_full_disk(planted, tmp_path, places, 
     [path] = places[0].glob("fastw2v-*/o.txt")
     last = err.splitlines()[-1]
     assert last.startswith(f"fastw2v: cannot write {disk}/o.txt: No space left on device")
-    assert f"It takes about 0.0 MB; the vectors went to {path} instead: copy that file to a disk with room" in last
+    assert f"It takes about 0.0 MB; the vectors went to {path} instead: copy that file to where it should be" in last
     assert last.endswith(f"there is no checkpoint in {disk}/c")
     np.testing.assert_array_equal(Vectors.load(path).vectors, fastw2v.train(planted, **SMALL).vectors)
     assert not list(disk.glob("*.txt"))

@@ -37,6 +37,9 @@ def test_addresses(monkeypatch):
     for wrong in ("local:0", "local:x", "local"):
         with pytest.raises(InputError, match="local:4"), connected(wrong):
             pass
+    message = "1,000,000 workers need about 200,000.0 GB of memory, without a model, .*: start at most local:"
+    with pytest.raises(InputError, match=message), connected("local:1000000"):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -204,3 +207,14 @@ def test_files_of_a_cluster_of_this_machine(tmp_path):
         assert len(used) == 3
         assert all(private in Path(directory).parents for directory in used), used
     assert list(parent.iterdir()) == []
+
+
+@pytest.mark.cluster
+def test_processes_of_a_cluster_import_nothing_from_the_working_directory(tmp_path):
+    """It may be open to other users. Python would look for `socket` there first."""
+    (tmp_path / "socket.py").write_text("import os; os._exit(9)")
+    code = "from fastw2v.cluster.clients import connected\nwith connected('local:1', 1) as client: client.nthreads()"
+    command = [sys.executable, "-P", "-c", code]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -6,10 +6,12 @@ import io
 import itertools
 import lzma
 import os
+import pickle
 import re
 import sys
 import tarfile
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -299,6 +301,11 @@ NO_TEXT = {
     "a JPEG picture": b"\xff\xd8\xff\xe0\0\x10JFIF",
     "a document of old Office programs": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
     "ORC data": b"ORC\x08\x03",
+    "a Python pickle": pickle.dumps(["a"]),
+    "data that zlib compressed": zlib.compress(TEXT),
+    "data that zlib compressed, fast": zlib.compress(TEXT, 1),
+    "data that zlib compressed, best": zlib.compress(TEXT, 9),
+    "sound or pictures": b"RIFF\x24\x08\0\0WAVEfmt ",
 }
 
 

@@ -143,12 +143,17 @@ def test_threads_drop_unknown_words(tmp_path):
 
 def test_invalid_utf8(tmp_path):
     path = tmp_path / "c.txt"
-    path.write_bytes(b"caf\xe9 caf\xe8 good caf\xe9 caf\xef\xbf\xbd\n")
+    path.write_bytes(b"caf\xe9 caf\xe8 good caf\xe9 caf\xef\xbf\xbd good\n")
     got = read(path)
     assert got.vocabulary.words == ["caf\ufffd", "good"]
-    assert got.vocabulary.counts.tolist() == [4, 1]
+    assert got.vocabulary.counts.tolist() == [4, 2]
     assert got.reading.n_invalid == 3
     assert sentences_of(got)[0][0] == "caf\ufffd"
+    path.write_bytes(b"caf\xe9 " * 3 + b"good " * 2)
+    with pytest.raises(InputError, match=r"3 of 5 tokens of the corpus are not UTF-8, .*: it is no text, or"):
+        read(path)
+    assert read(path, invalid_utf8="keep").vocabulary.words == ["caf\\xe9", "good"]
+    path.write_bytes(b"caf\xe9 caf\xe8 good caf\xe9 caf\xef\xbf\xbd\n")
     got = read(path, invalid_utf8="keep")
     assert got.vocabulary.words == ["caf\\xe9", "caf\\xe8", "caf\ufffd", "good"]
     with pytest.raises(InputError, match=r"3 tokens of the corpus are not UTF-8, such as b'caf\\xe8'"):

@@ -53,6 +53,10 @@ def test_outputs_that_are_accepted(tmp_path):
     for name in ("old", "new", "dangling", "pipe", "y" * 250):
         check_output(tmp_path / name, [tmp_path / "input"])
     check_output("/dev/null", overwrite=False)
+    read, write = os.pipe()
+    check_output(f"/dev/fd/{write}")  # as `>(command)` of bash names it
+    os.close(read)
+    os.close(write)
     check_output("-", overwrite=False)
     assert sorted(os.listdir(tmp_path)) == ["dangling", "old", "pipe"], "the files that were tried are gone"
     assert (tmp_path / "old").read_text() == "old"
