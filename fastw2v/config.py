@@ -90,7 +90,8 @@ class TrainConfig:
     threads: int | None = _field(None, "Threads (default: one for each core that this process may use).", 1, 4096)
     seed: int = _field(1, "Seed of all random numbers.", 0, LARGEST)
     invalid_utf8: str = _choice(
-        "replace keep refuse", "Words with bytes that are not UTF-8: put U+FFFD, keep as \\xNN, or refuse."
+        "replace keep refuse",
+        "Words with bytes that are not UTF-8: put U+FFFD (in at most half the text), keep as \\xNN, or refuse.",
     )
     force: bool = _field(False, "Train with the full softmax even where that takes days.")
     worker_timeout: float = _field(
