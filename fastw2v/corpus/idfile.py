@@ -19,7 +19,7 @@ from ..kernels.forks import LOADING
 from ..kernels.tokenize import renumber
 from ..machine import format_bytes, largest_file
 from ..threads import Pool
-from .source import fill
+from .compression import fill
 
 IDS_AT_A_TIME = 1 << 20
 """The number of ids that one thread renumbers or merges at a time, 4 MB."""

@@ -19,6 +19,11 @@ Texts = PathLike | Iterable[PathLike]
 """A path, glob, directory or URL, `-` for stdin, or several of them."""
 
 
+def shown(file: str) -> str:
+    """Return the name of a file of a corpus as messages give it."""
+    return "stdin" if file == STDIN else file
+
+
 def find_files(corpus: Texts) -> list[str]:
     """Return the files that a corpus names, in order; those of a directory or glob are sorted, without hidden files.
 

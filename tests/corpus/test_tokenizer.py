@@ -66,7 +66,7 @@ def test_any_bytes(text):
 @settings(max_examples=200, deadline=None)
 def test_blocks_may_be_cut_anywhere(text, block_bytes):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(source, "_without_bom", lambda block, file: block)
+        patch.setattr(source, "without_mark", lambda block, file: block)
         patch.setattr(source, "BLOCK_BYTES", block_bytes)
         blocks = list(source._cut(io.BytesIO(text), "a file"))
     assert sum(n_read for n_read, _ in blocks) == len(text)
