@@ -17,6 +17,9 @@ from .words import WordCounter
 TOKENS_AT_A_TIME = 1 << 12
 """The tokens that a part holds before they are looked up: all parts together fit into an L2 cache."""
 
+MOST_INVALID = 0.5
+"""The largest share of tokens whose bytes may not be UTF-8 if those are replaced: else hardly a word would be left."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 """The separators of tokens that are no white space to Python."""
 
@@ -129,10 +132,6 @@ def _without_unknown(ids: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return the ids of known words, and of the ends of sentences, none of which follows another."""
     ids = ids[ids != UNKNOWN_ID]
     return ids[(ids >= 0) | (np.append(0, ids[:-1]) >= 0)]
-
-
-MOST_INVALID = 0.5
-"""The largest share of tokens whose bytes may not be UTF-8 if those are replaced: else hardly a word would be left."""
 
 
 def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:

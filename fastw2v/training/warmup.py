@@ -19,12 +19,13 @@ import numpy as np
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..corpus.phrases import compile_kernels as compile_phrases
-from ..corpus.tokenizer import Tokenizer, count_words
+from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..corpus.words import WordCounter
 from ..errors import InputError
 from ..events import Callback, KernelCompiling, ignore
 from ..kernels.cache import AWAITED, missing_kernels
+from ..kernels.dictionary import mark_invalid
 from ..kernels.forks import LOADING
 from ..kernels.jit import MAX_THREADS
 from ..kernels.statistics import STATISTICS
@@ -75,8 +76,10 @@ def compile_kernels(threads: int = 1, config: TrainConfig | None = None, callbac
     with LOADING, _compiling([options], False, callback):
         for piece in _own_pieces([options]):
             piece.compile()
+        others = _other_pieces([options], False)
+        _compile_from_the_end(others[:-1])  # what writes vectors, the last one, can wait
         _train(options, min(threads, MAX_THREADS))
-        for piece in _other_pieces([options], False):
+        for piece in others:
             if not any(AWAITED.get(name, bool)() for name in missing_kernels(piece.kernels)):
                 piece.compile()
 
@@ -85,7 +88,11 @@ def compile_all(callback: Callback = ignore) -> None:
     """Compile all kernels of fastw2v, or load them from the cache."""
     every = _all_options()
     with LOADING, _compiling(every, True, callback):
-        for piece in _own_pieces(every) + _other_pieces(every, True):
+        own, others = _own_pieces(every), _other_pieces(every, True)
+        for piece in own:
+            piece.compile()
+        _compile_from_the_end(others)
+        for piece in others:
             piece.compile()
 
 
@@ -95,9 +102,19 @@ def kernels_to_compile(config: TrainConfig | None = None) -> list[str]:
 
 
 def compile_others(every: list[Options], has_all: bool) -> None:
-    """Compile what another process does not: all but the kernels that train."""
+    """Compile what another process leaves for last: all but the kernels that train, and with `has_all` these too."""
     for piece in _other_pieces(every, has_all):
         piece.compile()
+    if has_all:
+        _compile_from_the_end(_own_pieces(every))
+
+
+def _compile_from_the_end(pieces: list[Piece]) -> None:
+    """Compile the pieces that another process, which takes them from the first one on, has not begun."""
+    while len(missing := [piece for piece in pieces if missing_kernels(piece.kernels)]) > 1:
+        for name in missing[-1].kernels:
+            AWAITED.pop(name, None)
+        missing[-1].compile()
 
 
 def _options_of(config: TrainConfig) -> Options:
@@ -217,7 +234,8 @@ def _own_pieces(every: list[Options]) -> list[Piece]:
 
 def _other_pieces(every: list[Options], has_all: bool) -> list[Piece]:
     """Return what else a training needs, in the order of its need, or with `has_all` all that fastw2v has."""
-    pieces = {"matrices": Piece(["random.fill_uniform"], _make_matrices)}
+    of_text = ["tokenize.end_of_last_separator", "tokenize.find_tokens", "dictionary.look_up", "dictionary.rehash"]
+    pieces = {"matrices": Piece(["random.fill_uniform"], _make_matrices), "tokens": Piece(of_text, _tokenize)}
     for options in every:
         config, corpus = _smallest_training(options)
         make_tables = partial(objective_of, corpus.vocabulary, config)
@@ -229,9 +247,7 @@ def _other_pieces(every: list[Options], has_all: bool) -> list[Piece]:
             pieces["ns"] = Piece(["alias.build_alias_table"], make_tables)
         if config.loss != "softmax":
             pieces["loop"] = Piece(["train.train_spans"], _smallest_job(options).compile_loop)
-    of_text = [f"tokenize.{name}" for name in ("end_of_last_separator", "find_tokens", "renumber")]
-    of_words = [f"dictionary.{name}" for name in ("look_up", "rehash", "mark_invalid")]
-    pieces["reading"] = Piece(of_text + of_words, _read)
+    pieces["counting"] = Piece(["dictionary.mark_invalid", "tokenize.renumber"], _count)
     pieces["writing"] = Piece(["numbers.format_rows"], partial(_save, os.devnull))
     if has_all:
         of_files = [f"numbers.{name}" for name in ("format_binary_rows", "parse_rows", "parse_binary_rows")]
@@ -245,12 +261,15 @@ def _make_matrices() -> None:
     new_matrices(2, TrainConfig(dim=1), threads=1)
 
 
-def _read() -> None:
+def _tokenize() -> None:
     text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
     end_of_last_separator(text)
-    tokenizer = Tokenizer(n_words=1)
-    ids = tokenizer.encode(text)
-    renumber(ids, count_words(tokenizer.parts, "replace").word_of_id)
+    Tokenizer(n_words=1).encode(text)
+
+
+def _count() -> None:
+    mark_invalid(np.zeros(1, np.uint8), np.ones(1, np.int64), np.empty(1, np.bool_))
+    renumber(np.zeros(1, np.int32), np.zeros(1, np.int32))
 
 
 def _save(path: str) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -155,6 +156,25 @@ def test_the_writers_of_vectors_are_not_waited_for(helper):
     assert awaited["numbers.format_rows"]()
     end(process)
     assert not awaited["numbers.format_rows"]()
+
+
+def test_two_processes_share_the_work(monkeypatch):
+    """One works from the end, until only the piece is left that the other one compiles."""
+    missing = {"a", "b", "c", "d"}
+    monkeypatch.setattr(warmup, "missing_kernels", lambda names: [name for name in names if name in missing])
+    monkeypatch.setattr(warmup, "AWAITED", awaited := dict.fromkeys("abcd", lambda: True))
+    compiled = []
+
+    def compile_piece(name):
+        assert name not in awaited, "it would wait for the other one"
+        compiled.append(name)
+        missing.discard(name)
+        missing.discard("a")  # the other one is done with its first piece
+
+    pieces = [warmup.Piece([name], partial(compile_piece, name)) for name in "abcd"]
+    warmup._compile_from_the_end(pieces)
+    assert compiled == ["d", "c"]
+    assert list(awaited) == ["a", "b"]
 
 
 def test_it_ends_with_its_parent(monkeypatch):
