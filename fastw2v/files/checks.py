@@ -22,6 +22,7 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
     if name in STANDARD_STREAMS:
         if (sys.stdout if STANDARD_STREAMS[name] == 1 else sys.stderr) is None:
             raise InputError(f"output {name} is closed: name a file, or leave the stream open")
+        _check_no_input(name, STANDARD_STREAMS[name], inputs)
         return
     if not name:
         raise InputError("an output has an empty name: name a file, or - for stdout")
@@ -33,10 +34,7 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
     if os.path.isdir(target):
         raise InputError(f"output {name} is a directory: name a file in it")
     if os.path.exists(target):
-        for source in inputs:
-            with contextlib.suppress(OSError):  # an input that is not a file
-                if os.path.samestat(os.stat(target), os.fstat(0) if source == "-" else os.stat(source)):
-                    raise InputError(f"output {name} is the same file as the input {source}: choose another name")
+        _check_no_input(name, target, inputs)
         if not overwrite:
             raise InputError(f"output {name} exists: give --overwrite (overwrite=True) to replace it")
         _check_replaceable(name, target)
@@ -49,6 +47,16 @@ def check_output(path: PathLike, inputs: Iterable[PathLike] = (), overwrite: boo
     os.close(descriptor)
     with contextlib.suppress(FileNotFoundError):  # another run may have taken it for a leftover
         os.unlink(temporary)
+
+
+def _check_no_input(name: str, target: str | int, inputs: Iterable[PathLike]) -> None:
+    """Raise InputError if an output, given by its path or descriptor, is the file of one of the inputs."""
+    for source in inputs:
+        with contextlib.suppress(OSError):  # an input that is not a file
+            found = os.stat(target)
+            is_same = os.path.samestat(found, os.fstat(0) if source == "-" else os.stat(source))
+            if is_same and stat.S_ISREG(found.st_mode):
+                raise InputError(f"output {name} is the same file as the input {source}: choose another name")
 
 
 def _check_replaceable(name: str, target: str) -> None:

@@ -51,9 +51,8 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
     steps: "window", one step for all pairs of a window; "pair", one for each; or "mean", one for the mean of the
     contexts. by_path: hierarchical softmax, else negative sampling.
     """
+    # The kernel must take from here what has the same value in every process, no helper: the cache looks at it.
     by_mean, by_window = steps == "mean", steps == "window"
-    logits_of = take_logits if by_window else take_logits_of_one
-    move = step if by_window else step_of_one
 
     def train_span(
         ids: Int32s,
@@ -117,13 +116,19 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
                 else:
                     silenced, silenced_rate = set_centre(scratch, place, negatives, centre * stride)
                 operands = Operands(first, n_together, tile, n_tiles)
-                logits_of(scratch, step_inputs, outputs, operands)
+                if by_window:
+                    take_logits(scratch, step_inputs, outputs, operands)
+                else:
+                    take_logits_of_one(scratch, step_inputs, outputs, operands)
                 if until_loss == 0:
                     add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, rate), n_together)
                     until_loss = visit.loss_every
                 until_loss -= 1
                 if visit.learn:
-                    move(scratch, step_inputs, outputs, operands)
+                    if by_window:
+                        step(scratch, step_inputs, outputs, operands)
+                    else:
+                        step_of_one(scratch, step_inputs, outputs, operands)
                 if not by_path:
                     restore_negative(scratch, place, negatives, silenced, silenced_rate)
                     if turn == negatives.n_turns - 1:

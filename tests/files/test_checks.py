@@ -111,6 +111,17 @@ def test_stdin_among_the_inputs(tmp_path):
     assert "is the same file as the input -" in done.stderr
 
 
+def test_stdout_that_is_appended_to_an_input(tmp_path):
+    (tmp_path / "input").write_text("text")
+    code = "import sys; from fastw2v.files.checks import check_output; check_output('-', [sys.argv[1]])"
+    command = [sys.executable, "-c", code, tmp_path / "input"]
+    with open(tmp_path / "input", "a") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, check=False)
+    assert f"output - is the same file as the input {tmp_path}/input" in done.stderr
+    with open(tmp_path / "other", "a") as file:
+        assert subprocess.run(command, stdout=file, check=False).returncode == 0
+
+
 def test_a_stream_that_is_closed(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     check_output("/dev/stderr")

@@ -52,6 +52,12 @@ def use_everything(text, directory):
 """
 
 
+TRAIN_AGAIN = """
+for config in TrainConfig(), TrainConfig(model="cbow", loss="hs"), TrainConfig(loss="softmax"):
+    warmup.compile_kernels(2, config)
+"""
+
+
 def counts_of(code, *arguments):
     """What `code` prints in a process of its own: a number for each kernel."""
     command = [sys.executable, "-c", PRELUDE + code, *map(str, arguments)]
@@ -116,6 +122,9 @@ print(*wanted)
         names |= wanted
         compiled = {path.name.partition("-")[0] for path in (tmp_path / "cache").rglob("*.nbc")}
         assert compiled == names, "each of them, and no other"
+    files = sorted((tmp_path / "cache").rglob("*.nbc"))
+    subprocess.run([sys.executable, "-c", code.partition("config,")[0] + TRAIN_AGAIN], check=True, env=environment)
+    assert sorted((tmp_path / "cache").rglob("*.nbc")) == files, "another process compiles none of them again"
 
 
 @pytest.fixture
