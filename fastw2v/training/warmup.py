@@ -111,10 +111,12 @@ def compile_others(every: list[Options], has_all: bool) -> None:
 
 def _compile_from_the_end(pieces: list[Piece]) -> None:
     """Compile the pieces that another process, which takes them from the first one on, has not begun."""
-    while len(missing := [piece for piece in pieces if missing_kernels(piece.kernels)]) > 1:
-        for name in missing[-1].kernels:
+    rest = pieces
+    while len(rest := [piece for piece in rest if missing_kernels(piece.kernels)]) > 1:
+        piece = rest.pop()  # for good: a full disk may not keep it
+        for name in piece.kernels:
             AWAITED.pop(name, None)
-        missing[-1].compile()
+        piece.compile()
 
 
 def _options_of(config: TrainConfig) -> Options:

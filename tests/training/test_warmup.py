@@ -184,6 +184,10 @@ def test_two_processes_share_the_work(monkeypatch):
     warmup._compile_from_the_end(pieces)
     assert compiled == ["d", "c"]
     assert list(awaited) == ["a", "b"]
+    monkeypatch.setattr(warmup, "missing_kernels", list)  # the disk of the cache is full
+    awaited.clear()
+    warmup._compile_from_the_end(pieces)
+    assert compiled[2:] == ["d", "c", "b"]
 
 
 def test_it_ends_with_its_parent(monkeypatch):
