@@ -78,12 +78,12 @@ def connected(
 
 def _check_memory(n_workers: int, address: str) -> None:
     """Raise InputError for more workers than this machine has memory for, before they have a model."""
-    memory, _ = available_memory()
-    if memory is not None and n_workers * BYTES_OF_A_WORKER > memory:
+    memory, limit = available_memory()
+    if memory is not None and limit != "ulimit -v" and n_workers * BYTES_OF_A_WORKER > memory:
         needed, most = format_bytes(n_workers * BYTES_OF_A_WORKER), max(1, memory // BYTES_OF_A_WORKER)
         raise InputError(
-            f"dask is {address!r}: {n_workers:,} workers need about {needed} of memory, without a model, but this "
-            f"machine has {format_bytes(memory)}: start at most local:{most}"
+            f"dask is {address!r}: {n_workers:,} workers need about {needed} of memory, without a model, but "
+            f"{format_bytes(memory)} are free: start at most local:{most}"
         )
 
 

@@ -51,7 +51,8 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
     steps: "window", one step for all pairs of a window; "pair", one for each; or "mean", one for the mean of the
     contexts. by_path: hierarchical softmax, else negative sampling.
     """
-    # The kernel must take from here what has the same value in every process, no helper: the cache looks at it.
+    # The kernel's key in the cache holds the values that it takes from here. So none of them may be a helper: to Numba
+    # that is another one in every process.
     by_mean, by_window = steps == "mean", steps == "window"
 
     def train_span(
