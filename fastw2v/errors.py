@@ -5,7 +5,8 @@ Fastw2vError
  │    ├── MissingExtra   an optional package is not installed; the message holds the pip command
  │    └── UnknownWord    a word has no vector; also a KeyError
  └── RunError            the work itself failed
-      └── DivergedError  a parameter became NaN or infinite
+      ├── DivergedError  a parameter became NaN or infinite
+      └── ReaderLeft     the reader of a pipe ended before everything was written
 """
 
 from typing import Any
@@ -63,6 +64,17 @@ class RunError(Fastw2vError, RuntimeError):
 
 class DivergedError(RunError):
     """A parameter of the model became NaN or infinite."""
+
+
+class ReaderLeft(RunError):
+    """The reader of a pipe ended before everything was written to it. path: what was written to, `-` for stdout."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"cannot write {self.path}: its reader ended before everything was written"
 
 
 def text_of(error: Exception) -> str:

@@ -5,8 +5,11 @@ from types import SimpleNamespace
 from fastw2v.cluster.connection import state_there
 from fastw2v.cluster.failures import DataLost
 from fastw2v.cluster.futures import _unpack
-from fastw2v.cluster.vetting import unreachable_there
+from fastw2v.cluster.vetting import problem_of_compiling_there, unreachable_there
 from fastw2v.events import ClusterChanged, Waiting
+
+SUCCESSES = {unreachable_there: dict, problem_of_compiling_there: str}
+"""What makes the answer of workers that reach each other and compile."""
 
 
 class FakeClient:
@@ -63,8 +66,10 @@ class FakeClient:
                 answer = (function.__name__, worker)
                 if answer in self.answers:
                     results[worker] = self.answers[answer]
-                else:  # all workers reach each other
-                    results[worker] = {} if function is unreachable_there else function(*arguments)
+                elif function in SUCCESSES:
+                    results[worker] = SUCCESSES[function]()
+                else:
+                    results[worker] = function(*arguments)
             except Exception as error:
                 results[worker] = error
         return results

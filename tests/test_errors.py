@@ -5,7 +5,16 @@ import pickle
 import pytest
 
 from fastw2v import errors
-from fastw2v.errors import DivergedError, Fastw2vError, InputError, MissingExtra, RunError, UnknownWord, text_of
+from fastw2v.errors import (
+    DivergedError,
+    Fastw2vError,
+    InputError,
+    MissingExtra,
+    ReaderLeft,
+    RunError,
+    UnknownWord,
+    text_of,
+)
 
 
 def test_hierarchy():
@@ -14,7 +23,7 @@ def test_hierarchy():
     assert issubclass(RunError, RuntimeError)
     assert issubclass(DivergedError, RunError)
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    assert len(kinds) == 6
+    assert len(kinds) == 7
     assert all(issubclass(kind, Fastw2vError) for kind in kinds)
     assert RunError("x").vectors is None
 
@@ -26,6 +35,7 @@ def test_hierarchy():
         (UnknownWord("wrod", ["word", "x"]), "the word 'wrod' has no vector; similarly spelled words are word"),
         (UnknownWord("zzz", ["word"]), "the word 'zzz' has no vector"),
         (InputError("as it is"), "as it is"),
+        (ReaderLeft("-"), "cannot write -: its reader ended before everything was written"),
     ],
 )
 def test_texts_cross_processes(error, expected):

@@ -11,7 +11,7 @@ from click import Choice, IntRange
 from ..corpus.paths import check_outside, find_files
 from ..errors import InputError
 from ..files.checks import check_output, check_outputs, check_plain
-from ..files.replace import all_locked
+from ..files.replace import all_locked, stdout_may_end
 from ..machine import available_threads
 from .options import config_option, flag, option
 from .stopping import say, signals
@@ -54,7 +54,8 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
         signals.expect([output])
         text = Corpus.from_text(files, pruning, on_bytes=signals.end_in_good_order, **options)
         _say_changes(text.reading)
-        text.vocabulary.save(output)
+        with stdout_may_end():
+            text.vocabulary.save(output)
 
 
 @click.command()
@@ -96,7 +97,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
         learned = Phrases.learn(files, output=output, on_bytes=signals.end_in_good_order, **options)
         _say_changes(learned.reading)
         if list_file:
-            with replacing(list_file) as file:
+            with stdout_may_end(), replacing(list_file) as file:
                 scores = sorted(learned.export_phrases().items(), key=lambda item: -item[1])
                 write_text(file, ["".join(f"{phrase} {score:.6g}\n" for phrase, score in scores).encode()])
     say(f"{len(learned):,} phrases")

@@ -15,7 +15,7 @@ from click import Choice, IntRange
 
 from ..errors import InputError, UnknownWord
 from ..files.checks import check_output, check_outputs
-from ..files.replace import all_locked
+from ..files.replace import all_locked, stdout_may_end
 from ..vectors.names import check_input, format_of, outputs_of
 from ..vectors.pictures import MAP_METHODS, check_picture
 from .options import FORMAT, Command, flag, option
@@ -204,7 +204,8 @@ def convert(
     source_kind = source_kind or format_of(source)
     with all_locked(outputs, overwrite):
         signals.expect(outputs)
-        _load(source, source_kind, limit, verify=True).save(target, target_kind)
+        with stdout_may_end():
+            _load(source, source_kind, limit, verify=True).save(target, target_kind)
 
     from .. import modelfile
 

@@ -20,7 +20,6 @@ from ..machine import available_threads
 from ..training.backend import compile_here, phase
 from ..training.request import Source
 from ..training.run import TrainingRun
-from ..training.warmup import compile_kernels
 from .connection import Connection
 from .corpus import ClusterCorpus, read_corpus
 from .failures import ClusterFailed, DataLost, Stalled, WorkerFailed
@@ -47,7 +46,7 @@ class ClusterBackend:
         self.files = names_for_workers(source.corpus)
         self.threads = min(config.threads or available_threads(), MAX_THREADS)  # of this process, not of the workers
         self._connection = Connection(client, self._tell_before_training, config.worker_timeout)
-        self._workers = Workers(self._connection, config.threads)
+        self._workers = Workers(self._connection, config)
         self._tasks = Tasks(self._connection, self._workers)
         self._shards: list[Shard] = []
 
@@ -60,12 +59,8 @@ class ClusterBackend:
         compile_here(self._config, self.threads, self._callback)
         with phase("connect", self._callback):
             self._shards = self._trying_again(lambda: self._workers.start(self.files))
-            config, threads_of = self._config, self._workers.threads_of
-            submit, workers = self._tasks.submit, self._workers.addresses
-            with suppress(DataLost):  # a worker that is gone has nothing to compile
-                self._tasks.wait_for_round(
-                    [submit(compile_kernels, threads_of(worker), config, at=worker) for worker in workers]
-                )
+            with suppress(DataLost):  # of a worker that is gone: the reading will notice
+                self._tasks.wait_for_round([self._tasks.submit(_answer, at=w) for w in self._workers.addresses])
 
     def read(self, pruning: Pruning) -> ClusterCorpus:
         """Have the workers read the corpus. If all of them die, those that come read it again."""
@@ -110,3 +105,7 @@ class ClusterBackend:
             raise
         finally:
             self._tasks.release()
+
+
+def _answer() -> None:
+    """A task that is done as soon as a worker has time for the run."""

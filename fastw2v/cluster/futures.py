@@ -111,9 +111,7 @@ class Tasks:
                 names = ", ".join(self._at_work())
                 waiting = f"waiting for worker {names}" if names else "Dask has given its tasks to no worker yet"
                 if is_first:
-                    reason = (
-                        ": it works on tasks of others, compiles kernels for the first time, or cannot receive data"
-                    )
+                    reason = ": it works on tasks of others, or cannot receive data"
                     self.workers.tell_change(f"after {seconds:.0f} s still {waiting}{reason if names else ''}")
                 else:
                     usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"

@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ..config import TrainConfig
 from ..corpus.shards import check_seen
 from ..machine import format_bytes
 from ..threads import in_thread
+from ..training.warmup import compile_kernels
 from .connection import POLL_SECONDS, Connection
 from .failures import first_line
 from .watch import SILENT_SECONDS
@@ -36,13 +39,24 @@ class Problem(NamedTuple):
     suspect: str = ""
 
 
+@dataclass
+class Check:
+    """The check of a worker. began: on the connection's clock. peers: the workers that try to reach each other."""
+
+    worker: str
+    began: float
+    peers: list[str]
+    is_late: bool  # after the start of the run
+    is_compiling: bool = False  # the last part, which takes as long as it takes
+    problem: Future[Problem] = field(default_factory=Future)
+
+
 class Vetting:
     """Checks workers, each in a thread of its own: Dask may try for half a minute to reach one that it cannot."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._checks: dict[str, Future[Problem]] = {}  # of the workers that there are
-        self._began: dict[str, float] = {}  # on the connection's clock
+    def __init__(self, connection: Connection, config: TrainConfig) -> None:
+        self._connection, self._config = connection, config
+        self._checks: dict[str, Check] = {}  # of the workers that there are
         self._told: set[str] = set()  # the workers whose checks were said to take long
         self.sizes: dict[str, int] | None = None  # of the corpus: its files and their sizes, once they are known
         self.checksums: dict[str, int] = {}  # of pieces of the corpus
@@ -59,10 +73,10 @@ class Vetting:
         if new := [worker for worker in workers if worker not in self._checks]:
             for worker in new:
                 peers = _peers_of(worker, members or workers)
-                self._checks[worker] = in_thread(self._problem_of, worker, peers, is_late=bool(members))
-                self._began[worker] = self._connection.seconds
-            end = time.monotonic() + FIRST_WAIT_SECONDS
-            while wait([self._checks[worker] for worker in new], POLL_SECONDS).not_done and time.monotonic() < end:
+                self._checks[worker] = check = Check(worker, self._connection.seconds, peers, is_late=bool(members))
+                check.problem = in_thread(self._problem_found_by, check)
+            end, begun = time.monotonic() + FIRST_WAIT_SECONDS, [self._checks[worker].problem for worker in new]
+            while wait(begun, POLL_SECONDS).not_done and time.monotonic() < end:
                 self._connection.poll()
         found = {worker: self._problem_so_far(worker) for worker in workers}
         return {worker: problem for worker, problem in found.items() if problem is not None}
@@ -73,32 +87,36 @@ class Vetting:
 
     def _problem_so_far(self, worker: str) -> str | None:
         """The problem of a worker; None while it is being checked."""
-        watch, seconds = self._connection.watch, self._connection.seconds - self._began[worker]
-        if self._checks[worker].done():
-            problem = self._checks[worker].result()
+        watch, check = self._connection.watch, self._checks[worker]
+        seconds = self._connection.seconds - check.began
+        if check.problem.done():
+            problem = check.problem.result()
             if not problem.suspect or (problem.suspect in watch.seen and not watch.is_stalled(problem.suspect)):
                 return problem.text
             del self._checks[worker]  # and check it again
             return None
         if watch.is_stalled(worker):  # the watch reports it, and gives it up in time
             return None
-        if seconds > watch.worker_timeout + GONE_SECONDS:
+        if seconds > watch.worker_timeout + GONE_SECONDS and not check.is_compiling:
             return f"worker {worker} has not answered for {seconds:.0f} s"
         if seconds > min(SILENT_SECONDS, watch.worker_timeout / 2) + GONE_SECONDS and worker not in self._told:
             self._told.add(worker)
-            self._connection.report(f"worker {worker} has not answered for {seconds:.0f} s: it takes no part so far")
+            state = "has been compiling kernels" if check.is_compiling else "has not answered"
+            self._connection.report(f"worker {worker} {state} for {seconds:.0f} s: it takes no part so far")
         return None
 
-    def _problem_of(self, worker: str, peers: list[str], is_late: bool) -> Problem:
+    def _problem_found_by(self, check: Check) -> Problem:
         """Check a worker. Does not poll: it runs in a thread of its own."""
+        worker = check.worker
         try:
             problem = (
                 self.problem_of_memory(worker)
                 or self._problem_of_nanny(worker)
                 or self._problem_of_version(worker)
                 or self._problem_of_environment(worker)
-                or self._problem_of_connections(worker, peers, is_late)
+                or self._problem_of_connections(check)
                 or self._problem_of_sight(worker)
+                or self._problem_of_kernels(check)
             )
         except Exception as error:
             problem = Problem(f"worker {worker} does not answer: {type(error).__name__}: {first_line(error)}", worker)
@@ -159,13 +177,14 @@ class Vetting:
         problem = self._ask(worker, problem_there)
         return f"worker {worker} cannot run the kernels: {problem}" if problem else ""
 
-    def _problem_of_connections(self, worker: str, peers: list[str], is_late: bool) -> Problem | None:
+    def _problem_of_connections(self, check: Check) -> Problem | None:
         """Whether a worker cannot reach others, or where it comes late, they cannot reach it."""
+        worker, peers = check.worker, check.peers
         advice = "all workers must reach each other: look at firewalls, and at dask worker --contact-address"
         seconds = min(CONNECT_SECONDS, self._connection.watch.worker_timeout / 2)
         for other, problem in self._ask(worker, unreachable_there, peers, seconds).items():
             return Problem(f"worker {worker} cannot reach worker {other} ({problem}); {advice}", other)
-        if is_late:
+        if check.is_late:
             run = self._connection.client.run
             answers = run(unreachable_there, [worker], seconds, workers=peers, on_error="return")
             for other, answer in answers.items():
@@ -180,6 +199,15 @@ class Vetting:
         advice = "give a path on a shared disk, copies in the same place, or a URL such as s3://"
         same = f"all workers must see the corpus under the same path; {advice}"
         return f"worker {worker} {problem}: {same}" if problem else ""
+
+    def _problem_of_kernels(self, check: Check) -> str:
+        """Have a worker compile its kernels, if it is otherwise accepted: nobody waits for it in a round then."""
+        if self.sizes is None:
+            return ""
+        check.is_compiling = True
+        threads = self._config.threads or self._connection.watch.seen[check.worker].threads
+        problem = self._ask(check.worker, problem_of_compiling_there, threads, self._config)
+        return f"worker {check.worker} cannot compile the kernels: {problem}" if problem else ""
 
 
 def _peers_of(worker: str, workers: list[str]) -> list[str]:
@@ -202,3 +230,12 @@ async def unreachable_there(workers: list[str], seconds: float, dask_worker: Any
 
     problems = await asyncio.gather(*map(problem, workers))
     return {worker: problem for worker, problem in zip(workers, problems, strict=True) if problem}
+
+
+async def problem_of_compiling_there(threads: int, config: TrainConfig) -> str:
+    """Return why the kernels cannot be compiled on this worker. Its heartbeats go on meanwhile."""
+    try:
+        await asyncio.wrap_future(in_thread(compile_kernels, threads, config))
+    except Exception as error:
+        return first_line(error) or type(error).__name__
+    return ""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from ..config import TrainConfig
 from ..corpus.shards import Shard, find_shards, fingerprints
 from ..errors import InputError
 from ..events import ClusterChanged
@@ -23,12 +24,12 @@ DIED = "it died in the last one, and its log may say why (too little memory?); i
 
 
 class Workers:
-    """The workers that take part. threads: the number that each of them computes with, None for all that it has."""
+    """The workers that take part. Each computes with `config.threads` threads, where that is None, with all it has."""
 
-    def __init__(self, connection: Connection, threads: int | None) -> None:
-        self._connection, self._threads = connection, threads
+    def __init__(self, connection: Connection, config: TrainConfig) -> None:
+        self._connection, self._threads = connection, config.threads
         self._threads_of_workers: dict[str, int] = {}  # of those that take part, in the order in which they joined
-        self._vetting = Vetting(connection)
+        self._vetting = Vetting(connection, config)
         self._proven: set[str] = set()  # those that completed the last round
         self._suspects: dict[str, int] = {}  # those that have completed none, and the rounds that failed with them
         self._died: list[str] = []  # of those that have completed none: since the last round

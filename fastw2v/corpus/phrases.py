@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..files.checks import check_output, check_unicode
 from ..files.names import PathLike
-from ..files.replace import replacing, write_text
+from ..files.replace import replacing, stdout_may_end, write_text
 from ..kernels import phrases as kernels
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 from ..machine import available_threads
@@ -143,7 +143,7 @@ class Phrases:
                             write_ids(spool, ids)
                         finder.start_pass(map_ids(spool))
             if output is not None:
-                with replacing(output) as file:
+                with stdout_may_end(), replacing(output) as file:
                     write_text(file, (piece.data for piece in finder.text()))
         return cls(by_pass, chosen, text.reading)
 

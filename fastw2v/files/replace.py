@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, BinaryIO
 
-from ..errors import RunError
+from ..errors import ReaderLeft, RunError
 from ..machine import failure_of
 from .locks import TEMPORARY, check_lock, hidden_beside, locked, new_file_beside, note_replaced
 from .names import STANDARD_STREAMS, PathLike, absolute_path, is_device, real_path
@@ -35,8 +35,8 @@ def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[Bina
 
     A reader of `path` sees the complete old file or the complete new one: the new file is written beside the old one,
     synced and renamed, and the directory is synced. A link is followed, and the permissions of an old file are kept.
-    Pipes and devices are written to directly, `-` is stdout; it is no error if their reader leaves early. Raises
-    RunError where the disk is full or the path is not writable.
+    Pipes and devices are written to directly, `-` is stdout. Raises RunError where the disk is full or the path is not
+    writable, and ReaderLeft where the reader of a pipe has ended.
 
     previous: the name beside `path` that the old file takes, once it has been replaced. Until then, and if the new file
     cannot be written, both names keep their files. Where a file system has no hard links, the old file takes that name
@@ -51,10 +51,20 @@ def replacing(path: PathLike, previous: PathLike | None = None) -> Iterator[Bina
         else:
             with _renamed_at_end(name, previous) as file:
                 yield file
-    except BrokenPipeError:
-        pass
+    except BrokenPipeError as error:
+        raise ReaderLeft(name) from error
     except OSError as error:
         raise RunError(f"cannot write {name}: {failure_of(error)}; no old file was changed") from error
+
+
+@contextlib.contextmanager
+def stdout_may_end() -> Iterator[None]:
+    """Suppress ReaderLeft in the block for the reader of stdout: like `head`, it has what it wanted."""
+    try:
+        yield
+    except ReaderLeft as error:
+        if error.path not in STANDARD_STREAMS:
+            raise
 
 
 def write_text(file: IO[bytes], pieces: Iterable[Any]) -> None:

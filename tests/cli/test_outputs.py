@@ -1,5 +1,6 @@
 """Outputs and streams of the command line: what may be written, what stays as it was, streams that end."""
 
+import re
 import subprocess
 import sys
 
@@ -12,9 +13,9 @@ from fastw2v.files.locks import locked
 
 
 def shell(script, directory):
-    """Run a bash script where `train` is the command on a small corpus to `$1 ...`."""
-    command = f"{sys.executable} -m fastw2v train c.txt --quiet --threads 1 {' '.join(TRAIN)}"
-    script = f'train() {{ {command} "$@"; }}; {script}'
+    """Run a bash script where `train` is the command on a small corpus, and `fastw2v` the program."""
+    command, arguments = f"{sys.executable} -m fastw2v", f"c.txt --quiet --threads 1 {' '.join(TRAIN)}"
+    script = f'fastw2v() {{ {command} "$@"; }}; train() {{ fastw2v train {arguments} "$@"; }}; {script}'
     return subprocess.run(["bash", "-c", script], cwd=directory, text=True, capture_output=True, check=False)
 
 
@@ -31,9 +32,36 @@ def test_stdout_is_written_where_it_stands(small):
     assert (small / "one").read_bytes() == (small / "v").read_bytes()
 
 
-def test_a_reader_that_leaves_early(small):
-    got = shell("train -o - | head -1; echo ${PIPESTATUS[0]}", small)
-    assert (got.stdout, got.stderr) == ("96 20\n0\n", "")
+def test_a_reader_that_has_enough(small):
+    """What can be written again ends without a word."""
+    (small / "many.txt").write_text("".join(f"a b word{i}\n" for i in range(20_000)))
+    shell("train --dim 2000 -o big.fw2v", small)
+    phrases = "phrases many.txt -o - --min-count 1 --threshold 1 --list l.txt"
+    for command in ("convert big.fw2v - --to text", "vocab many.txt -o - --min-count 1", phrases):
+        got = shell(f"fastw2v {command} | head -c 1 > first; echo ${{PIPESTATUS[0]}}", small)
+        assert got.stdout == "0\n", got.stderr
+        assert "reader" not in got.stderr
+    assert (small / "l.txt").exists()
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout"])
+def test_a_reader_that_ends_before_it_has_the_vectors(small, output):
+    """Nothing else has them, so they are kept."""
+    got = shell(f"train --dim 2000 -o {output} --temp-dir . | head -1; echo ${{PIPESTATUS[0]}}", small)
+    assert got.stdout == "96 2000\n1\n"
+    [line] = got.stderr.splitlines()
+    assert line.startswith(f"fastw2v: cannot write {output}: its reader ended before everything was written. It takes ")
+    path = small / re.search(r"the vectors went to (\S+) instead", line)[1]
+    assert Vectors.load(path).vectors.shape == (96, 2000)
+
+
+def test_a_reader_of_a_pipe_that_dies(small):
+    """What it should have made is not there."""
+    shell("train --dim 2000 -o big.fw2v", small)
+    for command in ("train --dim 2000 -o >(head -1)", "fastw2v convert big.fw2v >(head -1) --to text"):
+        got = shell(f"{command}; echo $?", small)
+        assert got.stdout.endswith("1\n")
+        assert "its reader ended before everything was written" in got.stderr
 
 
 def test_a_short_write_is_an_error(small):

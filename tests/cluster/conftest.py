@@ -45,16 +45,20 @@ class Processes:
         self.end()
         pytest.fail(f"no scheduler: {(self.directory / 'scheduler.log').read_text()}")
 
-    def _start(self, kind, *options):
+    def _start(self, kind, *options, **environment):
         name = kind if kind == "scheduler" else f"{kind}{len(self.workers)}"
         with open(self.directory / f"{name}.log", "w") as log:
             command = [sys.executable, "-m", "dask", kind, *options]
-            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, env=os.environ | environment
+            )
 
-    def add_worker(self, *options):
+    def add_worker(self, *options, **environment):
         """Add a worker without a limit of memory: Dask's monitor would undo it if a test pauses the worker."""
         given = ["--local-directory", str(self.directory), "--memory-limit", "0", *options]
-        self.workers.append(self._start("worker", self.address, "--nthreads", "1", "--no-dashboard", *given))
+        self.workers.append(
+            self._start("worker", self.address, "--nthreads", "1", "--no-dashboard", *given, **environment)
+        )
 
     def end(self):
         for process in [*self.workers, self.scheduler]:

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from cluster_runs import N_TOKENS, OPTIONS, of_kind, separation, train_with
+from cluster_runs import N_TOKENS, OPTIONS, messages_of, of_kind, separation, train_with
 from planted import planted_text
 
 import fastw2v
@@ -224,3 +224,25 @@ def test_a_signal_ends_a_run_whose_cluster_hangs(text, cluster, client, hangs, t
     assert "--resume trains from token" in err
     assert "Traceback" not in err
     assert checkpoint.load(tmp_path / "c").position.n_words > 0
+
+
+@pytest.mark.deep
+def test_workers_that_compile_join_when_they_can_work(text, cluster, client, tmp_path):
+    """Nobody waits for them meanwhile, however little patience the run has."""
+    n_workers = 0
+
+    def act(event, seen):
+        nonlocal n_workers
+        if isinstance(event, RoundEnded):
+            n_workers = event.n_workers
+            if seen == 1:
+                for i in range(3):
+                    cluster.add_worker("--no-nanny", NUMBA_CACHE_DIR=str(tmp_path / str(i)))
+            time.sleep(0.5)
+        return isinstance(event, Progress) and n_workers == 5
+
+    _, events = train_with(text, client, act, epochs=1000, worker_timeout=10)
+    assert n_workers == 5
+    messages = [message for message in messages_of(events) if "has been compiling kernels" not in message]
+    assert len(messages) == 3
+    assert all("has joined the run" in message for message in messages)

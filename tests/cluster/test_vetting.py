@@ -1,14 +1,18 @@
 """The checks of workers, without a cluster."""
 
 import asyncio
+import re
+import threading
 import time
 
+import fake_dask
 import pytest
 from fake_dask import FakeClient
 
 from fastw2v.cluster import vetting
 from fastw2v.cluster.connection import Connection
-from fastw2v.cluster.vetting import MOST_PEERS, Vetting, _peers_of, unreachable_there
+from fastw2v.cluster.vetting import MOST_PEERS, Vetting, _peers_of, problem_of_compiling_there, unreachable_there
+from fastw2v.config import TrainConfig
 
 pytest.importorskip("distributed", reason="needs Dask: pip install 'fastw2v[dask]'")
 
@@ -25,7 +29,7 @@ def checks(client, monkeypatch):
     monkeypatch.setattr(vetting, "GONE_SECONDS", 0.0)
     connection = Connection(client, lambda event: None, worker_timeout=60)
     connection.threads_of_workers()
-    return Vetting(connection)
+    return Vetting(connection, TrainConfig(threads=1))
 
 
 def settled(checks, workers, members=()):
@@ -62,6 +66,27 @@ def test_a_peer_that_has_a_problem_itself(checks, client):
     assert settled(checks, [C], [A, B])[C].startswith(f"worker {C} cannot reach worker {A} (no answer for 10 s); ")
 
 
+def test_a_worker_that_still_compiles(checks, client, monkeypatch):
+    """It is not waited for, however long it takes, and joins when it can work as fast as the others."""
+    is_over, events = threading.Event(), []
+    checks.sizes, checks._connection.tell = {}, events.append
+    monkeypatch.setitem(fake_dask.SUCCESSES, problem_of_compiling_there, lambda: is_over.wait(60) and "")
+    for seconds in (0.0, 1000.0):
+        checks._connection.seconds += seconds
+        assert checks.problems([C], [A, B]) == {}
+    assert re.search(rf"worker {C} has been compiling kernels for 100\d s: it takes no part so far", str(events))
+    is_over.set()
+    assert settled(checks, [C], [A, B]) == {C: ""}
+
+
+def test_a_worker_that_cannot_compile(checks, client):
+    client.answers = {("problem_of_compiling_there", C): "no room"}
+    assert settled(checks, [C]) == {C: ""}  # the corpus is not known yet, so nothing is compiled
+    checks.sizes = {}
+    checks.forget()
+    assert settled(checks, [C]) == {C: f"worker {C} cannot compile the kernels: no room"}
+
+
 def test_peers():
     assert _peers_of(B, [A, B, C]) == [C, A]
     assert _peers_of(C, [A, B]) == [A, B]
@@ -89,3 +114,13 @@ def test_who_is_reached():
     for worker in (A, B, C):
         found |= asyncio.run(unreachable_there([worker], 0.05, FakeWorker()))
     assert found == {B: "OSError: refused", C: "no answer for 0 s"}
+
+
+def test_why_compiling_fails(monkeypatch):
+    assert asyncio.run(problem_of_compiling_there(1, TrainConfig())) == ""
+
+    def fail(threads, config):
+        raise OSError("no room\nin the cache")
+
+    monkeypatch.setattr(vetting, "compile_kernels", fail)
+    assert asyncio.run(problem_of_compiling_there(1, TrainConfig())) == "no room"

@@ -13,6 +13,7 @@ from fastw2v.cluster import workers as module
 from fastw2v.cluster.connection import Connection
 from fastw2v.cluster.failures import ClusterFailed, Stalled, WorkerFailed
 from fastw2v.cluster.workers import Workers
+from fastw2v.config import TrainConfig
 from fastw2v.errors import InputError
 from fastw2v.events import ClusterChanged, Waiting
 
@@ -27,7 +28,7 @@ class Setting:
     def __init__(self, *addresses, threads=None):
         self.client = FakeClient(*addresses)
         self.events, self.act = [], lambda event: None
-        self.workers = Workers(Connection(self.client, self._note), threads)
+        self.workers = Workers(Connection(self.client, self._note), TrainConfig(threads=threads))
 
     def _note(self, event):
         self.events.append(event)

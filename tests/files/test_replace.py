@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from fastw2v import RunError
+from fastw2v.errors import ReaderLeft, RunError
 from fastw2v.files import replace
-from fastw2v.files.replace import all_locked, replacing
+from fastw2v.files.replace import all_locked, replacing, stdout_may_end
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -130,9 +130,19 @@ def test_streams_are_written_to_directly(tmp_path, capfd):
         file.write(b"to a pipe")
     assert os.read(reader, 100) == b"to a pipe"
     assert stat.S_ISFIFO(os.stat(tmp_path / "pipe").st_mode), "it is still a pipe"
-    with replacing(tmp_path / "pipe") as file:
-        os.close(reader)
-        file.write(b"nobody reads this")  # no error
+    os.close(reader)
+    read, write = os.pipe()
+    os.close(read)
+    with pytest.raises(ReaderLeft, match="its reader ended"), replacing(f"/dev/fd/{write}") as file:
+        file.write(b"nobody reads this")
+    os.close(write)
+
+
+def test_a_reader_that_may_end():
+    with stdout_may_end():
+        raise ReaderLeft("/dev/stdout")
+    with pytest.raises(ReaderLeft), stdout_may_end():
+        raise ReaderLeft("/dev/fd/63")
 
 
 @pytest.mark.skipif(not hasattr(os, "set_blocking"), reason="needs descriptors that do not block")
