@@ -1,5 +1,16 @@
-"""`python -m fastw2v`."""
+"""The program: `fastw2v` and `python -m fastw2v`."""
 
-from .cli import main
+import signal
 
-main()
+
+def main() -> None:
+    """Load the command line and run a command. Ctrl-C meanwhile ends the process without Python's traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from . import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
