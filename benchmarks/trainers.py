@@ -97,13 +97,9 @@ def fastw2v_command(settings: Settings, seed: int, output: Path, *more: str) -> 
     ]
 
 
-def gensim_command(settings: Settings, seed: int, output: Path) -> list[str]:
-    return [
-        sys.executable,
-        __file__,
-        "--as-gensim",
-        json.dumps({**asdict(settings), "lr": settings.lr, "seed": seed, "output": str(output)}),
-    ]
+def gensim_command(settings: Settings, seed: int, output: Path, lr: float | None = None) -> list[str]:
+    given = {**asdict(settings), "lr": lr or settings.lr, "seed": seed, "output": str(output)}
+    return [sys.executable, __file__, "--as-gensim", json.dumps(given)]
 
 
 def word2vec_command(binary: str, settings: Settings, output: Path, *more: str) -> list[str]:

@@ -10,7 +10,7 @@ import click
 
 from .. import __version__
 from ..errors import Fastw2vError, InputError
-from ..kernels.environment import UnusableNumba
+from ..kernels.environment import UnusableNumba, check_environment
 from .corpora import phrases, vocab
 from .plan import plan
 from .results import drop_unwritten_results, wait_for_reader
@@ -49,6 +49,7 @@ class _Commands(click.Group):
             return super().make_context(*arguments, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
+        check_environment()
         with _reader_may_leave():
             return super().invoke(ctx)
 

@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import multiprocessing
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -13,7 +15,7 @@ from typing import Any
 
 from ..errors import InputError, MissingExtra
 from ..files.locks import temporary_directory
-from ..machine import available_memory, available_threads, format_bytes
+from ..machine import available_memory, available_threads, failure_of, format_bytes
 from ..threads import in_thread
 from .connection import POLL_SECONDS
 from .failures import first_line
@@ -61,6 +63,8 @@ def connected(
     if host == "local":
         if not number.isdecimal() or int(number) < 1:
             raise InputError(f"dask is {address!r}: local:N needs a number of worker processes, such as local:4")
+        _start_resource_tracker()
+        _check_machine(address)
         _check_memory(int(number), address)
         with _local_cluster(int(number), threads) as client:
             yield client
@@ -74,6 +78,24 @@ def connected(
     finally:
         with contextlib.suppress(TimeoutError):  # a scheduler that hangs
             client.close(timeout=CLOSE_SECONDS)
+
+
+def _check_machine(address: str) -> None:
+    """Raise InputError where processes of this machine cannot work together, as in some sandboxes and containers."""
+    needs = ("a loopback device", _use_loopback), ("locks of processes (a writable /dev/shm)", multiprocessing.Lock)
+    for what, use in needs:
+        try:
+            use()
+        except OSError as error:
+            advice = "train without --dask, in one process"
+            raise InputError(
+                f"dask is {address!r}: its processes need {what}: {failure_of(error)}; {advice}"
+            ) from error
+
+
+def _use_loopback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), CONNECT_SECONDS).close()
 
 
 def _check_memory(n_workers: int, address: str) -> None:
@@ -150,7 +172,6 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
     with contextlib.ExitStack() as closing:
         directory = closing.enter_context(temporary_directory(parent))
         closing.enter_context(_nothing_imported_from_here())
-        _start_resource_tracker()
         with dask.config.set({"temporary-directory": directory, **NO_PAGES}):
             cluster = distributed.LocalCluster(
                 n_workers=n_workers,

@@ -16,8 +16,8 @@ try:
 except ImportError:  # Windows has no flock
     fcntl = None  # type: ignore[assignment]
 
-TEMPORARY = ".tmp"
-"""How the names of temporary files end."""
+TEMPORARY = ".fastw2v-tmp"
+"""How the names of temporary files end. Those of killed runs are removed, so nobody else should choose such a name."""
 
 _locks: dict[str, int] = {}
 """The locks that this process holds: the file descriptor of each lock's file."""
@@ -67,7 +67,7 @@ def locked(path: PathLike) -> Iterator[None]:
 
 def _lock_of(target: str) -> str:
     """Return the path of the lock's file of an output."""
-    return hidden_beside(target, "lock")
+    return hidden_beside(target, "fastw2v-lock")
 
 
 def hidden_beside(target: str, ending: str) -> str:

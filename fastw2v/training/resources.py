@@ -86,8 +86,8 @@ def check_disk(files: Sequence[NewFile], advice: str) -> None:
             on_disk.setdefault(os.stat(directory).st_dev, []).append((directory, file))
     for found in on_disk.values():
         directory = found[0][0]
-        needed, free = sum(file.n_more for _, file in found), shutil.disk_usage(directory).free
-        if needed > free:
+        needed, (total, _, free) = sum(file.n_more for _, file in found), shutil.disk_usage(directory)
+        if needed > free and total > 0:  # some file systems do not tell their size
             what = " and ".join(file.what for _, file in found if file.n_more)
             sizes = f"about {format_bytes(needed)} is needed in {directory}, which has {format_bytes(free)} free"
             raise InputError(f"no room for {what}: {sizes}; {advice}")

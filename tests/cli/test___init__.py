@@ -42,7 +42,8 @@ def test_exit_codes(run, monkeypatch, error, code, message):
         raise error
 
     monkeypatch.setattr(cli.commands["warmup"], "callback", fail)
-    monkeypatch.setattr("fastw2v.cli.stopping.signals.consequence", "")
+    for name, value in (("consequence", ""), ("outputs", {})):  # of the command before
+        monkeypatch.setattr(f"fastw2v.cli.stopping.signals.{name}", value)
     assert run("warmup") == (code, "", f"fastw2v: {message}\n")
 
 

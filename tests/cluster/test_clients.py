@@ -2,6 +2,7 @@
 
 import glob
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -39,6 +40,19 @@ def test_addresses(monkeypatch):
             pass
     message = "1,000,000 workers need about 200,000.0 GB of memory, without a model, .*: start at most local:"
     with pytest.raises(InputError, match=message), connected("local:1000000"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("where", "what"), [(socket, "a loopback device"), (multiprocessing, r"locks of processes \(a writable /dev/shm\)")]
+)
+def test_a_machine_whose_processes_cannot_work_together(monkeypatch, where, what):
+    def fail(*arguments):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(where, "create_server" if where is socket else "Lock", fail)
+    message = f"dask is 'local:2': its processes need {what}: Read-only file system; train without --dask, in one"
+    with pytest.raises(InputError, match=message), connected("local:2"):
         pass
 
 

@@ -87,7 +87,7 @@ def test_killed_at_random_moments(text, tmp_path):
         output.unlink()
     assert wait(child(train)) == 0
     n_different += not np.array_equal(Vectors.load(output).vectors, expected.vectors)
-    assert not list(directory.glob(".*.tmp"))
+    assert not list(directory.glob(".*.fastw2v-tmp"))
     report("killed at random moments", kills=n_killed, runs_finished=n_runs + 1, lost=n_lost, different=n_different)
     assert (n_lost, n_different) == (0, 0)
 

@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 CALLS = ("write", "fsync", "close", "rename", "link", "unlink", "chmod", "openat")
-SPARE_LINK = f".{CHECKPOINT}.previous.tmp"
+SPARE_LINK = f".{CHECKPOINT}.previous.fastw2v-tmp"
 ERRORS = {
     "write": ("ENOSPC", "EIO", "EFBIG"),
     "fsync": ("EIO", "ENOSPC"),
@@ -39,7 +39,7 @@ ERRORS = {
 def strace(what, directory, *injected):
     """Run the writer under strace, which sees only what touches its files: (exit code, stderr, calls)."""
     written = (CHECKPOINT, "vectors.txt")
-    names = [*written, *(f".{name}.{writer.TEMPORARY}.tmp" for name in written)]
+    names = [*written, *(f".{name}.{writer.TEMPORARY}.fastw2v-tmp" for name in written)]
     names += [PREVIOUS_CHECKPOINT, SPARE_LINK, ""]
     paths = [part for name in names for part in ("-P", str(directory / name).rstrip("/"))]
     log = directory.parent / "trace"
@@ -129,7 +129,7 @@ def test_errors_at_every_call(room, what):
         if what == "checkpoint":  # the older one may have given way: written, as of a full disk
             assert marks_of(directory) in ((1, 9), (2, 9), (2, 1)), (call, error, number)
         assert outcome != "said" or mark == 1 or call in ("fsync", "close", "openat"), (call, error, number)
-        assert outcome != "said" or not list(directory.glob(".*.tmp")), (call, error, number)
+        assert outcome != "said" or not list(directory.glob(".*.fastw2v-tmp")), (call, error, number)
     tell(f"errors at every call of writing {what}", outcomes)
 
 

@@ -15,13 +15,15 @@ import warnings
 import numba
 
 import fastw2v
-from fastw2v.kernels import alias, numbers, random, tokenize, train
+from fastw2v.kernels import alias, dictionary, numbers, random, tokenize, train
 from fastw2v.kernels.jit import OPTIONS
 
 
 def n_compiled():
     """How many kernels were compiled in this process."""
-    kernels = [each for module in (alias, numbers, random, tokenize, train) for each in vars(module).values()]
+    kernels = [
+        each for module in (alias, dictionary, numbers, random, tokenize, train) for each in vars(module).values()
+    ]
     return sum(sum(each.stats.cache_misses.values()) for each in set(filter(is_cached, kernels)))
 
 

@@ -17,23 +17,23 @@ from fastw2v.files.replace import replacing
 def test_a_lock_ends_with_its_process(tmp_path):
     code = f"import os; from fastw2v.files.locks import locked\nwith locked({str(tmp_path / 'o')!r}): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
-    assert (tmp_path / ".o.lock").exists()
+    assert (tmp_path / ".o.fastw2v-lock").exists()
     with locked(tmp_path / "o"):
         pass
-    assert not (tmp_path / ".o.lock").exists()
+    assert not (tmp_path / ".o.fastw2v-lock").exists()
 
 
 def test_leftovers_of_a_killed_run_are_removed_but_not_those_of_a_living_one(tmp_path):
     code = "import os, sys; from fastw2v.files.replace import replacing\nwith replacing(sys.argv[1]): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code, tmp_path / "o"], check=False).returncode == 9
-    (tmp_path / ".o.mine.tmp").touch()
-    assert len(list(tmp_path.glob(".o.*.tmp"))) == 2
+    (tmp_path / ".o.mine.fastw2v-tmp").touch()
+    assert len(list(tmp_path.glob(".o.*.fastw2v-tmp"))) == 2
     with replacing(tmp_path / "o") as file:
         with locked(tmp_path / "o"):
-            assert len(list(tmp_path.glob(".o.*.tmp"))) == 2, "its own process has it open"
+            assert len(list(tmp_path.glob(".o.*.fastw2v-tmp"))) == 2, "its own process has it open"
         file.write(b"whole")
     assert (tmp_path / "o").read_bytes() == b"whole"
-    assert sorted(os.listdir(tmp_path)) == [".o.mine.tmp", "o"]
+    assert sorted(os.listdir(tmp_path)) == [".o.mine.fastw2v-tmp", "o"]
 
 
 def test_without_locks_nothing_of_the_living_is_removed(tmp_path, monkeypatch):
@@ -89,7 +89,7 @@ def test_a_lock_that_cannot_be_made(tmp_path):
 
 def test_two_locks_on_one_output(tmp_path):
     with locked(tmp_path / "o"):
-        assert os.listdir(tmp_path) == [".o.lock"]
+        assert os.listdir(tmp_path) == [".o.fastw2v-lock"]
         with pytest.raises(InputError, match="is being written by another run"), locked(tmp_path / "o"):
             pass
         with locked(tmp_path / "other"):
@@ -99,7 +99,7 @@ def test_two_locks_on_one_output(tmp_path):
 
 def test_a_lock_whose_file_is_removed(tmp_path):
     """It is taken again, unless another run has taken it, or written the output: that is never replaced then."""
-    path, lock = tmp_path / "o", tmp_path / ".o.lock"
+    path, lock = tmp_path / "o", tmp_path / ".o.fastw2v-lock"
 
     def write(content):
         with replacing(path) as file:
@@ -114,7 +114,7 @@ def test_a_lock_whose_file_is_removed(tmp_path):
         lock.unlink()
         path.write_bytes(b"of another run")
         with pytest.raises(
-            RunError, match=r"o was not replaced: its lock .*\.o\.lock was removed, and another run may"
+            RunError, match=r"o was not replaced: its lock .*\.o\.fastw2v-lock was removed, and another run may"
         ):
             write(b"3")
         assert path.read_bytes() == b"of another run"
@@ -141,7 +141,7 @@ def test_traces_of_a_process_that_ends_at_once(tmp_path):
 
 
 def test_a_lock_that_another_user_left(tmp_path, monkeypatch):
-    (tmp_path / ".o.lock").touch()
+    (tmp_path / ".o.fastw2v-lock").touch()
     really_open = os.open
 
     def open_as_a_stranger(path, flags, *mode):
@@ -155,7 +155,7 @@ def test_a_lock_that_another_user_left(tmp_path, monkeypatch):
 
 
 def test_a_lock_that_is_a_link(tmp_path):
-    (tmp_path / ".o.lock").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / ".o.fastw2v-lock").symlink_to(tmp_path / "elsewhere")
     with (
         pytest.raises(InputError, match=r"cannot be locked: .*: remove that file"),
         locked(tmp_path / "o"),

@@ -85,7 +85,7 @@ def test_the_old_file_takes_a_name_when_the_new_one_is_whole(tmp_path):
     with pytest.raises(ValueError, match="no"), replacing(path, previous) as file:
         raise ValueError("no")
     assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")
-    (tmp_path / ".o.previous.tmp").write_bytes(b"of a killed run")
+    (tmp_path / ".o.previous.fastw2v-tmp").write_bytes(b"of a killed run")
     with replacing(path, previous) as file:
         file.write(b"4")
     assert (path.read_bytes(), previous.read_bytes()) == (b"4", b"3")

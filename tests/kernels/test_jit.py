@@ -12,6 +12,7 @@ ENVIRONMENTS = [
         "1",
         "fastw2v needs Numba's compiler, which NUMBA_DISABLE_JIT turns off: unset this variable",
     ),
+    ("NUMBA_NUM_THREADS", "0", "NUMBA_NUM_THREADS is 0: it must be at least 1; unset it to use all cores"),
     ("NUMBA_THREADING_LAYER", "bogus", "Numba cannot start its threads (The threading layer requested 'bogus' is"),
 ]
 

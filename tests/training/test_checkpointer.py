@@ -235,7 +235,7 @@ def test_the_link_of_a_killed_run_is_removed_at_the_next_start(tmp_path, checkpo
     assert len(list(tmp_path.iterdir())) == 3, "the link is there"
     with locked(tmp_path / CHECKPOINT):  # as a run does with its checkpoint
         names = sorted(path.name for path in tmp_path.iterdir())
-        assert names == [f".{CHECKPOINT}.lock", CHECKPOINT, PREVIOUS_CHECKPOINT]
+        assert names == [f".{CHECKPOINT}.fastw2v-lock", CHECKPOINT, PREVIOUS_CHECKPOINT]
     assert positions(tmp_path) == [3, 1]
 
 

@@ -173,7 +173,12 @@ def model(path, n_bytes, n_more=None):
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: (10**6, 10**6 - 1000, 1000))
+
+
+def test_a_disk_that_does_not_tell_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: (0, 0, 0))  # as of ramfs
+    check_disk([model(tmp_path / "o", 2e6)], "go away")
 
 
 def test_a_disk_with_too_little_room(tmp_path, full_disk):

@@ -132,7 +132,7 @@ def test_resuming_needs_no_more_addresses_than_beginning(planted, tmp_path, monk
 def test_a_full_disk_does_not_refuse_to_resume(planted, tmp_path, monkeypatch, slices_of_a_span):
     for n in (5, 7):
         go_on(planted, tmp_path / "c", Recorder(n))
-    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: type("", (), {"free": 1000}))
+    monkeypatch.setattr(resources.shutil, "disk_usage", lambda path: (10**6, 10**6 - 1000, 1000))
     monkeypatch.setattr("fastw2v.training.backend.check_room_for_ids", lambda files, temp_dir: None)
     go_on(planted, tmp_path / "c")
     (tmp_path / "c" / PREVIOUS_CHECKPOINT).unlink()
