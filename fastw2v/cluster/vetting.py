@@ -41,7 +41,7 @@ class Problem(NamedTuple):
 
 @dataclass
 class Check:
-    """The check of a worker. began: on the connection's clock. peers: the workers that try to reach each other."""
+    """The check of a worker. began: on the connection's clock. peers: the workers that it must reach."""
 
     worker: str
     began: float
