@@ -1,5 +1,6 @@
 """The program: `fastw2v` and `python -m fastw2v`."""
 
+import gc
 import signal
 
 
@@ -7,9 +8,14 @@ def main() -> None:
     """Load the command line and run a command. Ctrl-C meanwhile ends the process without Python's traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Nearly all objects of Numba's live as long as the process: to look for garbage among them takes 0.3 s of its time.
+    gc.set_threshold(100_000)
     from . import cli
 
-    cli.main()
+    try:
+        cli.main()
+    finally:
+        gc.freeze()
 
 
 if __name__ == "__main__":

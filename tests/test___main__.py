@@ -1,5 +1,6 @@
 """The program, before it has loaded its command line."""
 
+import gc
 import importlib
 import signal
 import subprocess
@@ -16,6 +17,7 @@ def test_as_a_module():
 
 def test_an_early_ctrl_c(monkeypatch):
     """It ends the process without Python's traceback; where a program ignores it, it stays ignored."""
+    monkeypatch.setattr(gc, "set_threshold", lambda n: None)
     main, seen = importlib.import_module("fastw2v.__main__").main, []
     monkeypatch.setattr(cli, "main", lambda: seen.append(signal.getsignal(signal.SIGINT)))
     before = signal.getsignal(signal.SIGINT)
@@ -25,4 +27,5 @@ def test_an_early_ctrl_c(monkeypatch):
             main()
     finally:
         signal.signal(signal.SIGINT, before)
+        gc.unfreeze()
     assert seen == [signal.SIG_DFL, signal.SIG_IGN]
