@@ -8,7 +8,7 @@ def main() -> None:
     """Load the command line and run a command. Ctrl-C meanwhile ends the process without Python's traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Nearly all objects of Numba's live as long as the process: to look for garbage among them takes 0.3 s of its time.
+    # Nearly all of Numba's objects live as long as the process: looking for garbage among them would take 0.3 s.
     gc.set_threshold(100_000)
     from . import cli
 

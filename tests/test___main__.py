@@ -27,5 +27,7 @@ def test_an_early_ctrl_c(monkeypatch):
             main()
     finally:
         signal.signal(signal.SIGINT, before)
+        n_frozen = gc.get_freeze_count()
         gc.unfreeze()
     assert seen == [signal.SIG_DFL, signal.SIG_IGN]
+    assert n_frozen > 0, "nothing is left to be collected at the end"

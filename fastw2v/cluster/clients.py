@@ -82,7 +82,7 @@ def connected(
 
 def _check_machine(address: str) -> None:
     """Raise InputError where processes of this machine cannot work together, as in some sandboxes and containers."""
-    needs = ("a loopback device", _use_loopback), ("locks of processes (a writable /dev/shm)", multiprocessing.Lock)
+    needs = ("a loopback device", _use_loopback), ("shared locks (a writable /dev/shm)", multiprocessing.Lock)
     for what, use in needs:
         try:
             use()

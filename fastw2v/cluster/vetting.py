@@ -233,7 +233,7 @@ async def unreachable_there(workers: list[str], seconds: float, dask_worker: Any
 
 
 async def problem_of_compiling_there(threads: int, config: TrainConfig) -> str:
-    """Return why the kernels cannot be compiled on this worker. Its heartbeats go on meanwhile."""
+    """Compile the kernels on this worker, whose heartbeats go on meanwhile; return why that fails, or nothing."""
     try:
         await asyncio.wrap_future(in_thread(compile_kernels, threads, config))
     except Exception as error:

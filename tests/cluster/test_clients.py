@@ -44,7 +44,7 @@ def test_addresses(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("where", "what"), [(socket, "a loopback device"), (multiprocessing, r"locks of processes \(a writable /dev/shm\)")]
+    ("where", "what"), [(socket, "a loopback device"), (multiprocessing, r"shared locks \(a writable /dev/shm\)")]
 )
 def test_a_machine_whose_processes_cannot_work_together(monkeypatch, where, what):
     def fail(*arguments):
