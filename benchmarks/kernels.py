@@ -42,7 +42,7 @@ class Setting:
     loss: str = "ns"
     update: str = "window"
     dim: int = 100
-    negative: int = 5
+    shared_negatives: int = 3
     window: int = 5
     n_words: int = 70_000
     threads: int = 2
@@ -66,7 +66,7 @@ def settings() -> list[Setting]:
         replace(base, **{name: value})
         for name, values in {
             "dim": (50, 128, 200, 300, 512),
-            "negative": (15,),
+            "shared_negatives": (7, 15),
             "window": (2, 10),
             "n_words": (1_000, 1_000_000),
             "threads": (1,),
@@ -83,7 +83,7 @@ def _multiply_adds(rows: Any, out: Any, n: int) -> None:
     sums = zero_sums(pair, six)
     for _ in range(n):
         sums = multiply_add_rows(sums, rows, pair, rows, six, 0)
-    store_totals(out, 0, sums)
+    store_totals(out, 0, sums, six)
 
 
 @numba.njit(**OPTIONS)
@@ -122,7 +122,7 @@ def probe() -> dict[str, float]:
 def outputs_of_prediction(corpus: Corpus, config: TrainConfig) -> float:
     """Mean number of output rows."""
     if config.loss == "ns":
-        return 1.0 + config.negative
+        return 1.0 + config.n_drawn
     kept = corpus.vocabulary.counts * (windows_of(corpus.vocabulary, config).keep / 2.0**32)
     objective = objective_of(corpus.vocabulary, config)
     return float(np.diff(objective.paths.starts) @ kept / kept.sum())
@@ -177,7 +177,7 @@ def main(rounds: int, output: str) -> None:
 def table(result: dict[str, Any]) -> str:
     """Medians in Markdown."""
     lines = [
-        "| model | loss | update | dim | negative | window | words | threads | M words/s | M predictions/s | "
+        "| model | loss | update | dim | negatives drawn | window | words | threads | M words/s | M predictions/s | "
         "G multiply-adds/s | of the peak |",
         "|---" * 3 + "|---:" * 9 + "|",
     ]
@@ -185,9 +185,11 @@ def table(result: dict[str, Any]) -> str:
         words, predictions = (statistics.median(row[f"{name}_per_second"]) / 1e6 for name in ("words", "predictions"))
         multiply_adds = predictions * 1e6 * row["outputs"] * 3 * row["dim"] / 1e9
         share = multiply_adds / row["threads"] / result["peak"]["multiply_adds"]
-        names = [str(row[name]) for name in ("model", "loss", "update", "dim", "negative", "window")]
+        drawn = f"{row['outputs'] - 1:.0f}" if row["loss"] == "ns" else "-"
         cells = [
-            *names,
+            *(str(row[name]) for name in ("model", "loss", "update", "dim")),
+            drawn,
+            str(row["window"]),
             f"{row['n_words']:,}",
             str(row["threads"]),
             f"{words:.2f}",

@@ -17,6 +17,15 @@ LOWEST_LR = 1e-30
 
 _LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
 
+_SHARED = (
+    "With --update window: draw only this many negatives for a window and let them count for --negative "
+    "(default: 3, or 7 for more than 5)."
+)
+
+FEW_SHARED, MANY_SHARED = 3, 7
+"""The negatives drawn for a window by default, for up to 5 and for more: with the centre word, one or two whole tiles of
+registers. On wiki8 the vectors are as good as those of `negative` drawn ones (benchmarks/README.md)."""
+
 
 def check_flags(**flags: Any) -> None:
     """Raise InputError for a flag that is neither True nor False: other values, as "no", would count as True."""
@@ -80,6 +89,7 @@ class TrainConfig:
     update: str = _choice(
         "window pair", "Skip-gram: share negatives and step once in a window, or for each pair (slower)."
     )
+    shared_negatives: int | None = _field(None, _SHARED, 1, 1_000)
     cbow_gradient: str = _choice(
         "word2vec exact", "CBOW: give each context word the whole step of the mean, or its share."
     )
@@ -115,10 +125,11 @@ class TrainConfig:
             if value not in item.metadata["allowed"]:
                 raise InputError(f"{item.name} is {value!r}: it must be {item.metadata['allowed']}")
 
-        n_outputs = 1 + self.negative if self.loss == "ns" else 1
+        n_outputs = 1 + self.n_drawn if self.loss == "ns" else 1
         if self.dim * n_outputs * (self.window + 1) > MOST_WORK:
+            drawn = "negative" if self.update == "pair" else "shared_negatives"
             raise InputError(
-                f"dim {self.dim} x negative {self.negative} x window {self.window} is more than {MOST_WORK:,} "
+                f"dim {self.dim} x {drawn} {self.n_drawn} x window {self.window} is more than {MOST_WORK:,} "
                 "multiplications a word: nothing could interrupt the kernel for seconds; lower one of them"
             )
         if self.loss == "hs" and self.vectors != "input":
@@ -136,12 +147,19 @@ class TrainConfig:
         changed = {item.name for item in fields(self) if getattr(self, item.name) != item.default}
         reasons = [
             f"{name} has no effect with {option} {getattr(self, option)}: it needs {option} {value}"
-            for name, (option, value) in _NEEDS.items()
+            for name, option, value in _NEEDS
             if name in changed and getattr(self, option) != value
         ]
         if "sample_formula" in changed and self.sample == 0:
             reasons.append("sample_formula has no effect with sample 0, which keeps all words")
         return reasons
+
+    @property
+    def n_drawn(self) -> int:
+        """The negatives that are drawn for a step, each of which stands for `negative / n_drawn`."""
+        if self.update == "pair":
+            return self.negative
+        return self.shared_negatives or min(self.negative, FEW_SHARED if self.negative <= 5 else MANY_SHARED)
 
     @property
     def first_lr(self) -> float:
@@ -162,12 +180,14 @@ class TrainConfig:
         return cls(**options)
 
 
-_NEEDS = {
-    "negative": ("loss", "ns"),
-    "ns_exponent": ("loss", "ns"),
-    "cbow_gradient": ("model", "cbow"),
-    "force": ("loss", "softmax"),
-}
+_NEEDS = (
+    ("negative", "loss", "ns"),
+    ("ns_exponent", "loss", "ns"),
+    ("shared_negatives", "loss", "ns"),
+    ("shared_negatives", "update", "window"),
+    ("cbow_gradient", "model", "cbow"),
+    ("force", "loss", "softmax"),
+)
 """Options that have an effect only if another one has this value."""
 
 _GENSIM = {"vector_size": "dim", "workers": "threads", "alpha": "lr", "max_final_vocab": "max_vocab"}

@@ -70,35 +70,34 @@ def outputs_of(centre, negatives):
     return words, np.array([1.0] + [0.0] * (len(words) - 1))
 
 
-def loss(inputs, outputs, contexts, centre, negatives):
-    """Summed over the pairs of a window: -log s(u.v) of the centre, -log s(-u.v) of each negative."""
+def loss(inputs, outputs, contexts, centre, negatives, weight=1.0):
+    """Summed over the pairs of a window: -log s(u.v) of the centre, and -log s(-u.v), weighted, of each negative."""
     words, labels = outputs_of(centre, negatives)
-    signs = 2 * labels - 1
     return sum(
-        np.logaddexp(0, -sign * (outputs[word] @ inputs[context]))
+        (1.0 if label else weight) * np.logaddexp(0, -(2 * label - 1) * (outputs[word] @ inputs[context]))
         for context in contexts
-        for word, sign in zip(words, signs, strict=True)
+        for word, label in zip(words, labels, strict=True)
     )
 
 
-def step(inputs, outputs, contexts, centre, negatives, learning_rate):
+def step(inputs, outputs, contexts, centre, negatives, learning_rate, weight=1.0):
     """All pairs of a window at the same parameters; in place."""
-    labelled_step(inputs, outputs, contexts, *outputs_of(centre, negatives), learning_rate)
+    labelled_step(inputs, outputs, contexts, *outputs_of(centre, negatives), learning_rate, weight)
 
 
-def labelled_step(inputs, outputs, contexts, rows, labels, learning_rate):
+def labelled_step(inputs, outputs, contexts, rows, labels, learning_rate, weight=1.0):
     """The same for any output rows and labels: hierarchical softmax's are the nodes above the centre word."""
     v, u = inputs[contexts].copy(), outputs[rows].copy()
-    coefficients = learning_rate * (labels - sigmoid(v @ u.T))
+    coefficients = learning_rate * np.where(labels == 1, 1.0, weight) * (labels - sigmoid(v @ u.T))
     np.add.at(inputs, contexts, coefficients @ u)
     np.add.at(outputs, rows, coefficients.T @ v)
 
 
-def mean_step(inputs, outputs, contexts, rows, labels, learning_rate, is_exact):
+def mean_step(inputs, outputs, contexts, rows, labels, learning_rate, is_exact, weight=1.0):
     """CBOW: the mean of the contexts predicts; each context gets the mean's step, or exactly its share of it."""
     mean = inputs[contexts].mean(axis=0)
     moved = mean[None].copy()
-    labelled_step(moved, outputs, [0], rows, labels, learning_rate)
+    labelled_step(moved, outputs, [0], rows, labels, learning_rate, weight)
     share = 1 / len(contexts) if is_exact else 1
     np.add.at(inputs, contexts, share * (moved[0] - mean))
 
@@ -177,6 +176,7 @@ def windows_of_sentences(sentences, windows, draws):
 def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_rate, state):
     """The windows of a span, in order, with the draws that the streams define; in place. Returns the predictions."""
     negatives_of, paths = objective.negatives, objective.paths
+    weight = 1.0 if paths.longest else float(negatives_of.weight)
     draws = Draws(state)
     sentences = kept_sentences(ids[start:stop], windows.keep, draws)
 
@@ -202,12 +202,12 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
     for centre, contexts in windows_of_sentences(sentences, windows, draws):
         if windows.by_mean:
             n_predictions += 1
-            mean_step(inputs, outputs, contexts, *rows_and_labels(centre), learning_rate, windows.exact_mean)
+            mean_step(inputs, outputs, contexts, *rows_and_labels(centre), learning_rate, windows.exact_mean, weight)
             inputs[frozen] = frozen_rows
             continue
         n_predictions += len(contexts)
         for group in [contexts] if windows.by_window else [[context] for context in contexts]:
-            labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate)
+            labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate, weight)
             inputs[frozen] = frozen_rows
     return n_predictions
 

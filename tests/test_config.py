@@ -25,7 +25,7 @@ REFUSED = [
     ({"seed": -1}, "seed is -1: it must be at least 0"),
     ({"update": "batch"}, "update is 'batch': it must be window or pair"),
     ({"vectors": "both"}, "vectors is 'both': it must be one of input, output, average"),
-    ({"dim": 300, "negative": 1000, "window": 1000}, "multiplications a word: nothing could interrupt"),
+    ({"dim": 300, "shared_negatives": 1000, "window": 1000}, "multiplications a word: nothing could interrupt"),
     ({"loss": "hs", "vectors": "output"}, "with hierarchical softmax the output rows are those of the tree's nodes"),
     ({"loss": "softmax", "update": "pair"}, "with softmax predictions are trained in batches"),
     ({"model": "cbow", "update": "pair"}, "with cbow a window is one prediction, it has no pairs"),

@@ -14,14 +14,14 @@ from .alias import draw_alias
 from .jit import Float32s, UInt64s, inlined
 from .layout import ThreadRows, output_row_of_word, prefetch_row
 from .random import advance, mix
-from .simd import TILE_OUTPUTS
 from .update import ONE, ZERO, Scratch, fill_last_tile, set_output, slot_of
 
 
 class Negatives(NamedTuple):
     """How negatives are drawn."""
 
-    n: int  # negatives of a prediction
+    n: int  # negatives of a step
+    weight: np.float32  # how many negatives each of them stands for
     n_draws: int  # draws that serve in turn
     n_turns: int  # how often each of them serves
     noise: UInt64s  # alias table of the words
@@ -42,7 +42,7 @@ def add_negative(scratch: Scratch, first: int, place: int, offset: int, learning
     rate = learning_rate
     other = place_of_negative(scratch, first, place, offset)
     if other < place:
-        scratch.rates[slot_of(other)] += rate
+        scratch.rates[slot_of(other, scratch.tile_shape)] += rate
         rate = ZERO
     set_output(scratch, place, offset, ZERO, rate)
 
@@ -55,13 +55,14 @@ def draw_negatives(
 
     rate: the learning rate. Returns the state of the random stream.
     """
-    first = tile * TILE_OUTPUTS + 1
+    first = tile * len(scratch.tile_shape) + 1
     end = first + negatives.n
     set_output(scratch, first - 1, np.int64(0), ONE, rate)
+    rate_of_negative = rate * negatives.weight
     for place in range(first, end):
         state = advance(state)
         row = output_row_of_word(own, draw_alias(negatives.noise, mix(state)))
-        add_negative(scratch, first, place, row * outputs.shape[1], rate)
+        add_negative(scratch, first, place, row * outputs.shape[1], rate_of_negative)
         prefetch_row(outputs, row)
     fill_last_tile(scratch, end)
     return state
@@ -77,8 +78,8 @@ def set_centre(scratch: Scratch, place: int, negatives: Negatives, offset: int) 
     scratch.outputs[place] = offset
     silenced, rate = place_of_negative(scratch, place + 1, end, offset), ZERO
     if silenced < end:
-        rate = scratch.rates[slot_of(silenced)]
-        scratch.rates[slot_of(silenced)] = ZERO
+        rate = scratch.rates[slot_of(silenced, scratch.tile_shape)]
+        scratch.rates[slot_of(silenced, scratch.tile_shape)] = ZERO
     return silenced, rate
 
 
@@ -86,7 +87,7 @@ def set_centre(scratch: Scratch, place: int, negatives: Negatives, offset: int) 
 def restore_negative(scratch: Scratch, place: int, negatives: Negatives, silenced: int, rate: float) -> None:
     """Give the negative that `set_centre` silenced its rate back."""
     if silenced < place + 1 + negatives.n:
-        scratch.rates[slot_of(silenced)] = rate
+        scratch.rates[slot_of(silenced, scratch.tile_shape)] = rate
 
 
 @inlined

@@ -16,12 +16,9 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, register_model
 from numba.np.arrayobj import make_array
 
-TILE_OUTPUTS = 6
-"""The number of output rows in a register tile. 2 contexts x 6 outputs need 12 registers for sums and 2 + 1 for
-operands, 15 of AVX2's 16. The 32 registers of AVX-512 allow 4 contexts x 6 outputs, or two vectors of each row."""
 
-SLOTS = 8
-"""The number of floats in memory for the dot products of one context with one tile: `TILE_OUTPUTS`, then zeros."""
+def _slots(n_outputs: int) -> int:
+    return 4 if n_outputs <= 4 else 8
 
 
 def _lanes() -> int:
@@ -50,6 +47,7 @@ class Float32Vector(types.Type):  # type: ignore[misc]
 vector = Float32Vector()
 _llvm_vector = ir.VectorType(ir.FloatType(), LANES)
 _llvm_integers = ir.VectorType(ir.IntType(32), LANES)
+_int64 = ir.IntType(64)
 
 
 @register_model(Float32Vector)
@@ -122,9 +120,19 @@ def store(typing_context: Any, array: Any, offset: Any, value: Any) -> Any:
 
 
 @intrinsic
-def load_slots(typing_context: Any, array: Any, offset: Any) -> Any:
-    """Return `LANES` float32 from `offset` on; a vector of more than `SLOTS` lanes repeats the first `SLOTS`."""
-    length = min(SLOTS, LANES)
+def slots(typing_context: Any, shape: Any) -> Any:
+    """Return the number of floats in memory for one context and a tile: one for each output row, then zeros."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, _slots(shape.count))
+
+    return types.intp(shape), generate
+
+
+@intrinsic
+def load_slots(typing_context: Any, array: Any, offset: Any, shape: Any) -> Any:
+    """Return `LANES` float32 from `offset` on; a vector of more lanes than `slots(shape)` repeats the first ones."""
+    length = min(_slots(shape.count), LANES)
     repeated = ir.Constant(_llvm_integers, [lane % length for lane in range(LANES)])
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -133,7 +141,7 @@ def load_slots(typing_context: Any, array: Any, offset: Any) -> Any:
         loaded.align = 4
         return builder.shuffle_vector(loaded, loaded, repeated)
 
-    return vector(array, types.intp), generate
+    return vector(array, types.intp, shape), generate
 
 
 @intrinsic
@@ -224,6 +232,18 @@ def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
 
 
 @intrinsic
+def load_tile(typing_context: Any, array: Any, offset: Any, shape: Any) -> Any:
+    """Return `array[offset : offset + len(shape)]`, the int64 offsets of a tile's output rows, as a tuple."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = [builder.add(args[1], args[1].type(place)) for place in range(shape.count)]
+        values = [builder.load(pointer_of(context, builder, array, args[0], place, _int64)) for place in places]
+        return context.make_tuple(builder, shape, values)
+
+    return shape(array, types.intp, shape), generate
+
+
+@intrinsic
 def zero_sums(typing_context: Any, input_rows: Any, output_rows: Any) -> Any:
     """Return a zero vector for each pair of an input row and an output row."""
     sums = types.UniTuple(vector, input_rows.count * output_rows.count)
@@ -257,25 +277,25 @@ def multiply_add_rows(
 
 
 @intrinsic
-def store_totals(typing_context: Any, array: Any, offset: Any, sums: Any) -> Any:
-    """Store the total over lanes of each sum: for each context `TILE_OUTPUTS` totals, then zeros, `SLOTS` in all.
+def store_totals(typing_context: Any, array: Any, offset: Any, sums: Any, shape: Any) -> Any:
+    """Store the total over lanes of each sum: for each context those of the tile's rows, then zeros, its slots in all.
 
     A shuffle tree adds all sums at once, with about 3 operations for each where a reduction takes 8. It writes whole
-    vectors: up to `LANES - SLOTS` floats behind the last context become zero.
+    vectors: up to `LANES - slots(shape)` floats behind the last context become zero.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         values = _unpack(builder, args[2], sums.count)
         rows: list[Any] = []
-        for first in range(0, sums.count, TILE_OUTPUTS):
-            rows += values[first : first + TILE_OUTPUTS] + [_constant(0.0)] * (SLOTS - TILE_OUTPUTS)
+        for first in range(0, sums.count, shape.count):
+            rows += values[first : first + shape.count] + [_constant(0.0)] * (_slots(shape.count) - shape.count)
         rows += [_constant(0.0)] * (-len(rows) % LANES)
         for first in range(0, len(rows), LANES):
             totals = _add_lanes(builder, rows[first : first + LANES])
             _store(context, builder, array, args[0], builder.add(args[1], args[1].type(first)), totals)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, sums), generate
+    return types.void(array, types.intp, sums, shape), generate
 
 
 def _add_lanes(builder: Any, rows: list[Any]) -> Any:
@@ -337,16 +357,16 @@ def _places(builder: Any, rows: Any, row_type: Any, column: Any, parts: Any, par
 
 
 @intrinsic
-def splat_slots(typing_context: Any, array: Any, offset: Any) -> Any:
-    """Return a vector for each of the `TILE_OUTPUTS` float32 from `offset` on, which it has in every lane."""
-    splatted = types.UniTuple(vector, TILE_OUTPUTS)
+def splat_slots(typing_context: Any, array: Any, offset: Any, shape: Any) -> Any:
+    """Return a vector for each of the `len(shape)` float32 from `offset` on, which it has in every lane."""
+    splatted = types.UniTuple(vector, shape.count)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        places = [builder.add(args[1], args[1].type(slot)) for slot in range(TILE_OUTPUTS)]
+        places = [builder.add(args[1], args[1].type(slot)) for slot in range(shape.count)]
         scalars = [builder.load(pointer_of(context, builder, array, args[0], i, ir.FloatType())) for i in places]
         return context.make_tuple(builder, splatted, [_broadcast(builder, scalar) for scalar in scalars])
 
-    return splatted(array, types.intp), generate
+    return splatted(array, types.intp, shape), generate
 
 
 @intrinsic

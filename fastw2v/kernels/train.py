@@ -11,7 +11,7 @@ from .jit import Float32s, Float64s, Int32s, as_function, compile_for, function_
 from .layout import RowLayout, copy_hot_rows, merge_hot_rows, prefetch_row, rows_of_thread, use_copies, word_of_row
 from .negatives import Negatives, draw_negatives, next_turn, restore_negative, set_centre
 from .random import below, mix
-from .simd import LANES, TILE_OUTPUTS
+from .simd import LANES
 from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, add_sample
 from .update import (
     Operands,
@@ -54,6 +54,9 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
     # The kernel's key in the cache holds the values that it takes from here. So none of them may be a helper: to Numba
     # that is another one in every process.
     by_mean, by_window = steps == "mean", steps == "window"
+    # The centre word and its 3 negatives are one tile. Where a step has more outputs, the registers of AVX2 hold tiles
+    # of 6: 2 contexts x 6 outputs take 12 of its 16 for sums, and 2 + 1 for operands.
+    tile_shape = (0,) * (6 if by_path or steps == "pair" else 4)
 
     def train_span(
         ids: Int32s,
@@ -80,8 +83,8 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
         kept, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
         use_copies(own, kept)
         n_outputs = 1 + negatives.n
-        n_tiles = tiles_of(max(n_outputs, paths.longest))
-        scratch = new_scratch(2 * windows.window, n_tiles * TILE_OUTPUTS, negatives.n_draws, stride)
+        n_tiles = tiles_of(max(n_outputs, paths.longest), tile_shape)
+        scratch = new_scratch(2 * windows.window, n_tiles * len(tile_shape), negatives.n_draws, stride, tile_shape)
         if not by_path:
             for draw in range(negatives.n_draws):
                 state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, rate, state)
@@ -109,11 +112,11 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
             if by_window:
                 n_together = n_contexts
             while first < end_of_steps:
-                place = tile * TILE_OUTPUTS
+                place = tile * len(tile_shape)
                 silenced, silenced_rate = place, rate
                 if by_path:
                     n_outputs = set_path(scratch, paths, word_of_row(own, centre), outputs, own, rate)
-                    n_tiles = tiles_of(n_outputs)
+                    n_tiles = tiles_of(n_outputs, tile_shape)
                 else:
                     silenced, silenced_rate = set_centre(scratch, place, negatives, centre * stride)
                 operands = Operands(first, n_together, tile, n_tiles)

@@ -114,7 +114,8 @@ def _objective(config: TrainConfig, noise: NDArray[np.uint64], paths: Paths) -> 
     n_draws, n_turns = 2, 1  # two draws, so that each is made a step ahead
     if config.update == "window" and not by_path:
         n_draws, n_turns = min(2 * config.window + 1, MOST_DRAWS), TURNS
-    negatives = Negatives(n=0 if by_path else config.negative, n_draws=n_draws, n_turns=n_turns, noise=noise)
+    n, weight = (0, 1.0) if by_path else (config.n_drawn, config.negative / config.n_drawn)
+    negatives = Negatives(n, np.float32(weight), n_draws, n_turns, noise)
     return Objective(negatives, paths)
 
 

@@ -44,7 +44,7 @@ class Schedule:
 
     @classmethod
     def of(cls, n_ids: int, config: TrainConfig) -> Self:
-        operations = 4 * config.dim * (config.negative + 1) * (config.window + 1)
+        operations = 4 * config.dim * (config.n_drawn + 1) * (config.window + 1)
         length = min(LONGEST_SPAN, n_ids // SPANS_OF_SMALL_CORPUS, int(SPAN_OPERATIONS / operations))
         if config.loss == "softmax":  # a span may take seconds; signals get through, but no progress is told
             length = SHORTEST_SPAN

@@ -7,20 +7,21 @@ import reference
 
 @pytest.mark.parametrize("contexts", [[0], [0, 1, 2], [1, 1, 2]])
 @pytest.mark.parametrize("negatives", [[4], [4, 5, 6], [5, 5, 3], [3, 3]])
-def test_step_is_the_gradient_of_the_loss(contexts, negatives):
+@pytest.mark.parametrize("weight", [1.0, 2.5])
+def test_step_is_the_gradient_of_the_loss(contexts, negatives, weight):
     rng = np.random.default_rng(0)
     inputs, outputs = rng.normal(size=(2, 7, 4))
     before = inputs.copy(), outputs.copy()
     learning_rate, epsilon = 1e-3, 1e-6
     moved = inputs.copy(), outputs.copy()
-    reference.step(*moved, contexts, 3, negatives, learning_rate)
+    reference.step(*moved, contexts, 3, negatives, learning_rate, weight)
     for which in range(2):
         for place in np.ndindex(7, 4):
             losses = []
             for sign in (1, -1):
                 shifted = before[0].copy(), before[1].copy()
                 shifted[which][place] += sign * epsilon
-                losses.append(reference.loss(*shifted, contexts, 3, negatives))
+                losses.append(reference.loss(*shifted, contexts, 3, negatives, weight))
             expected = -learning_rate * (losses[0] - losses[1]) / (2 * epsilon)
             got = (moved[which] - before[which])[place]
             assert got == pytest.approx(expected, abs=1e-9)

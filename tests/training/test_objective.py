@@ -23,16 +23,18 @@ def test_noise_is_that_of_the_exponent():
 
 
 @pytest.mark.parametrize(
-    ("options", "n_draws", "n_turns"),
+    ("options", "expected"),
     [
-        ({"window": 5}, 11, objective.TURNS),
-        ({"window": 100}, objective.MOST_DRAWS, objective.TURNS),
-        ({"update": "pair"}, 2, 1),
+        ({"window": 5, "negative": 5}, (3, 5 / 3, 11, objective.TURNS)),
+        ({"negative": 15}, (7, 15 / 7, 11, objective.TURNS)),
+        ({"window": 100, "shared_negatives": 14}, (14, 0.5, objective.MOST_DRAWS, objective.TURNS)),
+        ({"negative": 2, "model": "cbow"}, (2, 1, 11, objective.TURNS)),
+        ({"update": "pair"}, (7, 1, 2, 1)),
     ],
 )
-def test_draws_of_negatives(options, n_draws, n_turns):
-    negatives = objective_of(VOCABULARY, TrainConfig(negative=7, **options)).negatives
-    assert (negatives.n, negatives.n_draws, negatives.n_turns) == (7, n_draws, n_turns)
+def test_draws_of_negatives(options, expected):
+    negatives = objective_of(VOCABULARY, TrainConfig(**{"negative": 7, **options})).negatives
+    assert (negatives.n, negatives.weight, negatives.n_draws, negatives.n_turns) == pytest.approx(expected)
 
 
 def test_a_tree_takes_the_place_of_negatives():
