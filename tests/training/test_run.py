@@ -359,7 +359,7 @@ def test_events_tell_the_whole_story(planted):
     assert progress[-1].n_words == progress[-1].n_words_total == 90_000
     assert progress[-1].seconds_left == 0
     assert [(event.epoch, event.n_words) for event in epochs] == [(1, 30_000), (2, 60_000), (3, 90_000)]
-    assert all(0 < event.loss_error < 0.1 and np.isnan(event.held_out_loss) for event in epochs)
+    assert all(0 < event.loss_error < 0.2 and np.isnan(event.held_out_loss) for event in epochs)
     assert [event.n_words for event in progress] == sorted(event.n_words for event in progress)
     assert [event.epoch for event in progress] == sorted(event.epoch for event in progress)
     assert progress[-1].epoch == progress[-1].epochs == 3

@@ -33,7 +33,7 @@ def test_spans_cover_the_corpus(n_ids):
 
 
 def test_heavy_settings_have_short_spans():
-    assert Schedule.of(10**8, TrainConfig(dim=1000, negative=50, window=20)).span_length == 1000
+    assert Schedule.of(10**8, TrainConfig(dim=1000, shared_negatives=50, window=20)).span_length == 1000
 
 
 def test_softmax_has_short_spans():
