@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from trainers import Settings, commit, cpu_name, fastw2v_command, gensim_command, measure, quality_cell, quality_of
+from trainers import Settings, commit, cpu_name, fastw2v_command, gensim_command, measure, quality_of
 
 HERE = Path(__file__).parent
 OBJECTIVES = [*product(["skipgram", "cbow"], ["ns", "hs"])]
@@ -83,22 +83,28 @@ def main(
 
 
 def table(result: dict[str, Any]) -> str:
-    """Means ± standard deviations over seeds in Markdown, a row for each learning rate."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    """In Markdown, a row for each objective and trainer on a text, a column for each learning rate."""
+    groups: dict[tuple[Any, ...], dict[float, list[dict[str, Any]]]] = {}
     for row in result["rows"]:
-        groups.setdefault(tuple(row[name] for name in ("megabytes", "model", "loss", "trainer", "lr")), []).append(row)
-    measures = list(result["rows"][0]["quality"])
+        of_rates = groups.setdefault(tuple(row[name] for name in ("megabytes", "model", "loss", "trainer")), {})
+        of_rates.setdefault(row["lr"], []).append(row)
+    rates = sorted({row["lr"] for row in result["rows"]})
     lines = [
-        f"| text, MB | objective | trainer | lr | {' | '.join(measures)} | mean | held-out loss |",
-        "|---:|---|---|---:|" + "---:|" * (len(measures) + 2),
+        f"| text, MB | objective | trainer | {' | '.join(f'lr {rate}' for rate in rates)} |",
+        "|---:|---|---|" + "---:|" * len(rates),
     ]
-    for (size, model, loss, trainer, lr), runs in sorted(groups.items()):
-        cells = [quality_cell([run["quality"][measure] for run in runs]) for measure in measures]
-        cells.append(quality_cell([statistics.mean(run["quality"].values()) for run in runs]))
-        losses = [run["held_out_loss"] for run in runs if run["held_out_loss"] is not None]
-        cells.append(f"{statistics.mean(losses):.3f}" if losses else "-")
-        lines.append(f"| {size} | {model} {loss} | {trainer} | {lr} | {' | '.join(cells)} |")
+    for (size, model, loss, trainer), of_rates in sorted(groups.items()):
+        cells = [cell(of_rates[rate]) if rate in of_rates else "-" for rate in rates]
+        lines.append(f"| {size} | {model} {loss} | {trainer} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def cell(runs: list[dict[str, Any]]) -> str:
+    """The quality of the runs, measure by measure, and their mean held-out loss."""
+    means = [statistics.mean(run["quality"][measure] for run in runs) for measure in runs[0]["quality"]]
+    losses = [run["held_out_loss"] for run in runs if run["held_out_loss"] is not None]
+    loss = f" ({statistics.mean(losses):.3f})" if losses else ""
+    return " / ".join(f"{mean:.1f}" for mean in means) + loss
 
 
 if __name__ == "__main__":

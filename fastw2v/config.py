@@ -23,8 +23,8 @@ _SHARED = (
 )
 
 FEW_SHARED, MANY_SHARED = 3, 7
-"""The negatives drawn for a window by default, for up to 5 and for more: with the centre word, one or two whole tiles of
-registers. On wiki8 the vectors are as good as those of `negative` drawn ones (benchmarks/README.md)."""
+"""The negatives drawn for a window by default, for up to 5 and for more. With the centre word they fill one or two
+tiles of registers. The vectors are as good as with `negative` drawn ones (README, "how many negatives")."""
 
 
 def check_flags(**flags: Any) -> None:
