@@ -64,6 +64,12 @@ def test_the_learning_rate_by_default():
     assert TrainConfig(lr=0.01).first_lr == 0.01
 
 
+def test_the_negatives_of_a_step_by_default():
+    assert [TrainConfig(negative=n).n_drawn for n in (1, 3, 5, 6, 7, 20)] == [1, 3, 3, 6, 7, 7]
+    assert TrainConfig(shared_negatives=12).n_drawn == 12
+    assert TrainConfig(negative=20, update="pair").n_drawn == 20
+
+
 @pytest.mark.parametrize("name", [item.name for item in fields(TrainConfig)])
 @pytest.mark.parametrize("number", [10**400, -(10**400), 10**5000, 2**63], ids=lambda number: f"{number.bit_length()}")
 def test_integers_that_fit_into_no_number_are_refused(name, number):

@@ -63,6 +63,11 @@ GIVEN = Vocabulary(["t0w0", "t0w1"], [2, 1])
 WITHOUT_EFFECT = [
     ({"negative": 3, "loss": "hs"}, "negative has no effect with loss hs: it needs loss ns"),
     ({"ns_exponent": 1, "loss": "hs"}, "ns_exponent has no effect with loss hs"),
+    ({"shared_negatives": 5, "loss": "hs"}, "shared_negatives has no effect with loss hs: it needs loss ns"),
+    (
+        {"shared_negatives": 5, "update": "pair"},
+        "shared_negatives has no effect with update pair: it needs update window",
+    ),
     ({"sample": 0, "sample_formula": "paper"}, "sample_formula has no effect with sample 0, which keeps all words"),
     ({"cbow_gradient": "exact"}, "cbow_gradient has no effect with model skipgram: it needs model cbow"),
     ({"force": True}, "force has no effect with loss ns"),
