@@ -122,8 +122,8 @@ def options_text(name: str) -> str:
     result = load(name)
     chosen = result["settings"]
     return (
-        f"{options.table(result)}\n\nOf {chosen['corpus']}, {chosen['threads']} threads, {chosen['seeds']} seeds, "
-        f"{result['date']}, commit {result['commit']}."
+        f"{options.table(result)}\n\nOf {chosen['corpus']}, {chosen['threads']} threads of an {result['cpu']}, "
+        f"{chosen['seeds']} seeds, {result['date']}, commit {result['commit']}."
     )
 
 
