@@ -17,7 +17,6 @@ from typing import Any
 import clusters
 import kernels
 import options
-import rates
 import reading
 import resources
 import scaling
@@ -60,40 +59,23 @@ def load(name: str) -> Any:
     return json.loads((HERE / "results" / f"{name}.json").read_text())
 
 
-def joined_tables(of: str, names: dict[str, str], trainers_kept: tuple[str, ...] = ()) -> str:
-    """The tables of several results of `trainers.py` as one, with a first column that is headed `of`."""
-    lines: list[str] = []
-    for label, name in names.items():
-        header, ruler, *rows = trainers.table(load(name)).splitlines()
-        lines = lines or [header.replace("| trainer |", f"| {of} | trainer |"), f"|---{ruler}"]
-        lines += [f"| {label} {row}" for row in rows if not trainers_kept or row.split(" | ")[0][2:] in trainers_kept]
-    return "\n".join(lines)
-
-
 def objectives_text() -> str:
     """Every objective beside gensim, and how far full softmax is away."""
-    pairs = itertools.product(("skipgram", "cbow"), ("ns", "hs"))
-    names = {f"{model} {loss}": f"trainers-{model}-{loss}" for model, loss in pairs}
+    lines: list[str] = []
+    for model, loss in itertools.product(("skipgram", "cbow"), ("ns", "hs")):
+        header, ruler, *rows = trainers.table(load(f"trainers-{model}-{loss}")).splitlines()
+        lines = lines or [header.replace("| trainer |", "| objective | trainer |"), f"|---{ruler}"]
+        lines += [f"| {model} {loss} {row}" for row in rows if row.startswith(("| fastw2v |", "| gensim |"))]
     speeds = {
         row["loss"]: statistics.median(row["pairs_per_second"])
         for row in load("softmax")["speed"]
         if row["n_words"] == 30_000
     }
     return (
-        joined_tables("objective", names, ("fastw2v", "gensim"))
+        "\n".join(lines)
         + f"\n\nSettings as below. Full softmax over 30,000 words trains {speeds['softmax']:,.0f} pairs a "
         f"second, negative sampling {speeds['ns'] / 1e6:.0f} M: {speeds['ns'] / speeds['softmax']:,.0f} times as many."
     )
-
-
-def settings_text() -> str:
-    """Skip-gram with negative sampling, one setting changed at a time."""
-    names = {
-        "15 negatives": "trainers-negatives-15",
-        "dim 300": "trainers-dim-300",
-        "window 8": "trainers-window-8",
-    }
-    return f"{joined_tables('setting', names)}\n\nEverything else as above; a trainer without ± ran once."
 
 
 def softmax_text() -> str:
@@ -150,17 +132,6 @@ def kernels_text() -> str:
     )
 
 
-def rates_text() -> str:
-    result = load("rates")
-    chosen = result["settings"]
-    return (
-        f"{rates.table(result)}\n\nThe first 100 and 30 MB of {chosen['corpus']} without the last megabyte, dim 100, "
-        f"5 epochs, {chosen['threads']} threads: analogies / WordSim-353 / SimLex-999 in % (loss of the megabyte held "
-        f"out), means of {chosen['seeds']} seeds, of {chosen['gensim_seeds']} for gensim; {result['date']}, commit "
-        f"{result['commit']}."
-    )
-
-
 def steps_text() -> str:
     result = load("steps")
     return (
@@ -205,7 +176,6 @@ PARTS = {
     "help": help_text,
     "trainers": trainers_text,
     "objectives": objectives_text,
-    "settings": settings_text,
     "softmax": softmax_text,
     "negatives": lambda: options_text("negatives"),
     "cbow-gradient": lambda: options_text("cbow-gradient"),
@@ -213,7 +183,6 @@ PARTS = {
     "kernels": kernels_text,
     "steps": steps_text,
     "scaling": scaling_text,
-    "rates": rates_text,
     "reading": lambda: reading.table(load("reading")),
     "vectors": vectors_text,
     "faults": faults_text,

@@ -24,7 +24,7 @@ _SHARED = (
 
 FEW_SHARED, MANY_SHARED = 3, 7
 """The negatives drawn for a window by default, for up to 5 and for more. With the centre word they fill one or two
-tiles of registers. The vectors are as good as with `negative` drawn ones (README, "how many negatives")."""
+tiles of registers. What fewer cost in quality is in README, "how many negatives"."""
 
 
 def check_flags(**flags: Any) -> None:

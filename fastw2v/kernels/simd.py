@@ -18,6 +18,7 @@ from numba.np.arrayobj import make_array
 
 
 def _slots(n_outputs: int) -> int:
+    """Return the floats in memory for one context and this many output rows: a power of two."""
     return 4 if n_outputs <= 4 else 8
 
 
