@@ -7,7 +7,9 @@
 
 gensim comes from PyPI; the others run where the path to a binary that you built is given, and where they have the
 objective. Every trainer is a process of its own that reads the corpus, trains and writes text vectors. Training words/s
-counts the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r.
+counts the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r. To have a
+table of speeds in a quarter of an hour, while the machine stays as it is, run one epoch (--epochs 1 -o speed.json), and
+join that to the quality after all epochs (--speed speed.json).
 With cbow all start at word2vec.c's learning rate for it, 0.05, also gensim, whose own default is lower and worse.
 """
 
@@ -279,6 +281,7 @@ def commit() -> str:
 @click.option("--pword2vec", help="Binary of pWord2Vec (IntelLabs/pWord2Vec).")
 @click.option("--psgnscc", help="Binary of pSGNScc (vasupsu/pWord2Vec).")
 @click.option("--par-word2vec", help="Binary of PAR-Word2Vec for CPUs (mipiace/HiPC_Word2Vec).")
+@click.option("--speed", help="An earlier result, with fewer epochs, whose speeds and memory the table shows.")
 @click.option("-o", "--output", help="Default: results/trainers-MODEL-LOSS.json.")
 @click.option("--as-gensim", "gensim_settings", hidden=True)
 def main(
@@ -294,6 +297,7 @@ def main(
     pword2vec: str | None,
     psgnscc: str | None,
     par_word2vec: str | None,
+    speed: str | None,
     output: str | None,
     gensim_settings: str | None,
     **chosen: Any,
@@ -339,8 +343,8 @@ def main(
                 if Path(f"{vectors}.log").exists():
                     n_words = json.loads(Path(f"{vectors}.log").read_text().splitlines()[0])["words_total"]
             runs[name].append(run)
-            speed = n_words / run.train_seconds / 1e6
-            click.echo(f"round {seed}  {name:24} {speed:6.2f} M words/s  {seconds:7.1f} s  {run.quality}")
+            rate = n_words / run.train_seconds / 1e6
+            click.echo(f"round {seed}  {name:24} {rate:6.2f} M words/s  {seconds:7.1f} s  {run.quality}")
     result = {
         "commit": commit(),
         "date": time.strftime("%Y-%m-%d"),
@@ -352,6 +356,8 @@ def main(
         | {name: last["runs"][name] for name in keep},
         "kept": {name: last.get("kept", {}).get(name, last["commit"]) for name in keep},
     }
+    if speed:
+        result["speed"] = json.loads(Path(speed).read_text())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")
     click.echo(table(result))
@@ -359,24 +365,25 @@ def main(
 
 def table(result: dict[str, Any]) -> str:
     """The results in Markdown: medians; ratios to gensim are medians of the rounds' own ratios."""
-    runs = result["runs"]
-    measures = list(runs["gensim"][0]["quality"])
-    lines = [
-        f"| trainer | M words/s | x gensim | whole process, s | peak MB | {' | '.join(measures)} |",
-        "|---|" + "---:|" * (4 + len(measures)),
-    ]
-    for name, own in runs.items():
-        pairs = list(zip(own, runs["gensim"], strict=False))
+    timed, measures = result.get("speed", result), list(result["runs"]["gensim"][0]["quality"])
+    heads = ["trainer", "M words/s", "x gensim", "whole process, s", "peak MB", *measures]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
+    for name, own in timed["runs"].items():
+        pairs = list(zip(own, timed["runs"]["gensim"], strict=False))
         ratio = statistics.median(theirs["train_seconds"] / ours["train_seconds"] for ours, theirs in pairs)
-        speed = result["n_words"] / statistics.median(run["train_seconds"] for run in own) / 1e6
-        quality = [quality_cell([run["quality"][measure] for run in own]) for measure in measures]
+        speed = timed["n_words"] / statistics.median(run["train_seconds"] for run in own) / 1e6
+        judged = result["runs"].get(name, [])
+        quality = [quality_cell([run["quality"][measure] for run in judged]) for measure in measures]
         seconds = statistics.median(run["process_seconds"] for run in own)
         peak = statistics.median(run["peak_mb"] for run in own)
-        lines.append(f"| {name} | {speed:.2f} | {ratio:.1f} | {seconds:.1f} | {peak:.0f} | {' | '.join(quality)} |")
+        cells = [name, f"{speed:.2f}", f"{ratio:.1f}", f"{seconds:.1f}", f"{peak:.0f}", *quality]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def quality_cell(values: list[float]) -> str:
+    if not values:
+        return "-"
     mean = f"{statistics.mean(values):.1f}"
     return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
 

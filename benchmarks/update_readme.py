@@ -17,6 +17,7 @@ from typing import Any
 import clusters
 import kernels
 import options
+import rates
 import reading
 import resources
 import scaling
@@ -30,6 +31,9 @@ from fastw2v.cli import cli
 
 HERE = Path(__file__).parent
 
+COMPARED = "fastw2v", "gensim"
+"""The trainers that have every objective but the full softmax."""
+
 
 def help_text() -> str:
     # The width and name of a terminal are not the README's.
@@ -40,18 +44,19 @@ def help_text() -> str:
 
 def trainers_text() -> str:
     result = load("trainers-skipgram-ns")
-    chosen = result["settings"]
+    chosen, timed = result["settings"], result["speed"]
     kept = "".join(f" {name} ran at commit {commit}." for name, commit in result["kept"].items())
     return (
         f"{trainers.table(result)}\n\n"
         f"Skip-gram, dim {chosen['dim']}, window {chosen['window']}, {chosen['negative']} negatives, sample "
         f"{chosen['sample']:g}, min-count {chosen['min_count']}, {chosen['epochs']} epochs of {chosen['corpus']} "
         f"({result['n_words'] / chosen['epochs'] / 1e6:.1f} M words each), {chosen['threads']} threads of an "
-        f"{result['cpu']}; {result['date']}, commit {result['commit']}, numba {result['versions']['numba']}, gensim "
-        f"{result['versions']['gensim']}. Speed counts the training alone; medians of {len(result['runs']['fastw2v'])} "
-        "rounds, in which the trainers took turns (a trainer without ± ran once). Quality: analogies solved among the "
-        "30,000 most frequent words, and Spearman's correlation with human similarity, in %, mean and standard "
-        f"deviation over seeds.{kept}"
+        f"{result['cpu']}; {timed['date']}, commit {timed['commit']}, numba {result['versions']['numba']}, gensim "
+        f"{result['versions']['gensim']}. Speed counts the training alone; speed, time and memory are medians of "
+        f"{len(timed['runs']['fastw2v'])} rounds of one epoch, in which the trainers took turns (word2vec.c and "
+        "fastText ran once). Quality: analogies solved among the 30,000 most frequent words, and Spearman's correlation with "
+        "human similarity, in %, mean and standard deviation over seeds; a trainer without ± ran once with all epochs."
+        f"{kept}"
     )
 
 
@@ -59,21 +64,31 @@ def load(name: str) -> Any:
     return json.loads((HERE / "results" / f"{name}.json").read_text())
 
 
+def joined_tables(of: str, names: dict[str, str], trainers_kept: tuple[str, ...] = ()) -> str:
+    """The tables of several results of `trainers.py` as one, with a first column that is headed `of`."""
+    lines: list[str] = []
+    for label, name in names.items():
+        header, ruler, *rows = trainers.table(load(name)).splitlines()
+        lines = lines or [header.replace("| trainer |", f"| {of} | trainer |"), f"|---{ruler}"]
+        lines += [f"| {label} {row}" for row in rows if not trainers_kept or row.split(" | ")[0][2:] in trainers_kept]
+    return "\n".join(lines)
+
+
 def objectives_text() -> str:
     """Every objective beside gensim, and how far full softmax is away."""
-    lines: list[str] = []
-    for model, loss in itertools.product(("skipgram", "cbow"), ("ns", "hs")):
-        header, ruler, *rows = trainers.table(load(f"trainers-{model}-{loss}")).splitlines()
-        lines = lines or [header.replace("| trainer |", "| objective | trainer |"), f"|---{ruler}"]
-        lines += [f"| {model} {loss} {row}" for row in rows if row.startswith(("| fastw2v |", "| gensim |"))]
+    pairs = itertools.product(("skipgram", "cbow"), ("ns", "hs"))
+    names = {f"{model} {loss}": f"trainers-{model}-{loss}" for model, loss in pairs}
+    earlier = {name: [label for label, of in names.items() if name in load(of)["kept"]] for name in COMPARED}
+    listed = " and ".join(f"{name} ({', '.join(labels)})" for name, labels in earlier.items() if labels)
     speeds = {
         row["loss"]: statistics.median(row["pairs_per_second"])
         for row in load("softmax")["speed"]
         if row["n_words"] == 30_000
     }
     return (
-        "\n".join(lines)
-        + f"\n\nSettings as below. Full softmax over 30,000 words trains {speeds['softmax']:,.0f} pairs a "
+        joined_tables("objective", names, COMPARED)
+        + f"\n\nSettings as below; the quality of {listed} was measured at an earlier commit "
+        f"with the same kernels. Full softmax over 30,000 words trains {speeds['softmax']:,.0f} pairs a "
         f"second, negative sampling {speeds['ns'] / 1e6:.0f} M: {speeds['ns'] / speeds['softmax']:,.0f} times as many."
     )
 
@@ -132,6 +147,17 @@ def kernels_text() -> str:
     )
 
 
+def rates_text() -> str:
+    result = load("rates")
+    chosen = result["settings"]
+    return (
+        f"{rates.table(result)}\n\nThe first 100 and 30 MB of {chosen['corpus']} without the last megabyte, dim 100, "
+        f"5 epochs, {chosen['threads']} threads: analogies / WordSim-353 / SimLex-999 in % (loss of the megabyte held "
+        f"out), means of {chosen['seeds']} seeds, of {chosen['gensim_seeds']} for gensim; {result['date']}, commit "
+        f"{result['commit']}."
+    )
+
+
 def steps_text() -> str:
     result = load("steps")
     return (
@@ -183,6 +209,7 @@ PARTS = {
     "kernels": kernels_text,
     "steps": steps_text,
     "scaling": scaling_text,
+    "rates": rates_text,
     "reading": lambda: reading.table(load("reading")),
     "vectors": vectors_text,
     "faults": faults_text,
