@@ -7,9 +7,9 @@
 
 gensim comes from PyPI; the others run where the path to a binary that you built is given, and where they have the
 objective. Every trainer is a process of its own that reads the corpus, trains and writes text vectors. Training words/s
-counts the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r. To have a
-table of speeds in a quarter of an hour, while the machine stays as it is, run one epoch (--epochs 1 -o speed.json), and
-join that to the quality after all epochs (--speed speed.json).
+counts the words of the vocabulary, all epochs, over the time between reading and writing; round r uses seed r. To
+have a table of speeds in a quarter of an hour, while the machine stays as it is, run one epoch (--epochs 1 -o
+speed.json), and join that to the quality after all epochs (--speed speed.json).
 With cbow all start at word2vec.c's learning rate for it, 0.05, also gensim, whose own default is lower and worse.
 """
 
