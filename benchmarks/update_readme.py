@@ -55,7 +55,8 @@ def trainers_text() -> str:
         f"{result['versions']['gensim']}. Speed counts the training alone; speed, time and memory are medians of "
         f"{len(timed['runs']['fastw2v'])} rounds of one epoch, in which the trainers took turns (word2vec.c and "
         "fastText ran once). Quality: analogies solved among the 30,000 most frequent words, and Spearman's "
-        "correlation with human similarity, in %, mean and standard deviation over seeds; a trainer without ± ran once with all epochs."
+        "correlation with human similarity, in %, mean and standard deviation over seeds; a trainer without ± ran "
+        "once with all epochs."
         f"{kept}"
     )
 
