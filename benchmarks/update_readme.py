@@ -94,6 +94,16 @@ def objectives_text() -> str:
     )
 
 
+def settings_text() -> str:
+    """Skip-gram with negative sampling, one setting changed at a time."""
+    names = {
+        "15 negatives": "trainers-negatives-15",
+        "dim 300": "trainers-dim-300",
+        "window 8": "trainers-window-8",
+    }
+    return f"{joined_tables('setting', names)}\n\nEverything else as above; quality without ± is that of one run."
+
+
 def softmax_text() -> str:
     result = load("softmax")
     chosen = result["settings"]
@@ -203,6 +213,7 @@ PARTS = {
     "help": help_text,
     "trainers": trainers_text,
     "objectives": objectives_text,
+    "settings": settings_text,
     "softmax": softmax_text,
     "negatives": lambda: options_text("negatives"),
     "cbow-gradient": lambda: options_text("cbow-gradient"),
