@@ -99,6 +99,11 @@ class TrainConfig:
     )
     threads: int | None = _field(None, "Threads (default: one for each core that this process may use).", 1, 4096)
     seed: int = _field(1, "Seed of all random numbers.", 0, LARGEST)
+    lower: bool = _field(False, "Make all letters lower case.")
+    strip_punctuation: bool = _field(
+        False, "Remove punctuation and signs such as + and $; inside words, apostrophes and hyphens stay."
+    )
+    digits: str = _choice("keep zero drop", "Digits: keep them, write each as 0, or drop words of digits.")
     invalid_utf8: str = _choice(
         "replace keep refuse",
         "Words with bytes that are not UTF-8: put U+FFFD (in at most half the text), keep as \\xNN, or refuse.",

@@ -6,6 +6,7 @@ by finite differences.
 
 import heapq
 import re
+import unicodedata
 
 import numpy as np
 
@@ -236,6 +237,50 @@ def sentences_of(text, longest=1000):
     """Lists of tokens, one for each line that holds any."""
     lines = [[word for word in SEPARATOR.split(line) if 0 < len(word) <= longest] for line in text.split(b"\n")]
     return [line for line in lines if line]
+
+
+def prepared(text, lower, strip_punctuation, digits):
+    """Lists of words, one for each line, by a pattern over the classes of the characters."""
+    unit = "[LDO]"
+    word = f"{unit}(?:{unit}|J(?={unit})|(?<=D)T(?=D))*" if strip_punctuation else ".+"
+    lines = []
+    for line in text.split(b"\n"):
+        words = []
+        for token in SEPARATOR.split(line):
+            characters = token.decode(errors="surrogateescape")
+            classes = "".join(map(class_of, characters))
+            for match in re.finditer(word, classes):
+                if digits == "drop" and "D" in match[0] and "L" not in match[0]:
+                    continue
+                pieces = [
+                    piece(characters, classes, i, lower, digits == "zero") for i in range(match.start(), match.end())
+                ]
+                words.append("".join(pieces).encode(errors="surrogateescape"))
+        lines.append(words)
+    return lines
+
+
+def class_of(character):
+    """L(etter), D(igit), P(unctuation), J(oiner), (poin)T or O(ther)."""
+    category = unicodedata.category(character)
+    if character in "'-_\u2019\u2010\u2011\u05be\u05f3\u05f4\u00b7":
+        return "J"
+    if character in ".,":
+        return "T"
+    if category[0] == "P" or category in ("Sm", "Sc") or character in "$+<=>^`|~":
+        return "P"
+    return "D" if category == "Nd" else "L" if category[0] in "LMC" or category == "Nl" else "O"
+
+
+def piece(characters, classes, i, lower, zero):
+    """What a character of a token becomes."""
+    if zero and classes[i] == "D":
+        return "0"
+    if not lower:
+        return characters[i]
+    if characters[i] == "\u03a3" and classes[max(0, i - 1)] == "L" and i and classes[i + 1 : i + 2] != "L":
+        return "\u03c2"
+    return characters[i].lower()[0]
 
 
 def combine_replicas(before, changes):

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files.checks import check_output, check_outputs, check_plain
 from ..files.replace import all_locked, stdout_may_end
 from ..machine import available_threads
-from .options import config_option, flag, option
+from .options import flag, option, read_options
 from .stopping import say, signals
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ _SCORING = "gensim's default, word2phrase's, or normalised pointwise mutual info
 @option("--min-count", "Ignore words seen less often.", IntRange(0), default=5)
 @option("--max-vocab", "Keep only this many of the most frequent words.", IntRange(2))
 @option("--threads", "Threads (default: one for each core that this process may use).", IntRange(1))
-@config_option("temp_dir")
-@config_option("invalid_utf8")
+@read_options
 @flag("--overwrite", "Replace a file that exists.")
 def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | None, **options: Any) -> None:
     """Count the words of CORPUS and write lines of 'word count', the most frequent first.
@@ -69,8 +68,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
 @option("--delimiter", "Joins the words of a phrase.", default="_")
 @option("--list list_file FILE", "Also write the phrases, each with its score.")
 @option("--threads", "Threads (default: one for each core that this process may use).", IntRange(1))
-@config_option("temp_dir")
-@config_option("invalid_utf8")
+@read_options
 @flag("--overwrite", "Replace files that exist.")
 def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwrite: bool, **options: Any) -> None:
     """Join words of CORPUS that come together more often than by chance: new york becomes new_york.
@@ -104,9 +102,9 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
 
 
 def _say_changes(reading: Reading | None) -> None:
-    from .progress import describe_changes
+    from .progress import advice_lines, describe_changes
 
-    for text in describe_changes(reading) if reading else []:
+    for text in [*describe_changes(reading), *advice_lines(reading)] if reading else []:
         say(text)
 
 

@@ -44,6 +44,13 @@ def config_option(name: str) -> Decorator:
     return option(f"{dashed} DIR" if kind is str else dashed, text, kind, default=item.default)
 
 
+def read_options(command: Command) -> Command:
+    """Add the options of TrainConfig that say how text is read."""
+    for name in ("invalid_utf8", "temp_dir", "digits", "strip_punctuation", "lower"):
+        command = config_option(name)(command)
+    return command
+
+
 def config_options(command: Command) -> Command:
     """Add an option for each field of TrainConfig."""
     for item in reversed(fields(TrainConfig)):

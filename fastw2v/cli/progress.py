@@ -229,6 +229,7 @@ def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
         f"vocabulary of {words}, covering {event.n_tokens:,} tokens"
     )
     lines = ["; ".join([text, *describe_changes(reading)])]
+    lines += advice_lines(reading)
     if event.n_started:
         lines.append(f"{event.n_started:,} of {n_words:,} words start from the vectors given")
     if held_out := event.held_out:
@@ -244,6 +245,11 @@ def describe_changes(reading: Reading) -> list[str]:
         f"{reading.n_invalid:,} tokens were not valid UTF-8 (see --invalid-utf8)": reading.n_invalid,
     }
     return [text for text, n_tokens in changes.items() if n_tokens]
+
+
+def advice_lines(reading: Reading) -> list[str]:
+    """What could be done to the text first, a line each."""
+    return [f"hint: {text}" for text in reading.advice]
 
 
 def _losses(epoch: events.EpochEnded) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ..config import TrainConfig
 from ..corpus.paths import names_for_workers
+from ..corpus.preparation import Preparation
 from ..corpus.pruning import Pruning
 from ..corpus.shards import Shard
 from ..errors import InputError, RunError
@@ -64,11 +65,12 @@ class ClusterBackend:
 
     def read(self, pruning: Pruning) -> ClusterCorpus:
         """Have the workers read the corpus. If all of them die, those that come read it again."""
-        invalid_utf8 = self._config.invalid_utf8
+        config = self._config
+        preparation = Preparation(config.lower, config.strip_punctuation, config.digits)
 
         def read() -> ClusterCorpus:
             self._workers.update()
-            return read_corpus(self._tasks, self._shards, pruning, invalid_utf8, self._callback)
+            return read_corpus(self._tasks, self._shards, pruning, config.invalid_utf8, self._callback, preparation)
 
         return self._trying_again(read)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..corpus import shards as corpus_shards
+from ..corpus.preparation import UNCHANGED, Preparation
 from ..corpus.pruning import Pruning
 from ..corpus.shards import Shard
 from ..corpus.vocabulary import Reading, Vocabulary
@@ -24,7 +25,8 @@ MERGED_AT_ONCE = 8
 class ClusterCorpus:
     """A corpus on the workers. shards: futures of EncodedShard. ids_of_shards: the number of ids of each shard.
 
-    sources: where the text of each shard is. numbering: the Numbering of its words, packed.
+    sources: where the text of each shard is. preparation: what was done to it. numbering: the Numbering of its words,
+    packed.
     """
 
     vocabulary: Vocabulary
@@ -34,6 +36,7 @@ class ClusterCorpus:
     ids_of_shards: list[int]
     shards: list[Any]
     sources: list[Shard]
+    preparation: Preparation
     numbering: bytes
 
     @property
@@ -46,7 +49,7 @@ class ClusterCorpus:
         lost = [number for number, is_there in enumerate(tasks.have_data(self.shards)) if not is_there]
         if not lost:
             return
-        texts = [tasks.submit(corpus_shards.read_shard, self.sources[number]) for number in lost]
+        texts = [tasks.submit(corpus_shards.read_shard, self.sources[number], self.preparation) for number in lost]
         numbering = tasks.submit_data(self.numbering)
         try:
             shards = _number(tasks, lost, texts, numbering)
@@ -57,14 +60,19 @@ class ClusterCorpus:
 
 
 def read_corpus(
-    tasks: Tasks, shards: list[Shard], pruning: Pruning, invalid_utf8: str, tell: Callable[[BytesRead], object]
+    tasks: Tasks,
+    shards: list[Shard],
+    pruning: Pruning,
+    invalid_utf8: str,
+    tell: Callable[[BytesRead], object],
+    preparation: Preparation = UNCHANGED,
 ) -> ClusterCorpus:
     """Read every shard once, merge the words, and number the text: `Corpus.from_text` on many machines.
 
     If a worker dies meanwhile, Dask reads its text again. tell: receives how many bytes have been read so far. Raises
     InputError as `Corpus.from_text` does, and DataLost if all workers are gone.
     """
-    texts = [tasks.submit(corpus_shards.read_shard, shard) for shard in shards]
+    texts = [tasks.submit(corpus_shards.read_shard, shard, preparation) for shard in shards]
     words = [tasks.submit(corpus_shards.words_of, text) for text in texts]
     while len(words) > 1:
         groups = [words[i : i + MERGED_AT_ONCE] for i in range(0, len(words), MERGED_AT_ONCE)]
@@ -79,7 +87,9 @@ def read_corpus(
     tasks.wait_for(facts)
     n_ids, n_tokens, checksums = zip(*tasks.gather(facts), strict=True)
     checksum = zlib.crc32(np.array(checksums, np.uint32).data)
-    return ClusterCorpus(vocabulary, reading, sum(n_tokens), checksum, list(n_ids), encoded, shards, packed)
+    return ClusterCorpus(
+        vocabulary, reading, sum(n_tokens), checksum, list(n_ids), encoded, shards, preparation, packed
+    )
 
 
 def _number(tasks: Tasks, numbers: Iterable[int], texts: list[Any], numbering: Any) -> list[Any]:

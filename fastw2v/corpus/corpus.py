@@ -3,7 +3,7 @@
 import mmap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Self, TypedDict, Unpack
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..threads import Pool
 from .idfile import map_ids, map_in_order, renumber_file, temporary_file, write_ids
 from .paths import Texts, find_files
+from .preparation import Preparation
 from .pruning import DEFAULT_PRUNING, Pruning, WordCounts
 from .source import Block, read_blocks
 from .tokenizer import Tokenizer, count_words
@@ -23,18 +24,26 @@ PARTS_OF_A_READER = 4
 """The parts of the dictionary for each thread that tokenizes, so that two rarely want the same one."""
 
 
-class ReadOptions(TypedDict, total=False):
+@dataclass(frozen=True)
+class ReadOptions:
     """How text is read.
 
-    invalid_utf8: what to do with tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN,
-    or `refuse`. temp_dir: the directory of the file of ids, 4 bytes a token. on_bytes is called with the number of
-    bytes encoded so far.
+    lower, strip_punctuation, digits: what is done to the text first, see `Preparation`. invalid_utf8: what to do with
+    tokens that are not UTF-8: `replace` their bad bytes by U+FFFD, `keep` them as \\xNN, or `refuse`. temp_dir: the
+    directory of the file of ids, 4 bytes a token. on_bytes is called with the number of bytes encoded so far.
     """
 
-    invalid_utf8: str
-    threads: int
-    temp_dir: str | None
-    on_bytes: Callable[[int], object]
+    lower: bool = False
+    strip_punctuation: bool = False
+    digits: str = "keep"
+    invalid_utf8: str = "replace"
+    threads: int = 1
+    temp_dir: str | None = None
+    on_bytes: Callable[[int], object] = lambda n_bytes: None
+
+    @property
+    def preparation(self) -> Preparation:
+        return Preparation(self.lower, self.strip_punctuation, self.digits)
 
 
 @dataclass(frozen=True)
@@ -53,41 +62,38 @@ class Corpus:
     checksum: int = 0
 
     @classmethod
-    def from_text(cls, corpus: Texts, pruning: Pruning = DEFAULT_PRUNING, **options: Unpack[ReadOptions]) -> Self:
-        """Read files, globs, directories, URLs or stdin (`-`) once. Raises InputError."""
+    def from_text(cls, corpus: Texts, pruning: Pruning = DEFAULT_PRUNING, **options: Any) -> Self:
+        """Read files, globs, directories, URLs or stdin (`-`) once, as `from_blocks` does. Raises InputError."""
         return cls.from_blocks(read_blocks(find_files(corpus)), pruning, **options)
 
     @classmethod
-    def from_blocks(
-        cls,
-        blocks: Iterable[Block],
-        pruning: Pruning = DEFAULT_PRUNING,
-        *,
-        invalid_utf8: str = "replace",
-        threads: int = 1,
-        temp_dir: str | None = None,
-        on_bytes: Callable[[int], object] = lambda n_bytes: None,
-    ) -> Self:
+    def from_blocks(cls, blocks: Iterable[Block], pruning: Pruning = DEFAULT_PRUNING, **options: Any) -> Self:
         """Read blocks, with the options of ReadOptions. Memory grows with the distinct words only.
 
         Raises InputError for a text that `pruning` refuses.
         """
-        n_readers = min(threads, MOST_READERS)
+        how = ReadOptions(**options)
+        n_readers = min(how.threads, MOST_READERS)
         tokenizer = Tokenizer(1 if n_readers == 1 else 1 << (PARTS_OF_A_READER * n_readers - 1).bit_length())
         learnt = tokenizer.learn(pruning.fixed.words) if pruning.fixed else np.empty(0, np.int32)
-        with temporary_file(temp_dir) as spool, Pool(n_readers) as pool:
+        with temporary_file(how.temp_dir) as spool, Pool(n_readers) as pool:
             n_bytes = 0
-            encoded = map_in_order(pool, lambda block: (block[0], tokenizer.encode(block[1])), blocks, 2 * n_readers)
-            for n_read, ids in encoded:
+
+            def encode(block: Block) -> tuple[int, NDArray[np.int32]]:
+                n_read, text = block
+                return n_read, tokenizer.encode(how.preparation.apply(text))
+
+            for n_read, ids in map_in_order(pool, encode, blocks, 2 * n_readers):
                 write_ids(spool, ids)
                 n_bytes += n_read
-                on_bytes(n_bytes)
+                how.on_bytes(n_bytes)
             n_overlong, n_unknown = tokenizer.n_overlong, tokenizer.n_unknown
-            counts = count_words(tokenizer.parts, invalid_utf8)
+            counts = count_words(tokenizer.parts, how.invalid_utf8)
             if pruning.fixed:
                 counts = counts.in_order(pruning.fixed.words, learnt)
             n_tokens = counts.n_tokens + n_unknown
-            reading = Reading(n_bytes, n_tokens, len(counts.words), n_overlong, n_unknown, counts.n_invalid)
+            n_types, n_invalid, advice = len(counts.words), counts.n_invalid, counts.advice
+            reading = Reading(n_bytes, n_tokens, n_types, n_overlong, n_unknown, n_invalid, advice)
             return cls._pruned(counts, reading, spool, pool, pruning)
 
     @classmethod

@@ -3,9 +3,9 @@
 The search counts, scores and merges the pairs of a text of ids, pass by pass.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,20 +107,18 @@ class Phrases:
         *,
         output: PathLike | None = None,
         threads: int | None = None,
-        temp_dir: str | None = None,
-        invalid_utf8: str = "replace",
-        on_bytes: Callable[[int], object] = lambda n_bytes: None,
-        **options: object,
+        **options: Any,
     ) -> Self:
         """Find the phrases of text files, and write the text with them to `output`, a line for each that holds words.
 
-        The options are those of PhraseOptions; the other arguments are as in `Corpus.from_text`. Memory grows with
-        the distinct words and pairs. Raises InputError.
+        The options are those of PhraseOptions and ReadOptions. Memory grows with the distinct words and pairs. Raises
+        InputError.
         """
-        known = [item.name for item in fields(PhraseOptions)]
-        if unknown := [name for name in options if name not in known]:
-            raise InputError(f"there is no option {unknown[0]}: the options are {', '.join(known)}")
-        chosen = PhraseOptions(**options)  # type: ignore[arg-type]
+        of_phrases, of_reading = ([item.name for item in fields(kind)] for kind in (PhraseOptions, ReadOptions))
+        if unknown := [name for name in options if name not in of_phrases + of_reading]:
+            known = ", ".join(of_phrases + of_reading)
+            raise InputError(f"there is no option {unknown[0]}: the options are {known}")
+        chosen = PhraseOptions(**{name: options.pop(name) for name in of_phrases if name in options})
         if threads is not None and not 1 <= threads <= 4096:
             raise InputError(f"threads is {threads}: it must be from 1 to 4096")
         threads = threads or available_threads()
@@ -130,15 +128,14 @@ class Phrases:
             check_outside([output], names)
             check_output(output, files)
         pruning = Pruning(min_count=1, least_words=1)
-        how = ReadOptions(invalid_utf8=invalid_utf8, threads=threads, temp_dir=temp_dir, on_bytes=on_bytes)
-        text = Corpus.from_text(files, pruning, **how)
+        text = Corpus.from_text(files, pruning, threads=threads, **options)
         by_pass = []
         with Pool(threads) as pool:
             finder = PhraseFinder(text, chosen, pool, threads)
             for number in range(chosen.passes):
                 by_pass.append(finder.find())
                 if number + 1 < chosen.passes:
-                    with temporary_file(temp_dir) as spool:
+                    with temporary_file(options.get("temp_dir")) as spool:
                         for ids in finder.merged():
                             write_ids(spool, ids)
                         finder.start_pass(map_ids(spool))

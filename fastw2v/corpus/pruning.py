@@ -18,13 +18,14 @@ class WordCounts:
     """All distinct words of a text, in any order, and how often each of them occurs.
 
     counts: (n_words,) int64. word_of_id: int32, the place in `words` of each provisional id, or -1 if the word is
-    dropped. n_invalid: the number of tokens whose bytes are not UTF-8.
+    dropped. n_invalid: the number of tokens whose bytes are not UTF-8. advice: as in a `Reading`.
     """
 
     words: Sequence[str]
     counts: NDArray[np.int64]
     word_of_id: NDArray[np.int32]
     n_invalid: int = 0
+    advice: tuple[str, ...] = ()
 
     @property
     def n_tokens(self) -> int:
@@ -112,7 +113,7 @@ class Pruning:
             raise InputError(
                 f"no word of the corpus occurs min_count = {self.min_count} times: it has {counts.n_tokens} tokens, "
                 f"{n_words} distinct words, the most frequent {counts.words[top]!r} {counts.counts[top]} times. "
-                "Lower --min-count or give more text"
+                "Lower --min-count or give more text" + "".join(f"; {text}" for text in counts.advice[:1])
             )
         if len(vocabulary) < self.least_words:
             raise InputError(

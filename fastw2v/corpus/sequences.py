@@ -4,13 +4,13 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .corpus import Corpus, ReadOptions
+from .corpus import Corpus
 from .idfile import IDS_AT_A_TIME
 from .pruning import DEFAULT_PRUNING, Pruning
 from .source import blocks_of_lines
@@ -63,8 +63,11 @@ def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int])
     yield np.frombuffer(ids, np.int32) if ids else np.empty(0, np.int32)
 
 
-def from_lines(lines: Iterable[str], pruning: Pruning = DEFAULT_PRUNING, **options: Unpack[ReadOptions]) -> Corpus:
-    """Read strings of words between white space from any iterable. Raises InputError for what is not a str."""
+def from_lines(lines: Iterable[str], pruning: Pruning = DEFAULT_PRUNING, **options: Any) -> Corpus:
+    """Read strings of words between white space from any iterable, with the options of ReadOptions.
+
+    Raises InputError for what is not a str.
+    """
     return Corpus.from_blocks(blocks_of_lines(_iterated(lines, "lines")), pruning, **options)
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..kernels.tokenize import renumber
 from .paths import find_files
+from .preparation import UNCHANGED, Preparation
 from .pruning import Pruning, WordCounts
 from .remote import file_system, is_url
 from .source import Block, is_compressed, read_blocks, read_range
@@ -154,8 +155,8 @@ class ReadShard(NamedTuple):
     words: ShardWords
 
 
-def read_shard(shard: Shard) -> ReadShard:
-    """Read the text of a shard. Raises InputError if a file cannot be read or has changed its size."""
+def read_shard(shard: Shard, preparation: Preparation = UNCHANGED) -> ReadShard:
+    """Read the text of a shard and prepare it. Raises InputError if a file cannot be read or has changed its size."""
     tokenizer = Tokenizer()
     pieces = []
     n_bytes = 0
@@ -164,7 +165,7 @@ def read_shard(shard: Shard) -> ReadShard:
         if problem:
             raise InputError(f"a worker {problem}")
         for n_read, text in _blocks(part):
-            pieces.append(tokenizer.encode(text))
+            pieces.append(tokenizer.encode(preparation.apply(text)))
             n_bytes += n_read
     ids = np.concatenate(pieces)
     [words] = tokenizer.parts
@@ -219,7 +220,8 @@ def choose_vocabulary(words: ShardWords, pruning: Pruning, invalid_utf8: str) ->
     n_tokens = int(words.dictionary.counts.sum())
     n_unknown = n_tokens - counts.n_tokens
     vocabulary, id_of_word = pruning.choose(counts, n_unknown)
-    reading = Reading(words.n_bytes, n_tokens, len(counts.words), words.n_overlong, n_unknown, counts.n_invalid)
+    n_types, n_invalid, advice = len(counts.words), counts.n_invalid, counts.advice
+    reading = Reading(words.n_bytes, n_tokens, n_types, words.n_overlong, n_unknown, n_invalid, advice)
     ids = id_of_word[counts.word_of_id]
     kept = np.flatnonzero(ids >= 0)
     return vocabulary, reading, Numbering(dictionary.subset(kept), ids[kept], words.checksums)

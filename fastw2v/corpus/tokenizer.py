@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..kernels.dictionary import UNKNOWN_ID, mark_invalid
 from ..kernels.tokenize import MAX_TOKEN_BYTES, MAX_WORD_BYTES, N_IDS, N_OVERLONG, POSITION, Tokens, find_tokens
 from ..modelfile import MappedWords
+from .advice import advice_on, how_to_convert
 from .pruning import WordCounts
 from .words import WordCounter
 
@@ -152,16 +153,18 @@ def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
         invalid |= {first + i: word for i, word in invalid_of_part.items()}
         first += part.n_words
     n_invalid = int(counts[list(invalid)].sum())
+    advice = f"convert the text ({how_to_convert(invalid.values())})"
+    example = f"such as {min(invalid.values(), default=b'')!r}"
     if invalid and invalid_utf8 == "refuse":
         raise InputError(
-            f"{n_invalid:,} tokens of the corpus are not UTF-8, such as {min(invalid.values())!r}: convert the text "
-            "(iconv -t UTF-8), or give --invalid-utf8 replace or keep"
+            f"{n_invalid:,} tokens of the corpus are not UTF-8, {example}: {advice}, or give --invalid-utf8 replace or "
+            "keep"
         )
     n_tokens = int(counts.sum())
     if invalid_utf8 == "replace" and n_invalid > MOST_INVALID * n_tokens:
         raise InputError(
-            f"{n_invalid:,} of {n_tokens:,} tokens of the corpus are not UTF-8, such as {min(invalid.values())!r}: it "
-            "is no text, or text in another encoding. Convert it (iconv -t UTF-8), or give --invalid-utf8 keep"
+            f"{n_invalid:,} of {n_tokens:,} tokens of the corpus are not UTF-8, {example}: it is no text, or text in "
+            f"another encoding; {advice}, or give --invalid-utf8 keep"
         )
     words, place_of_word = _as_text(texts, np.concatenate(lengths), invalid, invalid_utf8 == "replace")
     word_of_id = np.zeros(len(n_words) * n_words.max(), np.int32)
@@ -169,7 +172,9 @@ def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
         word_of_id[number :: len(n_words)][: len(places)] = places
     counts_of_places = np.zeros(len(words), np.int64)
     np.add.at(counts_of_places, place_of_word, counts)
-    return WordCounts(words, counts_of_places, word_of_id, n_invalid)
+    on_text = [f"{n_invalid:,} tokens are not UTF-8: {advice}"] if invalid else []
+    on_text += advice_on(words, counts_of_places)
+    return WordCounts(words, counts_of_places, word_of_id, n_invalid, tuple(on_text))
 
 
 def _without_invalid(

@@ -25,7 +25,8 @@ class Reading:
 
     n_bytes: the size of the text. n_tokens: running words, rare ones included. n_types: distinct words. n_overlong:
     tokens that were dropped because they are too long. n_unknown: tokens that are not in the vocabulary that was
-    given. n_invalid: tokens with bytes that are not UTF-8.
+    given. n_invalid: tokens with bytes that are not UTF-8. advice: what a look at the words says about the text, a
+    sentence each.
     """
 
     n_bytes: int
@@ -34,6 +35,7 @@ class Reading:
     n_overlong: int = 0
     n_unknown: int = 0
     n_invalid: int = 0
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def phase(name: str, callback: Callback, note: str = "") -> Iterator[None]:
 
 def text_options(config: TrainConfig, threads: int) -> dict[str, Any]:
     """The options of `Corpus.from_text` for this process."""
-    return {"invalid_utf8": config.invalid_utf8, "threads": threads, "temp_dir": config.temp_dir}
+    names = "lower", "strip_punctuation", "digits", "invalid_utf8", "temp_dir"
+    return {name: getattr(config, name) for name in names} | {"threads": threads}
 
 
 def compile_here(config: TrainConfig, threads: int, callback: Callback) -> None:

@@ -76,6 +76,13 @@ class Request:
             )
         if self.vocabulary is not None and self.config.invalid_utf8 != TrainConfig.invalid_utf8:
             reasons.append("invalid_utf8 has no effect with a vocabulary that is given: tokens are compared as bytes")
+        if self.source.corpus is None and self.source.lines is None:
+            given = "walks" if self.source.sentences is None else "sentences"
+            reasons += [
+                f"{name} has no effect with {given}: their words are taken as they are"
+                for name in ("lower", "strip_punctuation", "digits")
+                if getattr(self.config, name) != getattr(TrainConfig, name)
+            ]
         if not has_cluster and self.config.worker_timeout != TrainConfig.worker_timeout:
             reasons.append("worker_timeout has no effect: the training is not on a cluster")
         if has_cluster and self.config.temp_dir is not None:

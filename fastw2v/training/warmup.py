@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..corpus.phrases import compile_kernels as compile_phrases
+from ..corpus.preparation import Preparation
 from ..corpus.tokenizer import Tokenizer
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..corpus.words import WordCounter
@@ -55,8 +56,9 @@ compile_others(*arguments)
 HELPER_SECONDS = 120.0
 """The other process is not waited for any longer: it takes 5 s on an idle machine, and could be stopped or hang."""
 
-Options = dict[str, str]
-"""The options that decide which kernels a training needs: model, loss and update."""
+Options = dict[str, Any]
+"""The options that decide which kernels a training needs: model, loss and update; `lower` stands for all that prepare
+text."""
 
 
 class Piece(NamedTuple):
@@ -120,13 +122,14 @@ def _compile_from_the_end(pieces: list[Piece]) -> None:
 
 
 def _options_of(config: TrainConfig) -> Options:
-    return {"model": config.model, "loss": config.loss, "update": config.update}
+    is_prepared = config.lower or config.strip_punctuation or config.digits != TrainConfig.digits
+    return {"model": config.model, "loss": config.loss, "update": config.update, "lower": is_prepared}
 
 
 def _all_options() -> list[Options]:
     kinds = [("skipgram", "window"), ("skipgram", "pair"), ("cbow", "window")]
     every = [*product(kinds, ["ns", "hs"]), (kinds[0], "softmax")]
-    return [{"model": model, "update": update, "loss": loss} for (model, update), loss in every]
+    return [{"model": model, "update": update, "loss": loss, "lower": True} for (model, update), loss in every]
 
 
 def _missing(every: list[Options], has_all: bool) -> list[str]:
@@ -238,6 +241,8 @@ def _other_pieces(every: list[Options], has_all: bool) -> list[Piece]:
     """Return what else a training needs, in the order of its need, or with `has_all` all that fastw2v has."""
     of_text = ["tokenize.end_of_last_separator", "tokenize.find_tokens", "dictionary.look_up", "dictionary.rehash"]
     pieces = {"matrices": Piece(["random.fill_uniform"], _make_matrices), "tokens": Piece(of_text, _tokenize)}
+    if has_all or any(options["lower"] for options in every):
+        pieces["preparation"] = Piece(["preparation.prepare"], _prepare)
     for options in every:
         config, corpus = _smallest_training(options)
         make_tables = partial(objective_of, corpus.vocabulary, config)
@@ -267,6 +272,10 @@ def _tokenize() -> None:
     text = np.array(bytearray(b"a b a\n"))  # writable, like the blocks of a file: else another type to Numba
     end_of_last_separator(text)
     Tokenizer(n_words=1).encode(text)
+
+
+def _prepare() -> None:
+    Preparation(lower=True).apply(np.array(bytearray(b"A\n")))
 
 
 def _count() -> None:

@@ -54,7 +54,7 @@ def test_files_and_threads():
 @pytest.mark.parametrize("has_checkpoints", [True, False])
 def test_a_cluster_that_fails(monkeypatch, has_checkpoints):
     checkpointer = SimpleNamespace(last_good=lambda advice: f"The last good checkpoint is c; {advice}")
-    corpus = ClusterCorpus([], None, 0, 0, [], [], [], b"")
+    corpus = ClusterCorpus([], None, 0, 0, [], [], [], None, b"")
     run = SimpleNamespace(corpus=corpus, checkpointer=checkpointer if has_checkpoints else None, tell=print)
 
     def fail(loop):

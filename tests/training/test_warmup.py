@@ -48,7 +48,8 @@ def use_everything(text, directory):
     for model in "skipgram", "cbow":
         fastw2v.train(text, model=model, loss="softmax", dim=20, epochs=1)
     WordCounter().absorb(WordCounter.of([b"a"]))  # as a cluster does
-    fastw2v.Phrases.learn(text, output=f"{directory}/p.txt", passes=2, threshold=0, connector_words=["t0w0"])
+    how = {"passes": 2, "threshold": 0, "connector_words": ["t0w0"], "lower": True}
+    fastw2v.Phrases.learn(text, output=f"{directory}/p.txt", **how)
 """
 
 
@@ -157,7 +158,7 @@ def test_another_process_compiles_what_it_is_asked_for(helper, tmp_path, monkeyp
     assert list(awaited) == ["train.train_spans"]
     assert process.wait() == 0
     assert not awaited["train.train_spans"]()
-    expected = [{"model": "skipgram", "loss": "ns", "update": "window"}]
+    expected = [{"model": "skipgram", "loss": "ns", "update": "window", "lower": False}]
     assert json.loads(path.read_text()) == [sys.path[:-1], expected, False]
     end(process)
 
