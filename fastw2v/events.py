@@ -126,8 +126,8 @@ class Progress:
     n_words: int  # tokens trained so far, in all epochs
     n_words_total: int
     n_predictions: int  # of this slice: pairs of a context and a centre word, or with CBOW windows
-    loss: float  # mean over the slice's sampled predictions, natural log; NaN where none was sampled
-    loss_error: float  # the standard error of `loss`
+    loss: float  # mean of a prediction of the sample, natural log, as it was last taken; NaN before
+    loss_error: float  # the standard error of `loss`, as if windows were independent
     learning_rate: float
     seconds: float  # of training so far, without evaluation and callbacks
     words_per_second: float  # of this slice
@@ -152,7 +152,7 @@ class EpochEnded:
 
     epoch: int
     n_words: int  # tokens trained so far, in all epochs
-    loss: float  # mean over the epoch's sampled predictions; NaN where none was sampled
+    loss: float  # mean of a prediction of the sample, with the present vectors; NaN without a prediction
     loss_error: float  # the standard error of `loss`, as if windows were independent
     held_out_loss: float  # mean over the predictions of the held-out text, with the present vectors; NaN without one
     held_out_error: float

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..events import RoundEnded
-from ..training.run import Slice, TrainingRun
+from ..kernels.statistics import mean_loss
+from ..training.run import Loss, Slice, TrainingRun
 from ..training.schedule import Position
 from .combine import learning_rate_factor
 from .corpus import ClusterCorpus
@@ -148,6 +149,10 @@ class ClusterLoop:
         left = model._replace(copies=[[future for future in copies if next(is_there)] for copies in model.copies])
         return left if all(left.copies) else None
 
+    def take_loss(self) -> Loss:
+        """Return the mean of the losses that the replicas took in the beats of the epoch, each of a sample."""
+        return mean_loss(np.array(self._run.position.epoch_total))
+
     def fetch(self) -> None:
         """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
         while self._newest.copies is not self._fetched.copies:
@@ -218,7 +223,9 @@ class ClusterLoop:
             in_kernel = max(replica.seconds for replica in replicas)
             times.append(BeatTimes(end - start_of_beat, in_kernel, max(map(len, spans))))
             reached = reached.after(total, sum(map(len, spans)), times[-1].seconds)
-            last = Slice(total, times[-1].seconds, float(self._learning_rates(np.array(reached.n_spans))))
+            last = Slice(
+                total, times[-1].seconds, float(self._learning_rates(np.array(reached.n_spans))), mean_loss(total)
+            )
             run.tell_progress(reached, last, len(workers), share_waited(times, end - start))
         tasks.wait_for_round(futures.blocks, usual_seconds)
         blocks = tasks.detach(futures.blocks)

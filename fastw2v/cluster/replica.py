@@ -15,8 +15,9 @@ from ..config import TrainConfig
 from ..corpus.shards import EncodedShard
 from ..corpus.vocabulary import Vocabulary
 from ..kernels.jit import MAX_THREADS
-from ..kernels.statistics import STATISTICS
+from ..kernels.statistics import N_SAMPLES, STATISTICS
 from ..kernels.walk import Spans
+from ..training.heldout import sample_statistics
 from ..training.matrices import Matrices, none_frozen, row_layout
 from ..training.objective import span_trainer
 from .buffers import keep_for, uninitialized
@@ -146,6 +147,8 @@ def _train(job: Job, matrices: Matrices, threads: int, work: Work, shards: list[
         )
         train_spans(ids, spans, stream_of_shard(work.epoch, shard.number), statistics)
         total += statistics.sum(axis=0)
+        sample = sample_statistics(ids, len(piece.numbers) * job.span_length, train_spans)
+        total[N_SAMPLES:] += sample[N_SAMPLES:]  # the loss, without the counts of what was trained
     return BeatStatistics(total, time.perf_counter() - start)
 
 

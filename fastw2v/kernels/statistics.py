@@ -9,7 +9,7 @@ STATISTICS = 32
 
 N_TOKENS, N_PREDICTIONS, LOGIT_SUM, N_SAMPLES, LOSS, SIZE, LOSS_LOSS, LOSS_SIZE, SIZE_SIZE = range(9)
 """The columns of the statistics. N_TOKENS: the tokens of the span. N_PREDICTIONS: the predictions it trained.
-LOGIT_SUM: the sum of all logits, which is finite as long as training is. N_SAMPLES: the steps whose loss was sampled;
+LOGIT_SUM: the sum of all logits, which is finite as long as training is. N_SAMPLES: the steps whose loss was taken;
 of these, LOSS and SIZE are the sums of loss and size (number of predictions), and the last three the sums of
 loss * loss, loss * size and size * size, which the standard error of LOSS / SIZE needs."""
 

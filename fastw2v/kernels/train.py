@@ -10,7 +10,6 @@ from .huffman import Paths, set_path
 from .jit import Float32s, Float64s, Int32s, as_function, compile_for, function_type, kernel, parallel_kernel
 from .layout import RowLayout, copy_hot_rows, merge_hot_rows, prefetch_row, rows_of_thread, use_copies, word_of_row
 from .negatives import Negatives, draw_negatives, next_turn, restore_negative, set_centre
-from .random import below, mix
 from .simd import LANES
 from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, add_sample
 from .update import (
@@ -38,8 +37,7 @@ class Objective(NamedTuple):
 class Pass(NamedTuple):
     """What a call does with its spans. Their draws depend on (seed, epoch, number of the span), not on the thread."""
 
-    learn: bool
-    loss_every: int  # the loss is sampled at one step in this many
+    learn: bool  # train; else take the loss of every step and change nothing
     seed: np.uint64
     epoch: np.uint64
 
@@ -75,7 +73,7 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
         """Train on the span spans.numbers[i]. Words become rows by `use_copies`: of a hot word, the thread's own copy.
 
         ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs: the matrices that `layout` describes, changed
-        in place if `visit.learn`. statistics: (STATISTICS,) float64 zeros, filled.
+        in place if `visit.learn`. statistics: (STATISTICS,) float64 zeros, filled; the loss only if not.
         """
         stride, rate = outputs.shape[1], spans.learning_rates[i]
         own = rows_of_thread(layout, thread)
@@ -92,7 +90,7 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
 
         window = BEFORE_FIRST
         tile = turn = n_predictions = np.int64(0)
-        until_merge, until_loss = own.merge_every, below(mix(state), np.uint64(visit.loss_every))
+        until_merge = own.merge_every
         for _ in range(n_kept):
             window, state = next_window(kept, window, windows, state)
             n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
@@ -124,15 +122,12 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
                     take_logits(scratch, step_inputs, outputs, operands)
                 else:
                     take_logits_of_one(scratch, step_inputs, outputs, operands)
-                if until_loss == 0:
+                if not visit.learn:
                     add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, rate), n_together)
-                    until_loss = visit.loss_every
-                until_loss -= 1
-                if visit.learn:
-                    if by_window:
-                        step(scratch, step_inputs, outputs, operands)
-                    else:
-                        step_of_one(scratch, step_inputs, outputs, operands)
+                elif by_window:
+                    step(scratch, step_inputs, outputs, operands)
+                else:
+                    step_of_one(scratch, step_inputs, outputs, operands)
                 if not by_path:
                     restore_negative(scratch, place, negatives, silenced, silenced_rate)
                     if turn == negatives.n_turns - 1:

@@ -1,9 +1,11 @@
-"""The loss of text that is not trained on."""
+"""The loss at the present parameters: of text that is not trained on, and of a sample of the text that is."""
 
+import math
 import time
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import TrainConfig
 from ..corpus.corpus import Corpus
@@ -14,8 +16,17 @@ from ..kernels.walk import Spans
 from .objective import SpanTrainer
 from .schedule import Schedule, SliceLength
 
-HELD_OUT_EPOCH = 2**63
-"""The epoch whose random streams are those of held-out text: always the same, and never trained."""
+EVALUATION = 2**63
+"""The epoch whose random streams are those of evaluations: always the same, and never trained."""
+
+SPAN_LENGTH = 1_000
+"""The ids of a span of the sample: short, so that the sample is spread over the text."""
+
+SHARE_OF_TEXT, MOST_IDS = 0.01, 200_000
+"""The size of the sample: this share of the text, or so many ids, whose loss has a standard error of 0.003."""
+
+SHARE_OF_TIME = 0.02
+"""The share of the time that the loss of the sample may take."""
 
 
 def held_out_loss(
@@ -31,10 +42,7 @@ def held_out_loss(
     while first < schedule.n_spans:
         start = time.perf_counter()
         numbers = np.arange(first, min(first + slice_length.n_spans, schedule.n_spans))
-        statistics = np.zeros((len(numbers), STATISTICS))
-        spans = Spans(numbers, np.ones(len(numbers), np.float32), schedule.span_length)
-        take_loss(text.ids, spans, HELD_OUT_EPOCH, statistics, learn=False)
-        total += statistics.sum(axis=0)
+        total += _statistics(text.ids, numbers, schedule.span_length, take_loss)
         first += len(numbers)
         slice_length.adapt(len(numbers), time.perf_counter() - start)
         tell(Evaluating(first / schedule.n_spans))
@@ -44,3 +52,48 @@ def held_out_loss(
             "that subsampling (--sample) keeps"
         )
     return mean_loss(total)
+
+
+class SampleLoss:
+    """The loss of a sample of the text.
+
+    value: the mean loss of a prediction when it was last taken, and its standard error; NaN before.
+    """
+
+    def __init__(self, ids: NDArray[np.int32], take_loss: SpanTrainer) -> None:
+        self._ids, self._take_loss = ids, take_loss
+        self._seconds = self._last_seconds = 0.0
+        self.value = math.nan, math.nan
+
+    def is_due(self, seconds: float) -> bool:
+        """Return whether to take the loss again keeps to the share of the time. seconds: of training so far, here."""
+        return self._seconds + self._last_seconds <= SHARE_OF_TIME * seconds
+
+    def take(self) -> None:
+        """Take the loss at the present parameters."""
+        start = time.perf_counter()
+        self.value = mean_loss(sample_statistics(self._ids, len(self._ids), self._take_loss))
+        self._last_seconds = time.perf_counter() - start
+        self._seconds += self._last_seconds
+
+
+def sample_statistics(ids: NDArray[np.int32], n_trained: int, take_loss: SpanTrainer) -> NDArray[np.float64]:
+    """Return the summed statistics, (STATISTICS,), of a sample that is spread over the text, the same each time.
+
+    n_trained: the number of ids that were trained for it; the sample is a small share of that.
+    """
+    n_spans = -(-len(ids) // SPAN_LENGTH)
+    n_sampled = max(1, int(min(SHARE_OF_TEXT * n_trained, MOST_IDS)) // SPAN_LENGTH)
+    numbers = (np.arange(n_sampled) * n_spans + n_spans // 2) // n_sampled
+    return _statistics(ids, numbers, SPAN_LENGTH, take_loss)
+
+
+def _statistics(
+    ids: NDArray[np.int32], numbers: NDArray[np.int64], span_length: int, take_loss: SpanTrainer
+) -> NDArray[np.float64]:
+    """Return the summed statistics, (STATISTICS,), of spans whose loss is taken."""
+    statistics = np.zeros((len(numbers), STATISTICS))
+    spans = Spans(numbers, np.ones(len(numbers), np.float32), span_length)
+    take_loss(ids, spans, EVALUATION, statistics, learn=False)
+    total: NDArray[np.float64] = statistics.sum(axis=0)
+    return total

@@ -9,7 +9,8 @@ from ..corpus.corpus import Corpus
 from ..errors import InputError
 from ..kernels.statistics import STATISTICS
 from ..kernels.walk import Spans
-from .run import Slice, TrainingRun
+from .heldout import SampleLoss
+from .run import Loss, Slice, TrainingRun
 from .schedule import SliceLength
 
 
@@ -19,6 +20,8 @@ class LocalLoop:
     def __init__(self, run: TrainingRun, corpus: Corpus) -> None:
         self._run, self._corpus = run, corpus
         self._slice_length = SliceLength(run.config, run.threads)
+        self._sample_loss = SampleLoss(corpus.ids, run.span_trainer)
+        self._seconds_before = run.position.seconds
         position, n_spans, epochs = run.position, run.schedule.n_spans, run.config.epochs
         if position.epoch > epochs or position.n_spans > n_spans:
             place = f"{position.n_spans:,} spans into epoch {position.epoch + 1}"
@@ -48,7 +51,14 @@ class LocalLoop:
         seconds = time.perf_counter() - start
         run.position = position.after(total, len(numbers), seconds)
         self._slice_length.adapt(len(numbers), seconds)
-        run.tell_progress(run.position, Slice(total, seconds, float(rates[-1])))
+        if self._sample_loss.is_due(run.position.seconds - self._seconds_before):
+            self._sample_loss.take()
+        run.tell_progress(run.position, Slice(total, seconds, float(rates[-1]), self._sample_loss.value))
+
+    def take_loss(self) -> Loss:
+        """Take the loss of a sample of the text."""
+        self._sample_loss.take()
+        return self._sample_loss.value
 
     def fetch(self) -> None:
         """Nothing to do: the kernels train `run.matrices` themselves."""

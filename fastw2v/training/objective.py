@@ -16,9 +16,6 @@ from ..kernels.walk import Spans, Windows
 from .matrices import Matrices, none_frozen
 from .softmax import SoftmaxTrainer
 
-LOSS_EVERY = 128
-"""The loss is sampled at one step (a window, or a pair) in this many, which takes 0.8 to 1.5 % of the time."""
-
 TURNS = 8
 """How often a draw of negatives serves. On wiki8, 1 time gives 6.4 M words/s, 2 times 7.1, 4 times 7.5, 8 times 7.7 and
 64 times 7.9. Analogies stay as good: 37.9 % for 1 time, 37.9 for 4, 38.6 for 8. But if a draw serves 4 consecutive
@@ -73,7 +70,7 @@ class HogwildTrainer:
         """Return what a call with these arguments runs."""
         # The pairs of a window are alike: when the loss is that of all pairs, the standard error counts windows.
         windows = self._windows if learn else self._windows._replace(by_window=True)
-        visit = Pass(learn, LOSS_EVERY if learn else 1, self._seed, np.uint64(epoch))
+        visit = Pass(learn, self._seed, np.uint64(epoch))
         matrices, layout = (self._matrices.input_vectors, self._matrices.output_vectors), self._matrices.layout
         return Job(ids, spans, *matrices, windows, *self._objective, layout, visit, statistics)
 

@@ -16,7 +16,7 @@ from ..corpus.corpus import Corpus
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..errors import DivergedError, InputError
 from ..events import Callback, EpochEnded, Evaluating, Event, Progress, Waiting
-from ..kernels.statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, mean_loss
+from ..kernels.statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS
 from ..lazy import computed_once
 from .checkpointer import Checkpointer
 from .heldout import held_out_loss
@@ -25,8 +25,11 @@ from .objective import SpanTrainer, span_trainer
 from .schedule import Position, Schedule
 from .start import Origin
 
-NO_LOSS = (math.nan, math.nan)
-"""The loss of held-out text and its standard error where it was not taken."""
+Loss = tuple[float, float]
+"""The mean loss of a prediction and its standard error."""
+
+NO_LOSS: Loss = (math.nan, math.nan)
+"""The loss of held-out text where it was not taken."""
 
 
 class StopRequested(Exception):
@@ -54,6 +57,9 @@ class Loop(Protocol):
     def train_epoch(self) -> None:
         """Train what is left of the run's epoch, and update the run's position. Raises what `TrainingRun.tell` does."""
 
+    def take_loss(self) -> Loss:
+        """Return the loss of a sample of the text at the present parameters, or lately."""
+
     def fetch(self) -> None:
         """Bring the newest rows into `run.matrices`. If they are lost, the run's position goes back to what is left."""
 
@@ -62,11 +68,15 @@ class Loop(Protocol):
 
 
 class Slice(NamedTuple):
-    """Some spans that were trained. total: their summed statistics, (STATISTICS,). seconds: of the training."""
+    """Some spans that were trained.
+
+    total: their summed statistics, (STATISTICS,). seconds: of the training. loss: as it was last taken.
+    """
 
     total: NDArray[np.float64]
     seconds: float
     learning_rate: float
+    loss: Loss
 
 
 @dataclass
@@ -130,7 +140,7 @@ class TrainingRun:
             self.is_stopping = True
             loop.fetch_what_is_left()
             if self.position == self._untold and not self.checkpointer:  # with one, the resumed run tells it
-                self._tell_losses(self.position)
+                self._tell_losses(self.position, loop.take_loss())
         if not self.matrices.is_finite():
             raise self._diverged()
         if self.checkpointer and self.position != self.resumed_from:
@@ -140,8 +150,7 @@ class TrainingRun:
         epochs = self.config.epochs
         told: dict[int, Position] = {}  # the ends of epochs whose losses have been told
         if self.held_out and self.position == Position():
-            nothing, held_out = mean_loss(np.zeros(STATISTICS)), self._held_out_loss()
-            self.tell(EpochEnded(0, 0, *nothing, *held_out, 0.0))
+            self.tell(EpochEnded(0, 0, *loop.take_loss(), *self._held_out_loss(), 0.0))
         while self.position.epoch < epochs:
             loop.train_epoch()
             # Until the epoch's losses are told the position stays at its end, so that a run that is stopped or killed
@@ -155,21 +164,20 @@ class TrainingRun:
                     loop.fetch()
                 if self.position != ended:  # rows were lost, and the epoch is not over
                     continue
-                self._tell_losses(ended, self._held_out_loss())
+                self._tell_losses(ended, loop.take_loss(), self._held_out_loss())
                 self._untold, told[ended.epoch] = None, ended
             self.position = ended.at_next_epoch()
             if self.position.epoch == epochs:
                 loop.fetch()
 
-    def _held_out_loss(self) -> tuple[float, float]:
-        """The mean loss of the held-out text and its standard error, NaN where there is no such text."""
+    def _held_out_loss(self) -> Loss:
+        """The loss of the held-out text, NaN where there is no such text."""
         if not self.held_out:
             return NO_LOSS
         return held_out_loss(self.held_out, self.config, self.threads, self.span_trainer, self.tell)
 
-    def _tell_losses(self, ended: Position, held_out: tuple[float, float] = NO_LOSS) -> None:
+    def _tell_losses(self, ended: Position, loss: Loss, held_out: Loss = NO_LOSS) -> None:
         """Tell the losses of an epoch. ended: the position at its end. held_out: what `_held_out_loss` returned."""
-        loss = mean_loss(np.array(ended.epoch_total))
         self.tell(EpochEnded(ended.epoch + 1, ended.n_words, *loss, *held_out, ended.seconds))
 
     def offer_checkpoint(self, loop: Loop, is_epochs_end: bool = False) -> None:
@@ -195,7 +203,7 @@ class TrainingRun:
 
     def tell_progress(self, position: Position, last: Slice, n_workers: int = 0, waited: float = 0.0) -> None:
         """Tell `Progress` at a position, which the slice `last` has reached."""
-        loss, loss_error = mean_loss(last.total)
+        loss, loss_error = last.loss
         self.tell(
             Progress(
                 epoch=position.epoch + 1,
