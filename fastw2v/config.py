@@ -85,6 +85,10 @@ class TrainConfig:
     min_count: int = _field(5, "Ignore words seen less often; not with --read-vocab.", 1)
     max_vocab: int | None = _field(None, "Keep only this many of the most frequent words.", 2)
     epochs: int = _field(5, "Passes over the corpus.", 1, 1_000_000)
+    held_out_share: float = _field(0.0, "Keep this share of the sentences out of training and report its loss.", 0, 0.5)
+    patience: int | None = _field(
+        None, "Stop when the held-out loss has not fallen for this many epochs; keep the best vectors.", 1, 1_000_000
+    )
     lr: float | None = _field(None, _LR, LOWEST_LR, 100)
     update: str = _choice(
         "window pair", "Skip-gram: share negatives and step once in a window, or for each pair (slower)."

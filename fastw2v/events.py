@@ -7,6 +7,7 @@
     CorpusRead, Estimated                       once, after reading
     Resumed                                     once, when the phase train begins, if the run resumes
     Progress, EpochEnded, Evaluating            while training; on a cluster RoundEnded, too
+    BestKept                                    after the last epoch of a run with patience
     Waiting, ClusterChanged                     on a cluster, from connect on
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
@@ -160,6 +161,15 @@ class EpochEnded:
 
 
 @dataclass(frozen=True)
+class BestKept:
+    """A run with `patience` is over, early or not: it keeps the vectors of the epoch with the lowest held-out loss."""
+
+    epoch: int
+    held_out_loss: float
+    n_epochs: int  # that were trained
+
+
+@dataclass(frozen=True)
 class Evaluating:
     """While the loss of held-out text is computed, after each slice: the share of it that is done, from 0 to 1."""
 
@@ -222,7 +232,7 @@ class RoundEnded:
 
 
 _Preparing = PhaseStarted | PhaseEnded | KernelCompiling | BytesRead | CorpusRead | Estimated | Resumed
-_Training = Progress | EpochEnded | Evaluating | Waiting | RoundEnded | ClusterChanged
+_Training = Progress | EpochEnded | BestKept | Evaluating | Waiting | RoundEnded | ClusterChanged
 Event = _Preparing | _Training | CheckpointSaved | CheckpointFailed
 
 Callback = Callable[[Event], bool | None]

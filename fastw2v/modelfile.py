@@ -32,8 +32,9 @@ from .files.names import PathLike
 from .files.replace import replacing
 from .matrix import is_finite, norms_of
 
-CHECKPOINT, PREVIOUS_CHECKPOINT = "checkpoint.fw2v", "previous.fw2v"
-"""The names that the latest checkpoint and the one before it have in their directory."""
+CHECKPOINT, PREVIOUS_CHECKPOINT, BEST = "checkpoint.fw2v", "previous.fw2v", "best.fw2v"
+"""The names that the latest checkpoint and the one before it have in their directory, and with early stopping the
+vectors with the lowest held-out loss so far."""
 
 MAGIC, VERSION = b"FASTW2V\0", 1
 

@@ -195,6 +195,8 @@ def _record_of(event: events.Event) -> Record:
             losses = {"predictions": event.n_predictions, "loss": event.loss, "loss_error": event.loss_error}
             speed = {"seconds": round(event.seconds, 3), "words_per_second": round(event.words_per_second)}
             return words | losses | {"lr": event.learning_rate} | speed
+        case events.BestKept(epoch, loss, n_epochs):
+            return {"best_epoch": epoch, "held_out_loss": loss, "epochs": n_epochs}
         case events.EpochEnded():
             words = {"epoch_ended": event.epoch, "words": event.n_words}
             losses = {"loss": event.loss, "loss_error": event.loss_error, "held_out_loss": event.held_out_loss}
@@ -214,6 +216,9 @@ def _lines_of(event: events.Event) -> list[str]:
             return [str(event)]
         case events.Resumed(path, n_words):
             return [f"resuming from {path}, written after {n_words:,} tokens"]
+        case events.BestKept(epoch, loss, n_epochs):
+            early = ", which has not fallen since" if epoch < n_epochs else ""
+            return [f"kept the vectors of epoch {epoch} of {n_epochs}: held-out loss {loss:.4f}{early}"]
         case events.EpochEnded() if not math.isnan(event.held_out_loss):
             return [f"epoch {event.epoch}  {_losses(event)}"]
     return []

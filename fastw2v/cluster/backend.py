@@ -40,6 +40,8 @@ class ClusterBackend:
     def __init__(self, client: Any, config: TrainConfig, source: Source, callback: Callback) -> None:
         if not hasattr(client, "run"):
             raise InputError(f"client is a {type(client).__name__}: it must be a distributed.Client")
+        if config.held_out_share:
+            raise InputError("a cluster cannot keep a share of the text out of training: give a file as held_out")
         if source.corpus is None or config.loss == "softmax":
             found = "on sentences, lines or walks" if source.corpus is None else "with loss softmax"
             raise InputError(f"a cluster cannot train {found}: give files, and loss ns or hs, or no client (--dask)")

@@ -62,6 +62,10 @@ class Request:
                 raise InputError(f"{name} is {path!r}: it must be a path, a str or os.PathLike")
         if not isinstance(self.checkpoint_every, Real):
             raise InputError(f"checkpoint_every is {self.checkpoint_every!r}: it must be a number of minutes")
+        if self.held_out is not None and self.config.held_out_share:
+            raise InputError("held_out and held_out_share are two held-out texts: give one")
+        if self.config.patience and self.held_out is None and not self.config.held_out_share:
+            raise InputError("patience needs held-out text: give held_out_share, such as 0.01, or held_out")
         if not callable(self.callback):
             raise InputError(f"callback is {self.callback!r}: it must be a function that takes an event")
 

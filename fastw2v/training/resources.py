@@ -57,6 +57,7 @@ def estimate_memory(
         "a batch": 4 * BATCH * n_words if config.loss == "softmax" else 0,
         "words": BYTES_OF_A_WORD * n_words,
         "a checkpoint": model_bytes if has_checkpoints else 0,
+        "the best vectors": model_bytes if config.patience else 0,
         "rows from workers": model_bytes if gathers_rows else 0,
         "the loss plot": BYTES_OF_DRAWING if draws_loss else 0,
     }

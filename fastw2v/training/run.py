@@ -5,7 +5,7 @@ trains what is left of an epoch: `LocalLoop` in slices of this process, the clus
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
@@ -15,13 +15,14 @@ from ..config import TrainConfig
 from ..corpus.corpus import Corpus
 from ..corpus.vocabulary import Reading, Vocabulary
 from ..errors import DivergedError, InputError
-from ..events import Callback, EpochEnded, Evaluating, Event, Progress, Waiting
+from ..events import BestKept, Callback, EpochEnded, Evaluating, Event, Progress, Waiting
 from ..kernels.statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS
 from ..lazy import computed_once
 from .checkpointer import Checkpointer
 from .heldout import held_out_loss
 from .matrices import Matrices
 from .objective import SpanTrainer, span_trainer
+from .patience import Patience
 from .schedule import Position, Schedule
 from .start import Origin
 
@@ -84,8 +85,9 @@ class TrainingRun:
     """A training run, and where it stands.
 
     matrices: changed by the training. threads: of this process. held_out: text in the same vocabulary, whose loss is
-    told before the first epoch and after each. origin: what it started from, before any checkpoint. resumed_from: the
-    position of the checkpoint on disk from which it was resumed, if it was.
+    told before the first epoch and after each. patience: what ends the run early, or None. origin: what it started
+    from, before any checkpoint. resumed_from: the position of the checkpoint on disk from which it was resumed, if it
+    was.
     """
 
     config: TrainConfig
@@ -96,6 +98,7 @@ class TrainingRun:
     held_out: Corpus | None = None
     origin: Origin = field(default_factory=Origin)
     checkpointer: Checkpointer | None = None
+    patience: Patience | None = None
     position: Position = field(default_factory=Position)
     resumed_from: Position | None = None
     is_stopping: bool = field(default=False, init=False)  # it was asked to end, and saves what it has reached
@@ -148,6 +151,7 @@ class TrainingRun:
 
     def _train_epochs(self, loop: Loop) -> None:
         epochs = self.config.epochs
+        is_over = False
         told: dict[int, Position] = {}  # the ends of epochs whose losses have been told
         if self.held_out and self.position == Position():
             self.tell(EpochEnded(0, 0, *loop.take_loss(), *self._held_out_loss(), 0.0))
@@ -164,11 +168,21 @@ class TrainingRun:
                     loop.fetch()
                 if self.position != ended:  # rows were lost, and the epoch is not over
                     continue
-                self._tell_losses(ended, loop.take_loss(), self._held_out_loss())
+                held_out = self._held_out_loss()
+                self._tell_losses(ended, loop.take_loss(), held_out)
+                is_over = bool(self.patience and self.patience.is_over(ended.epoch + 1, held_out[0]))
                 self._untold, told[ended.epoch] = None, ended
             self.position = ended.at_next_epoch()
-            if self.position.epoch == epochs:
+            if is_over or self.position.epoch == epochs:
                 loop.fetch()
+                self._end_epochs()
+
+    def _end_epochs(self) -> None:
+        """Let no epoch be left, and keep the best vectors, if the run has patience."""
+        n_epochs, self.position = self.position.epoch, replace(self.position, epoch=self.config.epochs)
+        if self.patience:
+            self.patience.restore()
+            self.tell(BestKept(self.patience.epoch, self.patience.loss, n_epochs))
 
     def _held_out_loss(self) -> Loss:
         """The loss of the held-out text, NaN where there is no such text."""

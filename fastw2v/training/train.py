@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from ..corpus.corpus import Corpus
 from ..corpus.paths import about_held_out_text, check_outside, find_held_out
 from ..corpus.pruning import Pruning
+from ..corpus.split import split
 from ..errors import InputError, RunError
 from ..events import Callback, CorpusRead, NewFile, Resumed
 from ..files.checks import check_unicode
 from ..files.replace import all_locked
-from ..modelfile import CHECKPOINT, checkpoint_paths
+from ..modelfile import BEST, CHECKPOINT, checkpoint_paths
 from ..vectors.lossplot import LossPlot
 from . import checkpoint
 from .backend import Backend, phase, text_options
@@ -24,6 +25,7 @@ from .checkpointer import Checkpointer
 from .matrices import new_matrices, row_layout
 from .model import TrainedModel, check_model_output
 from .objective import windows_of
+from .patience import Patience
 from .request import Request
 from .resources import check_disk, check_memory, estimate_memory, model_file_bytes
 from .run import TrainingCorpus, TrainingRun
@@ -132,6 +134,9 @@ def read(checked: CheckedRequest, backend: Backend) -> TextsRead:
             with about_held_out_text():
                 pruning, options = Pruning(vocabulary=corpus.vocabulary), text_options(config, backend.threads)
                 held_out = Corpus.from_text(checked.held_out, pruning, **options)
+        if config.held_out_share:
+            assert isinstance(corpus, Corpus), "a cluster refuses it"
+            corpus, held_out = split(corpus, config.held_out_share, config.seed, config.temp_dir)
     vocabulary = corpus.vocabulary
     if config.loss == "softmax":
         n_held_out, windows = held_out.n_tokens if held_out else 0, windows_of(vocabulary, config)
@@ -172,6 +177,8 @@ def _new_files(checked: CheckedRequest, n_bytes: float) -> tuple[NewFile, ...]:
             n_more = 0
         path = os.path.join(request.checkpoint, CHECKPOINT)
         files.append(NewFile("two checkpoints", path, n_bytes, n_more * n_bytes))
+        if request.config.patience and not os.path.exists(path := os.path.join(request.checkpoint, BEST)):
+            files.append(NewFile("the best vectors", path, n_bytes, n_bytes))
     if request.save_model is not None:
         files.append(NewFile("the model", os.fspath(request.save_model), n_bytes, n_bytes))
     return tuple(files)
@@ -189,10 +196,15 @@ def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRu
             run.origin = checked.start.origin(matrices, texts.rows)
     if checked.checkpoint:
         _resume(run, checked.checkpoint)
-    checked.checkpoint = checked.start = None
+    content = None
     if directory is not None:
-        seconds = 60 * checked.request.checkpoint_every
-        run.checkpointer = Checkpointer(directory, seconds, checkpoint.content_of(run), checked.callback)
+        seconds, content = 60 * checked.request.checkpoint_every, checkpoint.content_of(run)
+        run.checkpointer = Checkpointer(directory, seconds, content, checked.callback)
+    if config.patience:
+        run.patience = Patience(config.patience, matrices, content, directory or "")
+        if checked.checkpoint:
+            run.patience.resume()
+    checked.checkpoint = checked.start = None
     return run
 
 
