@@ -18,15 +18,53 @@ if TYPE_CHECKING:
     from .corpus.phrases import Phrases
     from .corpus.vocabulary import Vocabulary
     from .errors import DivergedError, Fastw2vError, InputError, MissingExtra, RunError, UnknownWord
-    from .events import EpochEnded, Progress
+    from .events import (
+        BestKept,
+        BytesRead,
+        Callback,
+        CheckpointFailed,
+        CheckpointSaved,
+        ClusterChanged,
+        CorpusRead,
+        EpochEnded,
+        Estimated,
+        Evaluating,
+        Event,
+        KernelCompiling,
+        PhaseEnded,
+        PhaseStarted,
+        Progress,
+        Resumed,
+        RoundEnded,
+        Waiting,
+    )
     from .training.model import TrainedModel
     from .vectors.vectors import Vectors
 
 __version__ = "0.1.0"
 
-__all__ = ["EpochEnded", "Phrases", "Progress", "TrainConfig", "TrainedModel", "Vectors", "Vocabulary", "__version__"]
+__all__ = ["Phrases", "TrainConfig", "TrainedModel", "Vectors", "Vocabulary", "__version__", "train", "train_model"]
 __all__ += ["DivergedError", "Fastw2vError", "InputError", "MissingExtra", "RunError", "UnknownWord"]
-__all__ += ["train", "train_model"]
+__all__ += [
+    "BestKept",
+    "BytesRead",
+    "Callback",
+    "CheckpointFailed",
+    "CheckpointSaved",
+    "ClusterChanged",
+    "CorpusRead",
+    "EpochEnded",
+    "Estimated",
+    "Evaluating",
+    "Event",
+    "KernelCompiling",
+    "PhaseEnded",
+    "PhaseStarted",
+    "Progress",
+    "Resumed",
+    "RoundEnded",
+    "Waiting",
+]
 
 _HOMES = {
     "api": ["train", "train_model"],
@@ -34,16 +72,16 @@ _HOMES = {
     "corpus.phrases": ["Phrases"],
     "corpus.vocabulary": ["Vocabulary"],
     "errors": ["DivergedError", "Fastw2vError", "InputError", "MissingExtra", "RunError", "UnknownWord"],
-    "events": ["EpochEnded", "Progress"],
     "training.model": ["TrainedModel"],
     "vectors.vectors": ["Vectors"],
 }
+"""The modules of the public names; all others are in `events`."""
 
 
 def __getattr__(name: str) -> Any:
-    home = next((module for module, names in _HOMES.items() if name in names), None)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module 'fastw2v' has no attribute {name!r}")
+    home = next((module for module, names in _HOMES.items() if name in names), "events")
     with LOADING:
         value = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, TypedDict, get_args
 
 from .errors import InputError
 
@@ -123,6 +123,9 @@ class TrainConfig:
             value = getattr(self, item.name)
             if value is None and item.default is None:
                 continue
+            if getattr(value, "ndim", None) == 0:  # a scalar of NumPy
+                value = value.item()
+                object.__setattr__(self, item.name, value)
             expected = base_type(item.name)
             if type(value) is int and abs(value) > LARGEST:
                 raise InputError(f"{item.name} is a number of {value.bit_length()} bits: at most 63 are allowed")
@@ -150,6 +153,10 @@ class TrainConfig:
             raise InputError("update is 'pair': with softmax predictions are trained in batches; use window")
         if self.model == "cbow" and self.update == "pair":
             raise InputError("update is 'pair': with cbow a window is one prediction, it has no pairs; use window")
+
+    def __repr__(self) -> str:
+        changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
+        return f"TrainConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
     def without_effect(self) -> list[str]:
         """Return what to say of each option that was changed but has no effect with the others."""
@@ -187,6 +194,39 @@ class TrainConfig:
                 advice = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
                 raise InputError(f"there is no option {name}: {advice}")
         return cls(**options)
+
+
+class TrainOptions(TypedDict, total=False):
+    """The fields of `TrainConfig` as the keyword arguments of `train`, for type checkers and completion."""
+
+    model: Literal["skipgram", "cbow"]
+    loss: Literal["ns", "hs", "softmax"]
+    dim: int
+    window: int
+    fixed_window: bool
+    negative: int
+    ns_exponent: float
+    sample: float
+    sample_formula: Literal["word2vec", "paper"]
+    min_count: int
+    max_vocab: int | None
+    epochs: int
+    held_out_share: float
+    patience: int | None
+    lr: float | None
+    update: Literal["window", "pair"]
+    shared_negatives: int | None
+    cbow_gradient: Literal["word2vec", "exact"]
+    vectors: Literal["input", "output", "average"]
+    threads: int | None
+    seed: int
+    lower: bool
+    strip_punctuation: bool
+    digits: Literal["keep", "zero", "drop"]
+    invalid_utf8: Literal["replace", "keep", "refuse"]
+    force: bool
+    worker_timeout: float
+    temp_dir: str | None
 
 
 _NEEDS = (

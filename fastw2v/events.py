@@ -12,10 +12,11 @@
     CheckpointSaved, CheckpointFailed           whenever a checkpoint has been written, or could not be
 """
 
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from .corpus.vocabulary import Reading, Vocabulary
 from .machine import format_bytes
@@ -235,9 +236,22 @@ _Preparing = PhaseStarted | PhaseEnded | KernelCompiling | BytesRead | CorpusRea
 _Training = Progress | EpochEnded | BestKept | Evaluating | Waiting | RoundEnded | ClusterChanged
 Event = _Preparing | _Training | CheckpointSaved | CheckpointFailed
 
-Callback = Callable[[Event], bool | None]
-"""Receives every event. Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training; a cluster keeps
-the model of its last whole round."""
+Callback = Callable[[Any], bool | None]
+"""Receives events: every one, or if its parameter is annotated with a class of events, or a union of them, only these.
+Returning True at a `Progress`, `Evaluating` or `Waiting` ends the training; a cluster keeps the model of its last
+whole round."""
+
+
+def for_every_event(callback: Callback) -> Callback:
+    """Return the callback as a function of every event: if it is annotated with some of them, it receives no others."""
+    try:
+        parameter = next(iter(inspect.signature(callback, eval_str=True).parameters.values()))
+    except (NameError, SyntaxError, TypeError, ValueError, StopIteration):  # what has no signature, or another's names
+        return callback
+    kinds = tuple(kind for kind in get_args(parameter.annotation) or [parameter.annotation] if kind in get_args(Event))
+    if not kinds:
+        return callback
+    return lambda event: callback(event) if isinstance(event, kinds) else None
 
 
 def ignore(event: Event) -> None:

@@ -102,7 +102,7 @@ def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwri
 
 
 def _say_changes(reading: Reading | None) -> None:
-    from .progress import advice_lines, describe_changes
+    from ..reporting.lines import advice_lines, describe_changes
 
     for text in [*describe_changes(reading), *advice_lines(reading)] if reading else []:
         say(text)

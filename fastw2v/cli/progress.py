@@ -1,137 +1,49 @@
-"""What the command line shows of a training run: lines and a bar, a log of JSON records, a summary."""
+"""What the command line shows of a training run on stderr, and the log of JSON records."""
 
 import json
 import math
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import IO
 
 from .. import events
-from ..corpus.vocabulary import Reading
-from ..kernels.tokenize import MAX_TOKEN_BYTES
 from ..machine import failure_of
-from .stderr import Stderr
+from ..reporting.reporter import Reporter
+from ..reporting.screen import Screen
 from .stopping import signals
-
-SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS = 10.0, 0.1
-LONGEST_BAR, COLUMNS = 24, 120  # columns where there is no terminal
 
 Record = Mapping[str, float | str]
 """What one line of a log holds."""
 
 
-class Reporter:
+class CommandReporter(Reporter):
     """A callback of `train` that shows its events on stderr and adds records of them to the file `log_json`."""
 
     def __init__(self, quiet: bool, log_json: str | None, append: bool = False) -> None:
-        self._screen = Screen(quiet)
+        super().__init__(Screen(quiet))
         self._log = JsonLog(log_json, "a" if append else "w", self.warn)
-        self._seconds: dict[str, float] = {}  # of each phase
-        self._progress: events.Progress | None = None
-        self._epoch: events.EpochEnded | None = None
         self._n_failed_checkpoints = 0
 
     def close(self) -> None:
-        self._screen.close()
+        """Show what has not been read yet. A run that was stopped does not wait long for a reader."""
+        end = time.monotonic() + 0.5
+        self.screen.close(lambda: not signals.received or time.monotonic() < end)
         self._log.close()
 
-    def warn(self, message: object) -> None:
-        """Show a warning, which a quiet reporter shows too."""
-        self._screen.line(f"warning: {message}", is_warning=True)
-
-    def note(self, text: str) -> None:
-        """Show a line, which a quiet reporter leaves out."""
-        self._screen.line(text)
-
     def __call__(self, event: events.Event) -> None:
-        match event:
-            case events.PhaseStarted():
-                self._screen.last_drawn = time.monotonic()
-            case events.PhaseEnded(name, seconds):
-                self._seconds[name] = seconds
-            case events.KernelCompiling(name, number, n_kernels):
-                text = f"compiling kernel {number} of {n_kernels}: {name}"
-                self._screen.draw(text, at_once=self._screen.is_terminal)
-            case events.BytesRead(n_bytes):
-                self._screen.draw(f"reading {n_bytes / 1e6:,.0f} MB")
-            case events.Evaluating(share):
-                self._screen.draw(f"held-out text: {share:.0%}")
-            case events.Progress():
-                self._progress = event
-                self._screen.draw(format_bar(event, self._screen.columns))
-            case events.EpochEnded():
-                self._epoch = event
-            case events.CheckpointFailed():  # which is a warning too, so it needs no line
-                self._n_failed_checkpoints += 1
-            case events.Resumed(warning=warning) if warning:
-                self.warn(warning)
-        for text in _lines_of(event):
-            self._screen.line(text)
+        super().__call__(event)
+        if isinstance(event, events.CheckpointFailed):  # which is a warning too, so it needs no line
+            self._n_failed_checkpoints += 1
         if record := _record_of(event):
             self._log.add(record)
 
-    def summary(self, output: str, n_words: int) -> None:
-        """Show the last lines: how many words were written, and where the time went."""
-        progress = self._progress  # None if the run that was resumed had trained all of its tokens
-        if progress:
-            self._screen.draw(format_bar(progress, self._screen.columns), at_once=True)
-        self._screen.line(f"wrote {output}: {n_words:,} words")
-        if self._epoch and (losses := _losses(self._epoch)):
-            self._screen.line(f"last epoch: {losses}")
-        if progress:
-            seconds = ", ".join(f"{name} {value:.1f} s" for name, value in self._seconds.items())
-            speed = progress.n_words / progress.seconds
-            self._screen.line(f"{progress.n_words:,} tokens trained at {speed:,.0f} words/s ({seconds})")
-        elif not self._epoch:
-            self._screen.line("nothing was left to train, so nothing was added to a log or a loss plot")
+    def summary(self, first_line: str = "") -> None:
+        """Show the last lines."""
+        super().summary(first_line)
         if self._n_failed_checkpoints:
             self.warn(f"failed checkpoints: {self._n_failed_checkpoints:,}")
-
-
-class Screen:
-    """Text on stderr: a terminal has a line that is drawn again and again, elsewhere a line comes every 10 seconds."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._stderr, self._is_quiet = Stderr(), quiet
-        self.is_terminal = self._stderr.is_terminal
-        self.last_drawn = 0.0
-        self._is_line_open = False
-
-    @property
-    def columns(self) -> int:
-        return shutil.get_terminal_size().columns if self.is_terminal else COLUMNS
-
-    def draw(self, text: str, at_once: bool = False) -> None:
-        """Show text that the next drawing replaces, unless the last drawing is too recent."""
-        if self._is_quiet:
-            return
-        now = time.monotonic()
-        interval = SECONDS_BETWEEN_BARS if self.is_terminal else SECONDS_BETWEEN_LINES
-        if at_once or now - self.last_drawn >= interval:
-            self.last_drawn, self._is_line_open = now, self.is_terminal
-            start, end = ("\r\033[K", "") if self.is_terminal else ("", "\n")
-            self._stderr.write(start + text + end, is_passing=True)
-
-    def line(self, text: str, is_warning: bool = False) -> None:
-        """Show a line that stays; a quiet screen shows warnings only."""
-        if is_warning or not self._is_quiet:
-            self.end_line()
-            self._stderr.write(f"{text}\n")
-
-    def end_line(self) -> None:
-        """Keep the text that was drawn last, and start a new line."""
-        if self._is_line_open:
-            self._stderr.write("\n")
-            self._is_line_open = False
-
-    def close(self) -> None:
-        """Show what has not been read yet. A run that was stopped does not wait long for a reader."""
-        self.end_line()
-        end = time.monotonic() + 0.5
-        self._stderr.drain(lambda: not signals.received or time.monotonic() < end)
 
 
 class JsonLog:
@@ -202,81 +114,3 @@ def _record_of(event: events.Event) -> Record:
             losses = {"loss": event.loss, "loss_error": event.loss_error, "held_out_loss": event.held_out_loss}
             return {**words, **losses, "held_out_loss_error": event.held_out_error, "seconds": round(event.seconds, 3)}
     return {}
-
-
-def _lines_of(event: events.Event) -> list[str]:
-    match event:
-        case events.PhaseStarted(note=note) if note:
-            return [note]
-        case events.CorpusRead():
-            return _lines_of_corpus(event)
-        case events.ClusterChanged(n_workers, message):
-            return [f"{message} ({n_workers} {'worker' if n_workers == 1 else 'workers'})"]
-        case events.Estimated():
-            return [str(event)]
-        case events.Resumed(path, n_words):
-            return [f"resuming from {path}, written after {n_words:,} tokens"]
-        case events.BestKept(epoch, loss, n_epochs):
-            early = ", which has not fallen since" if epoch < n_epochs else ""
-            return [f"kept the vectors of epoch {epoch} of {n_epochs}: held-out loss {loss:.4f}{early}"]
-        case events.EpochEnded() if not math.isnan(event.held_out_loss):
-            return [f"epoch {event.epoch}  {_losses(event)}"]
-    return []
-
-
-def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
-    reading, n_words, n_types = event.reading, len(event.vocabulary), event.reading.n_types
-    words = f"{n_words:,} of {n_types:,} distinct words"
-    if n_words > n_types:  # a given vocabulary, or that of an earlier run
-        words = f"{n_words:,} words, for {n_types:,} distinct words of the text"
-    text = (
-        f"read {reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} tokens; "
-        f"vocabulary of {words}, covering {event.n_tokens:,} tokens"
-    )
-    lines = ["; ".join([text, *describe_changes(reading)])]
-    lines += advice_lines(reading)
-    if event.n_started:
-        lines.append(f"{event.n_started:,} of {n_words:,} words start from the vectors given")
-    if held_out := event.held_out:
-        lines.append(f"held-out text: {held_out.n_tokens:,} tokens, {held_out.n_unknown:,} not in the vocabulary")
-    return lines
-
-
-def describe_changes(reading: Reading) -> list[str]:
-    """What of the text was dropped or changed, a line for each kind."""
-    changes = {
-        f"dropped {reading.n_overlong:,} tokens of more than {MAX_TOKEN_BYTES:,} bytes": reading.n_overlong,
-        f"dropped {reading.n_unknown:,} tokens that are not in the given vocabulary": reading.n_unknown,
-        f"{reading.n_invalid:,} tokens were not valid UTF-8 (see --invalid-utf8)": reading.n_invalid,
-    }
-    return [text for text, n_tokens in changes.items() if n_tokens]
-
-
-def advice_lines(reading: Reading) -> list[str]:
-    """What could be done to the text first, a line each."""
-    return [f"hint: {text}" for text in reading.advice]
-
-
-def _losses(epoch: events.EpochEnded) -> str:
-    named = ("loss", epoch.loss, epoch.loss_error), ("held-out loss", epoch.held_out_loss, epoch.held_out_error)
-    return "  ".join(
-        f"{name} {loss:.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
-        for name, loss, error in named
-        if not math.isnan(loss)
-    )
-
-
-def format_bar(progress: events.Progress, columns: int = COLUMNS) -> str:
-    """A line of less than `columns` characters; a longer one could not be drawn again on a terminal."""
-    share, left = progress.n_words / progress.n_words_total, round(progress.seconds_left)
-    speed = progress.words_per_second
-    loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
-    text = (
-        f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
-        + (f"{speed:,.0f} words/s" if speed < 1e5 else f"{speed / 1e6:.2f} M words/s")
-        + f"  loss {loss}  lr {progress.learning_rate:.2g}  ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
-        + (f"  {progress.n_workers} workers, waiting {progress.waited:.0%}" if progress.n_workers else "")
-    )
-    width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)
-    filled = round(share * width)
-    return text[: columns - 1] if width < 1 else f"[{'#' * filled}{'.' * (width - filled)}] {text}"

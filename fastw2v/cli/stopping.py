@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from ..files.locks import remove_traces
 from ..files.names import file_at
-from .stderr import is_writable
+from ..reporting.stderr import is_writable
 
 HANGUP = getattr(signal, "SIGHUP", None)
 """What a terminal sends when it is closed, or the ssh connection behind it. Windows has no such signal."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..events import Callback, CheckpointFailed, Event
     from ..training.model import TrainedModel
     from ..vectors.vectors import Vectors
-    from .progress import Reporter
+    from .progress import CommandReporter
 
 
 @click.command()
@@ -154,11 +154,12 @@ class TrainCommand:
         from ..events import PhaseEnded
         from ..modelfile import checkpoint_paths
         from ..training.model import last_vectors
-        from .progress import Reporter
+        from .progress import CommandReporter
 
         vocabulary = Vocabulary.load(self.read_vocab, problem_of) if self.read_vocab else None
         with ExitStack() as stack:
-            reporter = stack.enter_context(closing(Reporter(self.quiet, self.log_json, append=options["resume"])))
+            reporter = CommandReporter(self.quiet, self.log_json, append=options["resume"])
+            stack.enter_context(closing(reporter))
             if options["resume"] and not any(map(os.path.exists, checkpoint_paths(options["checkpoint"] or ""))):
                 reporter.note(f"there is no checkpoint in {options['checkpoint']} yet: starting from the beginning")
             if self.dask is not None:
@@ -183,9 +184,9 @@ class TrainCommand:
             if problem:
                 raise RunError(f"{problem}; {self.output} has the vectors")
             reporter(PhaseEnded("write", time.perf_counter() - start))
-            reporter.summary(self.output, len(vectors))
+            reporter.summary(f"wrote {self.output}: {len(vectors):,} words")
 
-    def _listener(self, reporter: Reporter, options: dict[str, Any]) -> Callback:
+    def _listener(self, reporter: CommandReporter, options: dict[str, Any]) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
         from ..events import (
             CheckpointFailed,
@@ -281,10 +282,10 @@ def warmup() -> None:
     _limit_blas()
     from ..kernels.cache import CACHE_DIRECTORY
     from ..training.warmup import compile_all, kernels_to_compile
-    from .progress import Reporter
+    from .progress import CommandReporter
 
     n_kernels, start = len(kernels_to_compile()), time.perf_counter()
-    with closing(Reporter(quiet=False, log_json=None)) as reporter:
+    with closing(CommandReporter(quiet=False, log_json=None)) as reporter:
         reporter.note(
             f"compiling {n_kernels} kernels for this CPU" if n_kernels else "the kernels are compiled already"
         )

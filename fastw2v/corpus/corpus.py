@@ -138,6 +138,9 @@ class Corpus:
     def n_ids(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        return f"<Corpus: {self.n_tokens:,} tokens, {len(self.vocabulary):,} words>"
+
     def let_go(self) -> None:
         """Free the memory that holds pages of the file of ids; they are loaded again when they are read."""
         memory = getattr(self.ids.base, "obj", None)  # the mmap behind NumPy's view of it

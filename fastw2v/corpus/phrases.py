@@ -3,7 +3,7 @@
 The search counts, scores and merges the pairs of a text of ids, pass by pass.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from .corpus import Corpus, ReadOptions
 from .idfile import IDS_AT_A_TIME, map_ids, map_in_order, temporary_file, write_ids
 from .paths import Texts, check_outside, find_files, names_of
 from .pruning import Pruning
+from .sequences import from_lines, from_sentences
 from .vocabulary import Reading, Vocabulary
 
 ENGLISH_CONNECTOR_WORDS = frozenset(
@@ -103,14 +104,17 @@ class Phrases:
     @classmethod
     def learn(
         cls,
-        corpus: Texts,
+        corpus: Texts | None = None,
         *,
+        sentences: Iterable[Sequence[str]] | None = None,
+        lines: Iterable[str] | None = None,
         output: PathLike | None = None,
         threads: int | None = None,
         **options: Any,
     ) -> Self:
-        """Find the phrases of text files, and write the text with them to `output`, a line for each that holds words.
+        """Find the phrases of text files, or of lists of words or lines, as `train` takes them.
 
+        output: a file for the text with its phrases joined, a line for each that holds words.
         The options are those of PhraseOptions and ReadOptions. Memory grows with the distinct words and pairs. Raises
         InputError.
         """
@@ -122,13 +126,20 @@ class Phrases:
         if threads is not None and not 1 <= threads <= 4096:
             raise InputError(f"threads is {threads}: it must be from 1 to 4096")
         threads = threads or available_threads()
-        names = names_of(corpus)
-        files = find_files(names)
+        if (corpus, sentences, lines).count(None) != 2:
+            raise InputError("phrases are learnt from one of corpus, sentences and lines")
+        names = names_of(corpus) if corpus is not None else []
+        files = find_files(names) if corpus is not None else []
         if output is not None:
             check_outside([output], names)
             check_output(output, files)
         pruning = Pruning(min_count=1, least_words=1)
-        text = Corpus.from_text(files, pruning, threads=threads, **options)
+        if sentences is not None:
+            text = from_sentences(sentences, pruning, options.get("temp_dir"))
+        elif lines is not None:
+            text = from_lines(lines, pruning, threads=threads, **options)
+        else:
+            text = Corpus.from_text(files, pruning, threads=threads, **options)
         by_pass = []
         with Pool(threads) as pool:
             finder = PhraseFinder(text, chosen, pool, threads)
@@ -179,6 +190,9 @@ class Phrases:
 
     def __len__(self) -> int:
         return sum(map(len, self.by_pass))
+
+    def __repr__(self) -> str:
+        return f"<Phrases: {len(self):,} of {len(self.by_pass)} passes, scoring {self.options.scoring}>"
 
 
 class PhraseFinder:

@@ -3,7 +3,8 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count
+from itertools import chain, count, islice
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from .idfile import IDS_AT_A_TIME
 from .pruning import DEFAULT_PRUNING, Pruning
 from .source import blocks_of_lines
 
-Walks = NDArray[np.integer[Any]] | tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]
+Integers = NDArray[np.integer[Any]]
+Walks = Integers | tuple[Integers, Integers] | Iterable[Sequence[int] | Integers]
 
 ROWS_AT_A_TIME = 1 << 16
 """The number of walks, or rows of an Arrow column, that are converted at a time."""
@@ -86,9 +88,9 @@ def _iterated(items: Any, what: str) -> Iterator[Any]:
 def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str | None = None) -> Corpus:
     """Read sequences of integers, such as nodes of a graph or items of a basket. The words are their decimals.
 
-    walks: (n, length) integers; or (labels, offsets), where walk i is labels[offsets[i] : offsets[i + 1]]. Any negative
-    number is padding, -1 as well as -100: it is not a word, and what stands before it and behind it are two walks.
-    Raises InputError.
+    walks: (n, length) integers; or (labels, offsets), where walk i is labels[offsets[i] : offsets[i + 1]]; or a list,
+    another iterable or a Series of sequences of integers, of any lengths. Any negative number is padding, -1 as well
+    as -100: it is not a word, and what stands before it and behind it are two walks. Raises InputError.
     """
     labels, offsets = _checked(walks)
     largest = int(labels.max()) if labels.size else -1
@@ -112,8 +114,42 @@ def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str |
     return Corpus.from_ids(map(ids_of, _closed_pieces(labels, offsets)), words, pruning, temp_dir)
 
 
+def is_walk(sequence: Any) -> bool:
+    """Return whether a sequence, or a group (key, sequence) of pandas, holds integers instead of words."""
+    try:
+        return isinstance(next(iter(_of_group(sequence)), None), Integral)
+    except TypeError:  # it cannot be iterated over
+        return False
+
+
+def _of_group(row: Any) -> Any:
+    """Return the sequence of a group: iterating over a `groupby` of pandas gives (key, Series)."""
+    return row[1] if isinstance(row, tuple) and len(row) == 2 and hasattr(row[1], "to_list") else row
+
+
+def _flat(walks: Iterable[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ragged walks as (labels, offsets)."""
+    pieces, lengths = [np.empty(0, np.int64)], [0]
+    rows = map(_of_group, walks.to_list() if hasattr(walks, "to_list") else _iterated(walks, "walks"))
+    while some := list(islice(rows, ROWS_AT_A_TIME)):
+        try:
+            lengths += map(len, some)
+            labels = np.array(list(chain.from_iterable(some))) if any(map(len, some)) else pieces[0]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the walks hold what is no sequence of integers: {error}") from error
+        if labels.dtype.kind not in "iu":
+            wrong = next(item for row in some for item in row if not isinstance(item, Integral))
+            raise InputError(
+                f"the walks hold {wrong!r}, a {type(wrong).__name__}: labels are integers; words are sentences"
+            )
+        pieces.append(labels.astype(np.int64))
+    return np.concatenate(pieces), np.cumsum(lengths)
+
+
 def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """Return labels, (n, length), and None; or labels, (n,), and the offsets of the walks in them."""
+    if not isinstance(walks, tuple | np.ndarray):
+        walks = _flat(walks)
     try:
         labels, offsets = map(np.asanyarray, walks) if isinstance(walks, tuple) else (walks, None)
     except ValueError as error:  # not two, or not arrays

@@ -61,6 +61,10 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.counts)
 
+    def __repr__(self) -> str:
+        first = " ".join(self.words[:3])
+        return f"<Vocabulary: {len(self):,} words, {int(self.counts.sum()):,} tokens: {first[:60]}...>"
+
     @classmethod
     def from_counts(
         cls, words: Sequence[str], counts: NDArray[np.int64], min_count: int = 1, max_vocab: int | None = None

@@ -40,6 +40,10 @@ class TrainedModel:
             if (shape := np.shape(getattr(self, name))) != expected:
                 raise InputError(f"{name} have the shape {shape}: a model of these words and dim needs {expected}")
 
+    def __repr__(self) -> str:
+        config = self.config
+        return f"<TrainedModel: {config.model}, {config.loss}, {len(self.vocabulary):,} words x {config.dim}>"
+
     def vectors(self, which: str | None = None) -> Vectors:
         """The words with their vectors. Neither of the two matrices is copied or changed.
 

@@ -1,16 +1,18 @@
 """The arguments of `train` as values, checked before any work begins."""
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any, Self
 
 from ..config import TrainConfig, check_flags
 from ..corpus.paths import Texts
-from ..corpus.sequences import Walks
+from ..corpus.sequences import Walks, is_walk
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..events import Callback, ignore
+from ..events import Callback, for_every_event, ignore
 from ..files.names import PathLike
 from ..vectors.vectors import Vectors
 from .model import TrainedModel
@@ -30,8 +32,34 @@ class Source:
         if len(named) != 1:
             got = ", ".join(named) or "none"
             raise InputError(f"train needs one of corpus, sentences, lines and walks, found {got}")
-        if isinstance(self.corpus, Iterator):
-            object.__setattr__(self, "corpus", list(self.corpus))  # the names are needed twice
+
+    @classmethod
+    def of(cls, **given: Any) -> Self:
+        """The source of these arguments, in which lists of words may also be the corpus, and walks both of these."""
+        for name in ("corpus", "sentences"):
+            if not isinstance(given.get(name), str | bytes | os.PathLike | None):
+                given |= _named_rightly(given[name], name)
+        return cls(**given)
+
+
+def _named_rightly(given: Any, name: str) -> dict[str, Any]:
+    """Return what was given as the corpus or as sentences by the name of the argument that it is."""
+    if getattr(given, "ndim", 1) == 2 or (isinstance(given, tuple) and any(hasattr(item, "dtype") for item in given)):
+        return {name: None, "walks": given}
+    try:
+        items = iter(given)
+    except TypeError as error:
+        if name == "sentences":
+            return {}  # which has an error of its own
+        kind = type(given).__name__
+        raise InputError(
+            f"the corpus is a {kind}: it must be the name of a file or several, or lists of words"
+        ) from error
+    first = list(itertools.islice(items, 1))
+    whole = itertools.chain(first, items) if isinstance(given, Iterator) else given
+    if not first or isinstance(first[0], str | bytes | os.PathLike):
+        return {name: list(whole) if name == "corpus" and isinstance(given, Iterator) else whole}
+    return {name: None, "walks" if is_walk(first[0]) else "sentences": whole}
 
 
 @dataclass(frozen=True)
@@ -68,6 +96,7 @@ class Request:
             raise InputError("patience needs held-out text: give held_out_share, such as 0.01, or held_out")
         if not callable(self.callback):
             raise InputError(f"callback is {self.callback!r}: it must be a function that takes an event")
+        object.__setattr__(self, "callback", for_every_event(self.callback))
 
     def without_effect(self, has_cluster: bool) -> list[str]:
         """Return what to say of each argument and option that was changed but has no effect."""

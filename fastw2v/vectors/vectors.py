@@ -23,8 +23,9 @@ class Vectors:
     """Words and one float32 vector for each.
 
     index_to_key: (n,) list of str, each once. vectors: (n, dim) float32. counts: (n,) int64 from 0 up, or None if
-    unknown. Methods that take a word take its index too, from 0 on. An unknown word raises UnknownWord, which is a
-    KeyError.
+    unknown. An unknown word raises UnknownWord, which is a KeyError. Methods that take a word take an integer too. If
+    all words are decimals of integers, as those of walks are, it is such a label, 17 for "17"; else it is the index of
+    a word, from 0 on.
     """
 
     def __init__(
@@ -57,6 +58,11 @@ class Vectors:
         return indices
 
     @computed_once
+    def has_labels(self) -> bool:
+        """Whether all words are the decimals of integers, so that integers are labels and not indices."""
+        return len(self) > 0 and _is_label(self._words[0]) and all(map(_is_label, self.index_to_key))
+
+    @computed_once
     def norms(self) -> NDArray[np.float32]:
         """The length of each vector, (n,) float32; 1 for a zero vector, which is similar to nothing."""
         return norms_of(self.vectors)
@@ -74,7 +80,7 @@ class Vectors:
     def __contains__(self, key: object) -> bool:
         """Whether the word has a vector."""
         if isinstance(key, (int, np.integer)):
-            return bool(0 <= key < len(self))
+            return str(key) in self.key_to_index if self.has_labels else bool(0 <= key < len(self))
         return isinstance(key, str) and key in self.key_to_index
 
     has_index_for = __contains__
@@ -91,9 +97,11 @@ class Vectors:
     def get_index(self, key: Key, default: int | None = None) -> int:
         """The row of a word; for an unknown word `default`, or UnknownWord where that is None."""
         if isinstance(key, (int, np.integer)):
-            if key not in self:
-                raise InputError(f"index {key} is not one of 0 to {len(self) - 1}")
-            return int(key)
+            if not self.has_labels:
+                if key not in self:
+                    raise InputError(f"index {key} is not one of 0 to {len(self) - 1}")
+                return int(key)
+            key = str(key)
         index = self.key_to_index.get(key, default) if isinstance(key, str) else default
         if index is None:
             raise UnknownWord(key, self.index_to_key)
@@ -105,6 +113,18 @@ class Vectors:
         index = self.get_index(key)
         vector: NDArray[np.float32] = self.vectors[index]
         return vector / self.norms[index] if norm else vector
+
+    def matrix_for(self, keys: Iterable[Key], missing: float | None = None) -> NDArray[np.float32]:
+        """The vectors of words or labels in the order given, (n, dim), as features for another model.
+
+        missing: a number that fills the rows of unknown words, such as 0 or NaN; None raises UnknownWord for them.
+        """
+        absent = None if missing is None else -1
+        rows = np.array([self.get_index(key, absent) for key in keys], np.int64)
+        matrix = self.vectors[rows]
+        if missing is not None:
+            matrix[rows < 0] = missing
+        return matrix
 
     def get_normed_vectors(self) -> NDArray[np.float32]:
         """A copy of the vectors, each at length 1, (n, dim)."""
@@ -403,3 +423,8 @@ class Vectors:
         if content.norms is not None:
             vectors.norms = content.norms
         return vectors
+
+
+def _is_label(word: str) -> bool:
+    """Whether a word is the decimal of an integer from 0 up."""
+    return word.isascii() and word.isdigit() and (word == "0" or word[0] != "0")

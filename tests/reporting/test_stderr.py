@@ -9,9 +9,9 @@ import sys
 import time
 
 import pytest
+from fastw2v.cli.stderr import Stderr
 
 from fastw2v.cli import stderr as module
-from fastw2v.cli.stderr import Stderr
 from fastw2v.modelfile import CHECKPOINT
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="needs poll")
