@@ -56,15 +56,16 @@ def train(
     vocabulary: use these words and counts instead of those of the corpus, whatever min_count; max_vocab applies.
     init_vectors: Vectors, or a file of them, to start from; words without one start from random vectors as usual.
     continue_from: a `TrainedModel`, or a file that save_model wrote: start from its input and output vectors, keep all
-    of its words, and add the words and counts of this corpus. This and init_vectors need an explicit lr.
+    of its words, and add the words and counts of this corpus. This, and init_vectors without freeze, need an explicit
+    lr.
     freeze: do not change the input vectors, which are those returned, of the words that start from given vectors.
     Their output vectors learn, with continue_from too.
     save_model: a file, of suffix .fw2v, for both matrices, the words and their counts; it is a file of vectors too.
     checkpoint: a directory for the state of the run. It is written every `checkpoint_every` minutes, after long epochs,
     at the end, and when the callback stops the run; the previous one is kept. One that fails is a RuntimeWarning.
     resume: resume from the checkpoint, with the same corpus and options (except threads, temp_dir, worker_timeout,
-    force, vectors), or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several the
-    same schedule.
+    force_softmax, vectors), or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several
+    the same schedule.
     held_out: text of the same kind that is not trained on. After each epoch, and before the first, the mean loss of its
     predictions is reported; they are drawn like those of the corpus (subsampling, windows), the same each time.
     loss_plot: a .png, .svg or .pdf file for the loss curve, which is updated while training.

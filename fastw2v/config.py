@@ -112,7 +112,7 @@ class TrainConfig:
         "replace keep refuse",
         "Words with bytes that are not UTF-8: put U+FFFD (in at most half the text), keep as \\xNN, or refuse.",
     )
-    force: bool = _field(False, "Train with the full softmax even where that takes days.")
+    force_softmax: bool = _field(False, "Train with the full softmax even where that takes days.")
     worker_timeout: float = _field(
         60.0, "On a cluster: treat a worker as dead after this many seconds without a heartbeat.", 1
     )
@@ -188,11 +188,7 @@ class TrainConfig:
         known = [item.name for item in fields(cls)]
         for name in options:
             if name not in known:
-                import difflib
-
-                close = difflib.get_close_matches(_PEERS_NAMES.get(name, name), known, 1)
-                advice = f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
-                raise InputError(f"there is no option {name}: {advice}")
+                raise InputError(f"there is no option {name}: {_advice_on_name(name, known)}")
         return cls(**options)
 
 
@@ -224,7 +220,7 @@ class TrainOptions(TypedDict, total=False):
     strip_punctuation: bool
     digits: Literal["keep", "zero", "drop"]
     invalid_utf8: Literal["replace", "keep", "refuse"]
-    force: bool
+    force_softmax: bool
     worker_timeout: float
     temp_dir: str | None
 
@@ -235,15 +231,26 @@ _NEEDS = (
     ("shared_negatives", "loss", "ns"),
     ("shared_negatives", "update", "window"),
     ("cbow_gradient", "model", "cbow"),
-    ("force", "loss", "softmax"),
+    ("force_softmax", "loss", "softmax"),
 )
 """Options that have an effect only if another one has this value."""
 
 _GENSIM = {"vector_size": "dim", "workers": "threads", "alpha": "lr", "max_final_vocab": "max_vocab"}
-_WORD2VEC_C = {"size": "dim", "iter": "epochs"}
-_FASTTEXT = {"minCount": "min_count", "neg": "negative", "ws": "window", "epoch": "epochs"}
-_PEERS_NAMES = _GENSIM | _WORD2VEC_C | _FASTTEXT
-"""What other trainers call our options, by which an error suggests ours."""
+_WORD2VEC_C = {"size": "dim", "iter": "epochs", "sg": "model skipgram", "cbow": "model cbow", "hs": "loss hs"}
+_FASTTEXT = {"minCount": "min_count", "neg": "negative", "ws": "window", "epoch": "epochs", "thread": "threads"}
+PEERS_NAMES = _GENSIM | _WORD2VEC_C | _FASTTEXT
+"""What other trainers call our options, by which an error suggests ours; with a value where theirs is a switch."""
+
+
+def _advice_on_name(name: str, known: list[str]) -> str:
+    """Say which option was meant by a name that is none."""
+    import difflib
+
+    option, _, value = PEERS_NAMES.get(name, name).partition(" ")
+    if value:
+        return f"did you mean {option}={value!r}?"
+    close = difflib.get_close_matches(option, known, 1)
+    return f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
 
 
 def base_type(name: str) -> type:

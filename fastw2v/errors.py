@@ -31,6 +31,10 @@ class MissingExtra(InputError):
         return type(self), self._parts
 
 
+_KNOWN_SEARCHED = 50_000
+"""The words, of the most frequent ones, among which similar spellings are searched."""
+
+
 class UnknownWord(InputError, KeyError):
     """A word has no vector. Words of similar spelling are searched only when the text is asked for, as that is slow."""
 
@@ -45,10 +49,11 @@ class UnknownWord(InputError, KeyError):
     def __str__(self) -> str:
         import difflib
 
-        close = difflib.get_close_matches(str(self.word), self._known[:50_000], 3)
-        return f"the word {self.word!r} has no vector" + (
-            f"; similarly spelled words are {', '.join(close)}" if close else ""
-        )
+        word, known = str(self.word), self._known[:_KNOWN_SEARCHED]
+        in_other_case = [other for other in known if other.lower() == word.lower()]
+        close = [*in_other_case, *difflib.get_close_matches(word, known, 3)]
+        similar = ", ".join(list(dict.fromkeys(close))[:3])
+        return f"the word {word!r} has no vector" + (f"; similarly spelled words are {similar}" if close else "")
 
 
 class RunError(Fastw2vError, RuntimeError):

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files.checks import check_output, check_outputs, check_plain
 from ..files.replace import all_locked, stdout_may_end
 from ..machine import available_threads
-from .options import flag, option, read_options
+from .options import command, flag, option, read_options
 from .stopping import say, signals
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SCORING = "gensim's default, word2phrase's, or normalised pointwise mutual information."
 
 
-@click.command()
+@command()
 @click.argument("corpus", nargs=-1, required=True)
 @option("-o --output FILE", "Where it goes; - is stdout.", default="-")
 @option("--min-count", "Ignore words seen less often.", IntRange(0), default=5)
@@ -57,7 +57,7 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
             text.vocabulary.save(output)
 
 
-@click.command()
+@command()
 @click.argument("corpus", nargs=-1, required=True)
 @option("-o --output FILE", "Where the text goes; - is stdout.", required=True)
 @option("--min-count", "Ignore pairs that occur less often.", IntRange(1), default=5)

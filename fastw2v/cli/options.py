@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from ..config import TrainConfig, base_type
+from ..config import PEERS_NAMES, TrainConfig, base_type
 from ..vectors.names import VECTOR_FORMATS
 
-Command = Callable[..., Any]
-Decorator = Callable[[Command], Command]
+Function = Callable[..., Any]
+Decorator = Callable[[Function], Function]
 
 FORMAT = click.Choice(VECTOR_FORMATS)
 
@@ -25,6 +25,44 @@ def option(declaration: str, text: str | None = None, kind: Any = None, **settin
     metavar = names.pop() if names[-1].isupper() else None
     is_default_shown = settings.get("default") is not None
     return click.option(*names, metavar=metavar, type=kind, help=text, show_default=is_default_shown, **settings)
+
+
+class Command(click.Command):
+    """A command that suggests its own option for one of another trainer, as --dim for --size or word2vec.c's -size.
+
+    groups: the parameters that the help shows under a heading of their own, by that heading; the others come last.
+    """
+
+    def __init__(self, *arguments: Any, groups: dict[str, str] | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.groups = {heading: names.split() for heading, names in (groups or {}).items()}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            ours = {option for parameter in self.params for option in parameter.opts}
+            for token in given:
+                name = token.lstrip("-").partition("=")[0].replace("-", "_")
+                option, _, value = PEERS_NAMES.get(name, "").partition(" ")
+                dashed = "--" + option.replace("_", "-")
+                if token.startswith("-") and token not in ours and dashed in ours:
+                    text = f"No such option: {token}. Did you mean {f'{dashed} {value}'.strip()}?"
+                    raise click.UsageError(text, ctx) from error
+            raise
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {parameter.name or "": parameter.get_help_record(ctx) for parameter in self.get_params(ctx)}
+        groups = [(heading, [records.pop(name) for name in names]) for heading, names in self.groups.items()]
+        for heading, rows in [*groups, ("Other options" if groups else "Options", list(records.values()))]:
+            with formatter.section(heading):
+                formatter.write_dl([row for row in rows if row])
+
+
+def command(**settings: Any) -> Callable[[Function], click.Command]:
+    """Make a function a `Command`."""
+    return click.command(cls=Command, **settings)
 
 
 def flag(declaration: str, text: str) -> Decorator:
@@ -44,15 +82,15 @@ def config_option(name: str) -> Decorator:
     return option(f"{dashed} DIR" if kind is str else dashed, text, kind, default=item.default)
 
 
-def read_options(command: Command) -> Command:
+def read_options(function: Function) -> Function:
     """Add the options of TrainConfig that say how text is read."""
     for name in ("invalid_utf8", "temp_dir", "digits", "strip_punctuation", "lower"):
-        command = config_option(name)(command)
-    return command
+        function = config_option(name)(function)
+    return function
 
 
-def config_options(command: Command) -> Command:
+def config_options(function: Function) -> Function:
     """Add an option for each field of TrainConfig."""
     for item in reversed(fields(TrainConfig)):
-        command = config_option(item.name)(command)
-    return command
+        function = config_option(item.name)(function)
+    return function

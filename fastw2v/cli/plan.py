@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click import FloatRange, IntRange
 
-from .options import option
+from .options import command, option
 from .results import check_stdout, show
 
 
@@ -20,7 +20,7 @@ class FiniteRange(FloatRange):
         return number
 
 
-@click.command()
+@command()
 @option("--nodes", "Machines, with one worker each.", IntRange(1, 10_000), default=8)
 @option("--threads", "Threads of each machine.", IntRange(1, 4096), default=16)
 @option("--words n_tokens", "Tokens in the corpus.", IntRange(1, 10**15), default=10_000_000_000)

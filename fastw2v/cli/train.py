@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 import warnings
@@ -20,11 +21,11 @@ from ..files.checks import check_distinct, check_no_link, check_outputs, check_p
 from ..files.names import STANDARD_STREAMS, is_device
 from ..files.replace import all_locked, never_replacing
 from ..machine import format_bytes
-from ..vectors.names import format_of, outputs_of
+from ..vectors.names import WRITTEN_ONLY, format_to_write, make_directory, outputs_of
 from ..vectors.pictures import check_picture
-from .options import FORMAT, config_options, flag, option
+from .options import FORMAT, command, config_options, flag, option
 from .rescue import FAILURES, rescue
-from .stopping import Stopped, reason_of, signals
+from .stopping import Stopped, reason_of, say, signals
 
 SUFFIXES = {"binary": ".bin", "npz": ".npz", "native": ".fw2v", "tensorboard": ".tsv"}
 """How the name of a file ends that has the vectors instead of a stream; .txt for other formats."""
@@ -39,7 +40,20 @@ if TYPE_CHECKING:
     from .progress import CommandReporter
 
 
-@click.command()
+_GROUPS = {
+    "Where the vectors go": "output kind overwrite",
+    "Text": "lower strip_punctuation digits invalid_utf8 min_count max_vocab save_vocab read_vocab",
+    "Model": "model loss dim window fixed_window negative ns_exponent shared_negatives update cbow_gradient vectors",
+    "Training": "epochs lr sample sample_formula threads seed temp_dir force_softmax",
+    "Loss and early stopping": "held_out held_out_share patience loss_plot log_json quiet",
+    "Long runs": "checkpoint checkpoint_every resume",
+    "Starting from earlier vectors": "init_vectors freeze save_model continue_from",
+    "Many machines": "dask worker_timeout",
+}
+"""The options by the headings of the help."""
+
+
+@command(groups=_GROUPS)
 @click.argument("corpus", nargs=-1, required=True)
 @option("-o --output FILE", "Where the vectors go; - is stdout.", required=True)
 @option("--format kind", "Default: by the end of the name (.bin, .npz, .fw2v, .tsv), else text.", FORMAT)
@@ -86,8 +100,12 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     if is_on_cluster:
         with suppress(InputError):  # the workers may see files that this machine does not
             visible = find_files(files)
-    options["kind"] = options["kind"] or format_of(options["output"])
+    options["kind"] = options["kind"] or format_to_write(options["output"])
     command = TrainCommand(**_take(TrainCommand, options))
+    if command.is_complete(config, options):
+        what = f"the run in {options['checkpoint']} is complete, and {command.output} is there: nothing to do"
+        say(f"{what} (--overwrite writes the vectors again)")
+        return
     command.check_files(list(corpus), visible, options)
     outputs = outputs_of(command.output, command.kind)
     others = [command.save_vocab, command.log_json, options["loss_plot"] or None]
@@ -119,6 +137,22 @@ class TrainCommand:
     log_json: str | None
     quiet: bool
 
+    def is_complete(self, config: TrainConfig, options: dict[str, Any]) -> bool:
+        """Whether the run to resume has come to its end, and its output is there.
+
+        Raises InputError for a checkpoint of other options.
+        """
+        is_there = all(map(os.path.exists, outputs_of(self.output, self.kind)))
+        if not (options["resume"] and options["checkpoint"] and is_there) or self.overwrite:
+            return False
+        from ..training import checkpoint
+
+        earlier = checkpoint.load(options["checkpoint"])
+        if earlier is None:
+            return False
+        earlier.check_options(config)
+        return earlier.position.epoch == config.epochs
+
     def check_files(self, corpus: list[str], visible: list[str], options: dict[str, Any]) -> None:
         """Raise InputError for an output that cannot be written, or that is also an input or another output.
 
@@ -131,6 +165,7 @@ class TrainCommand:
         sources = self.read_vocab, options["init_vectors"], options["continue_from"]
         inputs = [*visible, *filter(None, sources), *held_out]
         outputs = outputs_of(self.output, self.kind)
+        make_directory(self.output, self.kind)
         others = [options["save_model"], self.save_vocab, options["loss_plot"], self.log_json]
         checkpoints: list[str] = []
         if options["checkpoint"]:
@@ -185,6 +220,10 @@ class TrainCommand:
                 raise RunError(f"{problem}; {self.output} has the vectors")
             reporter(PhaseEnded("write", time.perf_counter() - start))
             reporter.summary(f"wrote {self.output}: {len(vectors):,} words")
+            if self.kind not in WRITTEN_ONLY and self.output not in STANDARD_STREAMS:
+                words = vectors.index_to_key
+                word = next((word for word in words if len(word) > 3 and word.isalpha()), words[0])
+                reporter.note(f"next: fastw2v similar {shlex.quote(self.output)} {shlex.quote(word)}")
 
     def _listener(self, reporter: CommandReporter, options: dict[str, Any]) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""
@@ -276,7 +315,7 @@ def _limit_blas() -> None:
         os.environ[name] = "1"
 
 
-@click.command()
+@command()
 def warmup() -> None:
     """Compile the kernels for this CPU now, for example when building a container image."""
     _limit_blas()

@@ -16,9 +16,9 @@ from click import Choice, IntRange
 from ..errors import InputError, UnknownWord
 from ..files.checks import check_output, check_outputs
 from ..files.replace import all_locked, stdout_may_end
-from ..vectors.names import check_input, format_of, outputs_of
+from ..vectors.names import check_input, format_of, format_to_write, make_directory, outputs_of
 from ..vectors.pictures import MAP_METHODS, check_picture
-from .options import FORMAT, Command, flag, option
+from .options import FORMAT, Function, command, flag, option
 from .results import check_stdout, show
 from .stopping import say, signals
 
@@ -31,14 +31,24 @@ SYNTACTIC = "gram"
 """The beginning of the names of the syntactic sections of word2vec's questions."""
 
 
-def _vectors_argument(command: Command) -> Command:
+def _vectors_argument(function: Function) -> Function:
     """Add the argument VECS and its format."""
     of_vecs = option("--format kind", "Of VECS; default: by the end of its name.", FORMAT)
-    return click.argument("vecs", metavar="VECS")(of_vecs(command))
+    return click.argument("vecs", metavar="VECS")(of_vecs(function))
+
+
+def _checkpoint_in(path: str) -> str:
+    """The path of the checkpoint in a directory; any other path as it is."""
+    if not os.path.isdir(path):
+        return path
+    from ..modelfile import CHECKPOINT
+
+    return os.path.join(path, CHECKPOINT)
 
 
 def _load(vecs: str, kind: str | None, limit: int | None = None, verify: bool = False) -> Vectors:
-    """The vectors of a command, read. From then on a signal ends it in good order."""
+    """The vectors of a command, read; of a directory, those of its checkpoint. From then on signals wait for us."""
+    vecs = _checkpoint_in(vecs)
     check_input(vecs, kind or format_of(vecs))  # before NumPy is loaded
     from ..vectors.vectors import Vectors
 
@@ -47,17 +57,19 @@ def _load(vecs: str, kind: str | None, limit: int | None = None, verify: bool = 
     return vectors
 
 
-@click.command()
+@command()
 @_vectors_argument
 @click.argument("words", nargs=-1)
 @option("-n --topn", "How many neighbours.", IntRange(1), default=10)
-def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int) -> None:
-    """Print the words nearest to WORDS (several are summed), each with its cosine.
+@flag("--json as_json", "Print a JSON object for each query.")
+def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int, as_json: bool) -> None:
+    """Print the words nearest to WORDS (several are summed), each with its cosine, between tabs.
 
-    Without WORDS lines of words are read from stdin, with a prompt on a terminal.
+    Without WORDS, each line of stdin is a query, which is then the first column; a terminal shows a prompt.
 
     \b
     fastw2v similar vecs.txt king -n 5
+    fastw2v similar vecs.txt < queries.txt > neighbours.tsv
     """
     check_stdout()
     if not words and vecs == "-":
@@ -66,14 +78,17 @@ def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int) -> N
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # bytes that are no text: an unknown word
     if words:
-        _print_neighbours(vectors.most_similar(list(words), topn=topn))
+        _print_neighbours(vectors.most_similar(list(words), topn=topn), json_query=list(words) if as_json else None)
         return
-    for line in iter(_read_line, ""):
+    for query in filter(None, map(str.split, iter(_read_line, ""))):
         try:
-            if line.split():
-                _print_neighbours(vectors.most_similar(line.split(), topn=topn))
+            neighbours = vectors.most_similar(query, topn=topn)
         except UnknownWord as error:
             say(str(error))
+            if as_json:
+                show(json.dumps({"query": query, "error": str(error)}, ensure_ascii=False))
+            continue
+        _print_neighbours(neighbours, f"{' '.join(query)}\t", query if as_json else None)
 
 
 def _read_line() -> str:
@@ -85,12 +100,19 @@ def _read_line() -> str:
     return sys.stdin.readline()
 
 
-def _print_neighbours(neighbours: Iterable[tuple[str, float]]) -> None:
+def _print_neighbours(
+    neighbours: Iterable[tuple[str, float]], first_column: str = "", json_query: list[str] | None = None
+) -> None:
+    """Print lines of words and cosines, or an object with the query."""
+    if json_query is not None:
+        found = [{"word": word, "cosine": round(cosine, 6)} for word, cosine in neighbours]
+        show(json.dumps({"query": json_query, "neighbours": found}, ensure_ascii=False))
+        return
     for word, cosine in neighbours:
-        show(f"{word}\t{cosine:.4f}")
+        show(f"{first_column}{word}\t{cosine:.4f}")
 
 
-@click.command()
+@command()
 @_vectors_argument
 @click.argument("a")
 @click.argument("b")
@@ -106,7 +128,7 @@ def analogy(vecs: str, kind: str | None, a: str, b: str, c: str, topn: int) -> N
     _print_neighbours(_load(vecs, kind).most_similar([b, c], [a], topn=topn))
 
 
-@click.command()
+@command()
 @_vectors_argument
 @option("--pairs FILE", "Lines of two words and their similarity, between tabs.", multiple=True)
 @option("--analogies FILE", "word2vec's questions-words.txt, or another file of its kind.")
@@ -176,11 +198,11 @@ def _table(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-@click.command()
+@command()
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @option("--from source_kind", "Format of IN; default: by the end of its name.", FORMAT)
-@option("--to target_kind", "Format of OUT; default: by the end of its name.", FORMAT)
+@option("--to --format target_kind", "Format of OUT; default: by the end of its name.", FORMAT)
 @option("--limit", "Convert only this many words, the first ones.", IntRange(1))
 @flag("--overwrite", "Replace files that exist.")
 def convert(
@@ -190,16 +212,19 @@ def convert(
 
     The format follows from the name: .bin is word2vec's binary format, .npz NumPy's, and .fw2v fastw2v's own, which
     opens at once. A name that ends in .tsv means the two files of TensorBoard's projector, vectors.tsv and
-    metadata.tsv. Any other name is word2vec's text format, or GloVe's, which has no first line. Text and binary files
-    may end in .gz.
+    metadata.tsv; .safetensors means that file, and one of the words beside it. With --to model2vec, OUT is a directory
+    that Model2Vec and sentence-transformers load. Any other name is word2vec's text format, or GloVe's, which has no
+    first line. Text and binary files may end in .gz.
 
     \b
     fastw2v convert glove.6B.100d.txt glove.fw2v
     fastw2v convert vecs.txt projector/vectors.tsv --limit 10000
+    fastw2v convert vecs.txt model --to model2vec
     """
     signals.consequence = ": the vectors were not written"
-    target_kind = target_kind or format_of(target)
+    target_kind = target_kind or format_to_write(target)
     outputs = outputs_of(target, target_kind)
+    make_directory(target, target_kind)
     check_outputs(outputs, [source], overwrite)
     source_kind = source_kind or format_of(source)
     with all_locked(outputs, overwrite):
@@ -213,7 +238,7 @@ def convert(
         say(f"{source} is a model: its output vectors, which --continue-from needs, are not in {target}")
 
 
-@click.command()
+@command()
 @_vectors_argument
 @click.argument("words", nargs=-1)
 @option("-o --output FILE", "The picture: .png, .svg, .pdf, or .html to explore.", required=True)
@@ -246,7 +271,7 @@ def plot(
         save_map(output, word_map, f"{os.path.basename(vecs)}: {method}")
 
 
-@click.command()
+@command()
 @click.argument("file")
 @option("--format kind", "Default: by the end of its name.", FORMAT)
 @option("-n n_words", "How many words to show.", IntRange(0), default=10)
@@ -258,10 +283,7 @@ def info(file: str, kind: str | None, n_words: int) -> None:
     fastw2v info checkpoints/
     """
     check_stdout()
-    if os.path.isdir(file):
-        from ..modelfile import CHECKPOINT
-
-        file = os.path.join(file, CHECKPOINT)
+    file = _checkpoint_in(file)
     kind = kind or format_of(file)
     vectors = _load(file, kind, verify=True)
 

@@ -17,6 +17,7 @@ _NO_TEXT = {
     for pattern, what in {
         rb"!<arch>\n": "an ar archive",
         rb"07070[12][0-9A-Fa-f]{104}|070707[0-7]{70}|(\xc7q|q\xc7).{0,23}\0": "a cpio archive",
+        rb"FASTW2V\0": "a file of vectors of fastw2v",
         rb"PAR1\x15": "Parquet data",
         rb"ARROW1\0": "Arrow data",
         rb"Obj\x01": "Avro data",
@@ -38,6 +39,9 @@ _NO_TEXT = {
 
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _TAR_HEADER_BYTES = 512
+_FIRST_LINES_BYTES, _NUMBERS_SEEN = 4096, 30
+"""Where a file of vectors is recognised: by all numbers of its first vector, or by so many of a long one."""
+
 _ZEROS_BYTES = 1024
 """The size of the pieces in which zero bytes are counted: UTF-16 that is longer holds many in one of them."""
 
@@ -51,6 +55,11 @@ def refuse_no_text(text: NDArray[np.uint8], file: str) -> None:
             f"{shown(file)} is a tar archive, whose headers are not text: unpack it first, or pipe the text of its "
             f"files in, as in: tar -xOf {quoted} | fastw2v train - -o vecs.txt"
         )
+    if file != STDIN and _is_vectors(text[:_FIRST_LINES_BYTES].tobytes()):
+        raise InputError(
+            f"{shown(file)} begins like a file of vectors, with their number and size: leave it out of the corpus; or "
+            f"if it is text, pipe it in: cat {shlex.quote(file)} | fastw2v train - -o vecs.txt"
+        )
     for magic, what in _NO_TEXT.items():
         if magic.match(start):
             raise InputError(f"{shown(file)} is {what}, which is not text: take the text out of it first")
@@ -59,6 +68,13 @@ def refuse_no_text(text: NDArray[np.uint8], file: str) -> None:
             f"{shown(file)} is compressed twice, or holds a compressed archive: decompress it until plain text is left "
             "(gz, bz2, xz and zst are read directly, but not inside each other)"
         )
+
+
+def _is_vectors(start: bytes) -> bool:
+    """Return whether a file begins with the line `n dim` and a word with its first numbers."""
+    found = re.match(rb"\d+ (\d+)\r?\n\S+((?: -?\d\S*)+)", start)
+    numbers = found[2].split() if found else []
+    return found is not None and b"." in found[2] and (len(numbers) == int(found[1]) or len(numbers) >= _NUMBERS_SEEN)
 
 
 def _is_tar_header(start: bytes) -> bool:

@@ -72,16 +72,26 @@ def losses_of(epoch: events.EpochEnded) -> str:
 
 
 def format_bar(progress: events.Progress, columns: int = COLUMNS) -> str:
-    """A line of less than `columns` characters; a longer one could not be drawn again on a terminal."""
+    """A line of less than `columns` characters; a longer one could not be drawn again on a terminal.
+
+    Where it is too narrow, the learning rate is left out first, then the speed and the loss, and the time left last.
+    """
     share, left = progress.n_words / progress.n_words_total, round(progress.seconds_left)
     speed = progress.words_per_second
-    loss = "-" if math.isnan(progress.loss) else f"{progress.loss:.3f}"
-    text = (
-        f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}  "
-        + (f"{speed:,.0f} words/s" if speed < 1e5 else f"{speed / 1e6:.2f} M words/s")
-        + f"  loss {loss}  lr {progress.learning_rate:.2g}  ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
-        + (f"  {progress.n_workers} workers, waiting {progress.waited:.0%}" if progress.n_workers else "")
-    )
+    parts = {
+        "epoch": f"{share:4.0%} epoch {progress.epoch}/{progress.epochs}",
+        "speed": f"{speed:,.0f} words/s" if speed < 1e5 else f"{speed / 1e6:.2f} M words/s",
+        "loss": f"loss {'-' if math.isnan(progress.loss) else f'{progress.loss:.3f}'}",
+        "lr": f"lr {progress.learning_rate:.2g}",
+        "left": f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}",
+        "workers": f"{progress.n_workers} workers, waiting {progress.waited:.0%}" if progress.n_workers else "",
+    }
+    text = "  ".join(filter(None, parts.values()))
+    for name in ("workers", "lr", "speed", "loss", "left"):
+        if len(text) < columns:
+            break
+        del parts[name]
+        text = "  ".join(filter(None, parts.values()))
     width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)
     filled = round(share * width)
     return text[: columns - 1] if width < 1 else f"[{'#' * filled}{'.' * (width - filled)}] {text}"

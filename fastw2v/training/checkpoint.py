@@ -32,7 +32,7 @@ from .start import Origin
 UNUSABLE = "unusable.fw2v"
 """The name to which a damaged latest checkpoint is moved when a run resumes from the previous one."""
 
-FREE_OPTIONS = {"threads", "temp_dir", "worker_timeout", "force", "vectors"}
+FREE_OPTIONS = {"threads", "temp_dir", "worker_timeout", "force_softmax", "vectors"}
 """Options that may differ when a run is resumed: but for the races of threads, they do not change the model."""
 
 NO_HELD_OUT = {"n_tokens": 0, "checksum": 0}

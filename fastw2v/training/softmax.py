@@ -212,12 +212,12 @@ def refuse_absurd(
     n_predictions = kept * n_visited * (1 if windows.by_mean else n_contexts)
     with one_blas_thread():
         seconds = n_predictions * n_words * _seconds_of_logit(config.dim) / SHARE_OF_PRODUCTS / threads
-    if seconds > MOST_HOURS * 3600 and not config.force:
+    if seconds > MOST_HOURS * 3600 and not config.force_softmax:
         memory = 4 * BATCH * n_words + 2 * matrix_bytes(n_words, config.dim)
         raise InputError(
             f"full softmax would take about {seconds / 3600:,.0f} hours here and {memory / 1e9:.1f} GB: "
             f"{n_predictions:.2g} predictions, each against all {n_words:,} words. Use --loss ns or hs, or lower "
-            "--max-vocab or --epochs; --force trains all the same"
+            "--max-vocab or --epochs; --force-softmax trains all the same"
         )
 
 

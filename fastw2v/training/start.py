@@ -57,7 +57,8 @@ class Start:
             if request.freeze:
                 raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
             return None
-        if config.lr is None:
+        are_fixed = request.freeze and init_vectors is not None  # all that learns begins anew, as in a new run
+        if config.lr is None and not are_fixed:
             advice = "the default of a new run, moves them as far as random vectors; a tenth of that refines them"
             raise InputError(f"starting from trained vectors needs an explicit lr: {config.first_lr:g}, {advice}")
         if config.vectors != "input":

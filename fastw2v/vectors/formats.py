@@ -1,4 +1,4 @@
-"""Files of vectors: word2vec's text and binary, GloVe's, TensorBoard's; `npz` and `modelfile` have the other formats.
+"""Files of vectors: word2vec's text and binary, GloVe's, TensorBoard's; other modules have the other formats.
 
 word2vec's files have a line `n_words dim`, then for each word a row: the word and its numbers, as text or as raw
 float32. GloVe's have no first line. Text and binary files may be compressed by gzip.
@@ -32,7 +32,7 @@ from ..files.names import PathLike
 from ..files.replace import UTF8_MARK, replacing, write_text
 from ..matrix import is_finite
 from ..modelfile import ModelFile
-from . import npz
+from . import npz, safetensors
 from .names import ANOTHER_FORMAT, check_input, outputs_of
 
 _BLOCK_NUMBERS = 1 << 18
@@ -68,6 +68,10 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
         modelfile.write(path, content)
     elif kind == "tensorboard":
         _save_tensorboard(path, words, vectors)
+    elif kind == "safetensors":
+        safetensors.write(path, content)
+    elif kind == "model2vec":
+        safetensors.write_model2vec(path, content)
     else:
         [name] = outputs_of(path, kind)
         with replacing(name) as file, _compressed(name, file) as out:
@@ -81,9 +85,9 @@ def check_storable(words: Sequence[str], kind: str, dim: int) -> None:
     check_unicode(words)
     if kind == "npz":
         npz.check_words(words)
-    elif kind == "tensorboard":
+    elif kind in ("tensorboard", "safetensors"):
         _check_lines(words)
-    elif kind != "native":
+    elif kind not in ("native", "model2vec"):
         check_words(words, "word2vec", f"rename it, or {ANOTHER_FORMAT}")
         _check_lengths(words)
     if kind == "glove" and dim > _MOST_NUMBERS:
@@ -93,10 +97,10 @@ def check_storable(words: Sequence[str], kind: str, dim: int) -> None:
 
 
 def _check_lines(words: Sequence[str]) -> None:
-    """Raise InputError for a word that cannot be a line of TensorBoard's file of words."""
+    """Raise InputError for a word that cannot be a line of a file of words."""
     bad = next((word for word in words if not word or any(sign in word for sign in "\t\n\r")), None)
     if bad is not None:
-        problem = f"the word {bad!r} is empty or holds a tab or a line end: TensorBoard's file cannot hold it"
+        problem = f"the word {bad!r} is empty or holds a tab or a line end: a file of words cannot hold it"
         raise InputError(f"{problem}; {ANOTHER_FORMAT}")
 
 
@@ -156,7 +160,12 @@ def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = Fal
     check_input(path, kind)
     if kind == "native":
         return modelfile.read(path, limit, verify)
-    content = npz.read(path, limit) if kind == "npz" else _load_rows(os.fspath(path), kind, limit)
+    if kind == "npz":
+        content = npz.read(path, limit)
+    elif kind == "safetensors":
+        content = safetensors.read(path, limit)
+    else:
+        content = _load_rows(os.fspath(path), kind, limit)
     n_repeated = len(content.words) - len(set(content.words))
     if n_repeated:
         raise InputError(f"{os.fspath(path)} holds {n_repeated} words more than once")

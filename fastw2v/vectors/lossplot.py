@@ -21,7 +21,7 @@ MOST_POINTS = 2000
 
 @dataclass
 class LossCurve:
-    """What a loss plot shows: a point for each slice, or for several, and the epochs that have ended."""
+    """What a loss plot shows: a point for each time that the loss was taken, or for several, and the epochs so far."""
 
     words: list[float] = field(default_factory=list)  # trained so far, in all epochs
     losses: list[float] = field(default_factory=list)
@@ -29,8 +29,8 @@ class LossCurve:
     epochs: list[EpochEnded] = field(default_factory=list)
 
     def add(self, words: int, loss: float, learning_rate: float) -> None:
-        """Add a point, unless the loss is NaN."""
-        if math.isnan(loss):
+        """Add a point, unless the loss is NaN, or the last one, which was not taken anew."""
+        if math.isnan(loss) or (self.losses and loss == self.losses[-1]):
             return
         for values, value in (self.words, words), (self.losses, loss), (self.learning_rates, learning_rate):
             values.append(value)
@@ -86,10 +86,12 @@ def draw_loss(path: PathLike, curve: LossCurve, title: str) -> None:
 
     figure = Figure(figsize=(9, 5), dpi=120, layout="constrained")
     axes: Any = figure.add_subplot()
-    axes.plot(curve.words, curve.losses, color="tab:blue", alpha=0.35, linewidth=1, label="loss, each slice")
+    axes.plot(
+        curve.words, curve.losses, color="tab:blue", alpha=0.35, linewidth=1, label="loss of a sample of the text"
+    )
     trained = [(epoch.n_words, epoch.loss) for epoch in curve.epochs if epoch.epoch > 0]
     if trained:
-        axes.plot(*zip(*trained, strict=True), "o-", color="tab:blue", label="loss, mean of the epoch")
+        axes.plot(*zip(*trained, strict=True), "o-", color="tab:blue", label="the same, after each epoch")
     held_out = [(epoch.n_words, epoch.held_out_loss) for epoch in curve.epochs if not math.isnan(epoch.held_out_loss)]
     if held_out:
         axes.plot(*zip(*held_out, strict=True), "s-", color="tab:green", label="loss of held-out text")

@@ -1,7 +1,7 @@
 """Vectors: words and their matrix; similarity, neighbours, analogies, by the names of gensim's KeyedVectors."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,11 @@ from ..matrix import as_float32, norms_of
 from ..modelfile import MappedWords, ModelFile
 from . import formats, search
 from .evaluate import Evaluation
-from .names import format_of
+from .names import format_of, format_to_write
 from .search import Key, KeyOrVector, Neighbours, Query, Rows, check_topn, listed, unit, weighted
+
+if TYPE_CHECKING:
+    from .index import VectorIndex
 
 
 class Vectors:
@@ -298,6 +301,25 @@ class Vectors:
         pairs = (zip(*row, strict=True) for row in zip(nearest.rows.tolist(), nearest.cosines.tolist(), strict=True))
         return [[(self.index_to_key[i], cosine) for i, cosine in row if cosine > -np.inf] for row in pairs]
 
+    def index(
+        self,
+        connectivity: int = 16,
+        expansion_add: int = 128,
+        expansion_search: int = 64,
+        threads: int = 0,
+        path: PathLike | None = None,
+    ) -> "VectorIndex":
+        """An index that finds most of the nearest words of millions in a fraction of the time; it needs usearch.
+
+        The options are those of HNSW: more of each find more of the nearest words, and take longer. threads: that build
+        it, 0 for all cores. path: a file that `VectorIndex.save` has written for these vectors, instead of building.
+        """
+        from .index import VectorIndex
+
+        if path is not None:
+            return VectorIndex.load(self, path)
+        return VectorIndex.of(self, connectivity, expansion_add, expansion_search, threads)
+
     def _rows(self, first: int, stop: int) -> Rows:
         return Rows(self.vectors[first:stop], self.norms[first:stop])
 
@@ -400,9 +422,9 @@ class Vectors:
         return cls.load(fname, "binary" if binary else "text", limit)
 
     def save(self, fname: PathLike, kind: str | None = None) -> None:
-        """Write a file in one of `VECTOR_FORMATS`, by default that of `format_of`. Raises InputError, RunError."""
+        """Write a file in one of `VECTOR_FORMATS`, by default as its name ends. Raises InputError, RunError."""
         self.key_to_index  # noqa: B018  a mapped file may hold a word twice
-        formats.save(fname, ModelFile(self.index_to_key, self.vectors, self.counts), kind or format_of(fname))
+        formats.save(fname, ModelFile(self.index_to_key, self.vectors, self.counts), kind or format_to_write(fname))
 
     @classmethod
     def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None, *, verify: bool = False) -> Self:

@@ -20,6 +20,9 @@ from .vectors import Vectors
 MOST_WORDS, NEIGHBOURS = 20_000, 10
 """How many words a map may have, and how many neighbours it knows of each."""
 
+_SMALLEST, _LARGEST = 8.0, 16.0
+"""The sizes of the letters of a picture, in points."""
+
 _MOST_ITERATIONS = 50  # of Lloyd's algorithm, converged or not
 _COLOURS = ["#4269d0", "#e67e22", "#c0392b", "#2a9d8f", "#3ca951"]
 _COLOURS += ["#b5179e", "#9c6b4e", "#6c7a89", "#8e6bd8", "#97940e"]
@@ -155,14 +158,16 @@ def _draw(word_map: WordMap, title: str) -> Any:
     canvas: Any = FigureCanvasAgg(figure)
     axes: Any = figure.add_axes((0.02, 0.03, 0.96, 0.93))
     colours = [_COLOURS[cluster % len(_COLOURS)] for cluster in word_map.clusters]
-    axes.scatter(*word_map.places.T, s=9, c=colours, linewidths=0)
+    # A few words need letters that can be read on a slide, hundreds need room.
+    size = float(np.clip(40 / np.sqrt(len(word_map.words)), _SMALLEST, _LARGEST))
+    axes.scatter(*word_map.places.T, s=size**2 / 7, c=colours, linewidths=0)
     axes.set(title=title.replace("$", r"\$"), xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     canvas.draw()
     taken: list[_Box] = []
     n_hidden = 0
     for word, place, colour in zip(word_map.words, axes.transData.transform(word_map.places), colours, strict=True):
-        label = axes.text(0, 0, word.replace("$", r"\$"), fontsize=8, color=colour, va="bottom")
+        label = axes.text(0, 0, word.replace("$", r"\$"), fontsize=size, color=colour, va="bottom")
         box = label.get_window_extent(canvas.get_renderer())
         spot = _free_spot(place, box.width, box.height, taken)
         if spot is None:
