@@ -33,7 +33,7 @@ from ..files.replace import UTF8_MARK, replacing, write_text
 from ..matrix import is_finite
 from ..modelfile import ModelFile
 from . import npz, safetensors
-from .names import ANOTHER_FORMAT, check_input, outputs_of
+from .names import ANOTHER_FORMAT, check_format, check_input, outputs_of
 
 _BLOCK_NUMBERS = 1 << 18
 """How many numbers are written at a time: some megabytes of text."""
@@ -55,6 +55,7 @@ def save(path: PathLike, content: ModelFile, kind: str) -> None:
     Text and binary files are compressed where the name ends in .gz. Counts are kept by npz and native files. Raises
     RunError for NaN or infinite numbers and for a full disk, InputError for words that could not be read back.
     """
+    check_format(kind)
     words, vectors = content.words, content.vectors
     n, dim = vectors.shape
     if n == 0 or dim == 0:
@@ -157,6 +158,7 @@ def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = Fal
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit is {limit}: it must be at least 1")
+    check_format(kind)
     check_input(path, kind)
     if kind == "native":
         return modelfile.read(path, limit, verify)

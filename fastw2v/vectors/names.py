@@ -39,6 +39,12 @@ def format_of(path: PathLike) -> str:
     return kind
 
 
+def check_format(kind: str) -> None:
+    """Raise InputError for what is no format of vectors."""
+    if kind not in VECTOR_FORMATS:
+        raise InputError(f"the format is {kind!r}: it must be one of {', '.join(VECTOR_FORMATS)}")
+
+
 def format_to_write(path: PathLike) -> str:
     """`format_of` a file to be written. Raises InputError where the name promises another format, as .parquet does."""
     suffix = Path(path).suffix.lower()
