@@ -1,4 +1,4 @@
-"""Reading text beside gensim's build_vocab: clean English, and text of many scripts with millions of distinct words.
+"""Reading text, as it is and prepared, beside gensim's build_vocab: English, and many scripts with millions of words.
 
     python benchmarks/reading.py wiki8.txt
 
@@ -37,6 +37,9 @@ ALPHABETS = {
 BASE = 5
 """Words are numbers of this base, which makes them as long as those of real text: a token has 9 to 12 bytes."""
 
+READERS = ("fastw2v", "prepared", "gensim")
+"""What reads: fastw2v, the same in lower case without punctuation and with digits as zeros, and gensim."""
+
 TEXTS = {"1 M distinct words": (20_000_000, 500_000), "10 M distinct words": (60_000_000, 20_000_000)}
 """The number of tokens and of ranks of each text that is made."""
 
@@ -66,6 +69,16 @@ def write_text(path: str, n_tokens: int, n_ranks: int, seed: int = 1) -> None:
             file.write(("\n".join(map(" ".join, words)) + "\n").encode())
 
 
+def write_sentences(path: str, words: list[bytes]) -> None:
+    """Write words as sentences of 12, with a capital, a comma and a full stop, and every hundredth in quotes."""
+    for place, change in ((0, bytes.capitalize), (5, lambda word: word + b","), (11, lambda word: word + b".")):
+        words[place::12] = map(change, words[place::12])
+    words[50::100] = (b'"' + word + b'"' for word in words[50::100])
+    with open(path, "wb") as file:
+        for first in range(0, len(words), 120):
+            file.write(b" ".join(words[first : first + 120]) + b"\n")
+
+
 def read_with(reader: str, corpus: str, threads: int) -> dict[str, float]:
     """The seconds that a reader takes in this process, and the words and distinct words that it found."""
     if reader == "gensim":
@@ -77,11 +90,14 @@ def read_with(reader: str, corpus: str, threads: int) -> dict[str, float]:
             model.build_vocab(line.split() for line in lines)
         return {"seconds": time.perf_counter() - start, "n_tokens": model.corpus_total_words}
     from fastw2v.corpus.corpus import Corpus
+    from fastw2v.corpus.preparation import Preparation
     from fastw2v.training.warmup import compile_kernels
 
     compile_kernels(threads)
+    how = {"lower": True, "strip_punctuation": True, "digits": "zero"} if reader == "prepared" else {}
+    Preparation(**how).apply(np.array(bytearray(b"a\n")))  # compiled, as the other kernels are
     start = time.perf_counter()
-    read = Corpus.from_text(corpus, threads=threads).reading
+    read = Corpus.from_text(corpus, threads=threads, **how).reading
     return {"seconds": time.perf_counter() - start, "n_tokens": read.n_tokens, "n_types": read.n_types}
 
 
@@ -97,14 +113,15 @@ def main(corpus: Path, threads: int, rounds: int, as_reader: tuple[str, str] | N
         return
     rows: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as directory:
-        texts = {corpus.name: corpus}
+        texts = {corpus.name: corpus, "the same as sentences": Path(directory) / "sentences.txt"}
+        write_sentences(str(texts["the same as sentences"]), corpus.read_bytes().split())
         for name, size in TEXTS.items():
             texts[name] = Path(directory) / f"{len(texts)}.txt"
             write_text(str(texts[name]), *size)
         for _ in range(rounds):
             for name, path in texts.items():
                 row = rows.setdefault(name, {"mb": path.stat().st_size / 1e6})
-                for reader in ("fastw2v", "gensim"):
+                for reader in READERS:
                     command = [sys.executable, __file__, str(path), "--as-reader", reader, str(threads)]
                     output, _, _, peak_mb = measure(command)
                     found = json.loads(output.splitlines()[-1])
@@ -117,19 +134,20 @@ def main(corpus: Path, threads: int, rounds: int, as_reader: tuple[str, str] | N
 def table(result: dict[str, Any]) -> str:
     """The table of benchmarks/README.md."""
     lines = [
-        "| text | MB | distinct words | fastw2v | gensim | | peak MB | gensim's |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "| text | MB | distinct words | fastw2v | prepared | | gensim | | peak MB | gensim's |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, row in result["texts"].items():
         speed, peak = (
             {
                 reader: statistics.median(scale / run[key] if key == "seconds" else run[key] for run in row[reader])
-                for reader in ("fastw2v", "gensim")
+                for reader in READERS
             }
             for key, scale in (("seconds", row["mb"]), ("peak_mb", 1))
         )
         lines.append(
             f"| {name} | {row['mb']:.0f} | {row['fastw2v'][0]['n_types']:,} | {speed['fastw2v']:.0f} MB/s "
+            f"| {speed['prepared']:.0f} MB/s | {speed['prepared'] / speed['fastw2v']:.2f}x "
             f"| {speed['gensim']:.1f} MB/s | {speed['fastw2v'] / speed['gensim']:.1f}x "
             f"| {peak['fastw2v']:,.0f} | {peak['gensim']:,.0f} |"
         )
