@@ -159,8 +159,7 @@ def job_of(ids: np.ndarray, counts: np.ndarray, config: TrainConfig, learn: bool
     schedule = Schedule.of(len(ids), config)
     rates = np.full(schedule.n_spans, 0.01, np.float32)
     spans = Spans(schedule.order(0), rates, schedule.span_length)
-    job = trainer.job(ids, spans, 0, np.zeros((schedule.n_spans, STATISTICS)), learn)
-    return job._replace(visit=job.visit._replace(loss_every=1000))
+    return trainer.job(ids, spans, 0, np.zeros((schedule.n_spans, STATISTICS)), learn)
 
 
 def jobs(config: TrainConfig) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Every option once, checked when made."""
 
+import re
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from fastw2v import InputError, TrainConfig
@@ -75,3 +77,31 @@ def test_the_negatives_of_a_step_by_default():
 def test_integers_that_fit_into_no_number_are_refused(name, number):
     with pytest.raises(InputError, match=f"{name} is a number of {number.bit_length()} bits: at most 63 are allowed"):
         TrainConfig(**{name: number})
+
+
+def test_scalars_of_numpy_are_numbers():
+    config = TrainConfig(dim=np.int64(5), lr=np.float32(0.5), fixed_window=np.bool_(True), seed=np.uint8(3))
+    assert (config.dim, config.lr, config.fixed_window, config.seed) == (5, 0.5, True, 3)
+    assert [type(value) for value in (config.dim, config.lr, config.fixed_window)] == [int, float, bool]
+    with pytest.raises(InputError, match=r"dim is 5.0: it must be of type int"):
+        TrainConfig(dim=np.float64(5))
+
+
+def test_the_repr_shows_what_was_changed():
+    assert repr(TrainConfig(dim=50, model="cbow")) == "TrainConfig(model='cbow', dim=50)"
+    assert repr(TrainConfig()) == "TrainConfig()"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("vector_size", "did you mean dim?"),
+        ("dimm", "did you mean dim?"),
+        ("sg", "did you mean model='skipgram'?"),
+        ("hs", "did you mean loss='hs'?"),
+        ("zzz", "the options are model, loss, dim"),
+    ],
+)
+def test_unknown_options(name, advice):
+    with pytest.raises(InputError, match=f"there is no option {name}: {re.escape(advice)}"):
+        TrainConfig.from_options({name: 1})

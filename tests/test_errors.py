@@ -34,6 +34,10 @@ def test_hierarchy():
         (MissingExtra("a plot", "matplotlib"), "a plot needs the package matplotlib: pip install 'matplotlib'"),
         (UnknownWord("wrod", ["word", "x"]), "the word 'wrod' has no vector; similarly spelled words are word"),
         (UnknownWord("zzz", ["word"]), "the word 'zzz' has no vector"),
+        (
+            UnknownWord("King", ["kings", "ring", "Kong", "king", "KING"]),
+            "the word 'King' has no vector; similarly spelled words are king, KING, kings",
+        ),
         (InputError("as it is"), "as it is"),
         (ReaderLeft("-"), "cannot write -: its reader ended before everything was written"),
     ],

@@ -60,3 +60,39 @@ def test_a_warning_is_shown_but_ends_no_run(action):
         warnings.simplefilter(action)
         warn("no checkpoint was written")
     assert [str(warning.message) for warning in warned] == ["no checkpoint was written"] * (action != "ignore")
+
+
+def test_a_callback_receives_what_it_is_annotated_with():
+    told = []
+
+    def one(event: Progress):
+        told.append(event)
+
+    def several(event: "Progress | events.Waiting") -> None:
+        told.append(event)
+
+    def every(event):
+        told.append(event)
+
+    def any_event(event: events.Event):
+        told.append(event)
+
+    def of_no_event(event: int):
+        told.append(event)
+
+    happened = [events.Waiting(), progress(25, 10.0), events.BytesRead(3)]
+    for callback, expected in (
+        (one, happened[1:2]),
+        (several, happened[:2]),
+        (every, happened),
+        (any_event, happened),
+        (of_no_event, happened),
+        (told.append, happened),
+        (print, None),
+    ):
+        told.clear()
+        wrapped = events.for_every_event(callback)
+        if expected is not None:
+            for event in happened:
+                wrapped(event)
+            assert told == expected, callback

@@ -4,7 +4,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from fastw2v.cli.options import command as command_of
 from fastw2v.cli.options import config_option, config_options, flag, option
+from fastw2v.cli.train import train
 
 
 @click.command()
@@ -59,3 +61,44 @@ def test_all_fields_in_their_order():
     parameters = click.command()(config_options(lambda **options: None)).params
     assert [parameter.name for parameter in parameters][:3] == ["model", "loss", "dim"]
     assert parameters[-1].name == "temp_dir"
+
+
+@command_of(groups={"First": "b", "Second": "a c"})
+@option("--a", "The a.")
+@option("--b", "The b.")
+@option("--c", "The c.")
+@option("--dim", "The dim.")
+@option("--loss", "The loss.")
+def grouped(**options):
+    """Do nothing."""
+
+
+def test_the_help_has_groups():
+    lines = CliRunner().invoke(grouped, ["--help"]).output.splitlines()
+    heads = [line for line in lines if line.endswith(":") and not line.startswith("Usage")]
+    assert heads == ["First:", "Second:", "Other options:"]
+    names = [line.split()[0] for line in lines if line.strip().startswith("--")]
+    assert names == ["--b", "--a", "--c", "--dim", "--loss", "--help"]
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("--size 5", "No such option: --size. Did you mean --dim?"),
+        ("-size 5", "No such option: -size. Did you mean --dim?"),
+        ("--vector-size=5", "No such option: --vector-size=5. Did you mean --dim?"),
+        ("--hs 1", "No such option: --hs. Did you mean --loss hs?"),
+        ("--iter 5", "No such option: --iter"),  # this command has no --epochs
+        ("--nothing", "No such option: --nothing"),
+    ],
+)
+def test_other_trainers_options(given, advice):
+    done = CliRunner().invoke(grouped, given.split())
+    assert done.exit_code == 2
+    assert advice in done.output
+
+
+def test_every_option_of_train_is_in_a_group():
+    names = [name for names in train.groups.values() for name in names]
+    assert len(names) == len(set(names))
+    assert set(names) == {parameter.name for parameter in train.params} - {"corpus"}

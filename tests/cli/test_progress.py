@@ -14,8 +14,10 @@ import pytest
 from planted import TRAIN
 
 from fastw2v import Vectors, Vocabulary, events
-from fastw2v.cli.progress import JsonLog, Reporter, Screen, describe_changes, format_bar
+from fastw2v.cli.progress import CommandReporter as Reporter
+from fastw2v.cli.progress import JsonLog
 from fastw2v.corpus.vocabulary import Reading
+from fastw2v.reporting.lines import format_bar
 
 PROGRESS = events.Progress(
     epoch=2,
@@ -47,7 +49,7 @@ def open_terminal(monkeypatch):
     def open_terminal():
         monkeypatch.setattr(sys, "stderr", Terminal())
         monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setattr("fastw2v.cli.progress.SECONDS_BETWEEN_BARS", 0)
+        monkeypatch.setattr("fastw2v.reporting.screen.SECONDS_BETWEEN_BARS", 0)
         return sys.stderr
 
     return open_terminal
@@ -99,7 +101,7 @@ def test_a_quiet_reporter_says_nothing(open_terminal):
         if not isinstance(event, events.CheckpointFailed):  # of which the summary warns
             reporter(event)
     reporter(PROGRESS)
-    reporter.summary("v.txt", 2)
+    reporter.summary("wrote v.txt: 2 words")
     reporter.close()
     assert terminal.getvalue() == ""
 
@@ -109,7 +111,7 @@ def test_warnings_are_shown_by_a_quiet_reporter_too(capsys, tmp_path, quiet):
     reporter = Reporter(quiet, log_json=str(tmp_path / "none" / "log"))
     reporter(events.Resumed("c", 0, "damaged"))
     reporter(events.CheckpointFailed("no room", 1000))
-    reporter.summary("v.txt", 2)
+    reporter.summary("wrote v.txt: 2 words")
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     log = f"cannot write the log {tmp_path}/none/log: No such file or directory; continuing without it"
     assert warnings == ["warning: damaged", f"warning: {log}", "warning: failed checkpoints: 1"]
@@ -169,29 +171,12 @@ def test_what_comes_too_soon_is_not_drawn(capsys, monkeypatch):
     assert capsys.readouterr().err.splitlines() == ["reading 1,010 MB", "reading 1,020 MB"]
 
 
-def test_a_stream_that_nobody_reads_is_left_alone(monkeypatch):
-    class Closed(Terminal):
-        n_writes = 0
-
-        def write(self, text):
-            self.n_writes += 1
-            raise BrokenPipeError
-
-    monkeypatch.setattr(sys, "stderr", Closed())
-    screen = Screen(quiet=False)
-    screen.line("one")
-    screen.line("two")
-    screen.draw("three")
-    screen.end_line()
-    assert sys.stderr.n_writes == 1
-
-
 def test_the_summary(capsys):
     reporter = Reporter(quiet=False, log_json=None)
     for event in (events.PhaseEnded("read", 1.0), PROGRESS, EPOCH, events.PhaseEnded("train", 3.0)):
         reporter(event)
     capsys.readouterr()
-    reporter.summary("v.txt", 1234)
+    reporter.summary("wrote v.txt: 1,234 words")
     assert capsys.readouterr().err.splitlines() == [
         BAR,
         "wrote v.txt: 1,234 words",
@@ -202,11 +187,11 @@ def test_the_summary(capsys):
 
 def test_the_summary_of_a_run_that_had_come_to_its_end(capsys):
     reporter = Reporter(quiet=False, log_json=None)
-    reporter.summary("v.txt", 2)
+    reporter.summary("wrote v.txt: 2 words")
     left = "nothing was left to train, so nothing was added to a log or a loss plot\n"
     assert capsys.readouterr().err == f"wrote v.txt: 2 words\n{left}"
     reporter(EPOCH)  # which it had not told yet
-    reporter.summary("v.txt", 2)
+    reporter.summary("wrote v.txt: 2 words")
     assert capsys.readouterr().err == "wrote v.txt: 2 words\nlast epoch: loss 2.5000 ± 0.1250\n"
 
 
@@ -276,24 +261,6 @@ def test_a_log_that_fails_warns_once(tmp_path):
     assert warnings == [f"cannot write the log {tmp_path}/none/log: No such file or directory; continuing without it"]
 
 
-def test_changes_of_the_text():
-    assert describe_changes(READING) == []
-    assert describe_changes(replace(READING, n_overlong=1000, n_unknown=2, n_invalid=3)) == [
-        "dropped 1,000 tokens of more than 1,000 bytes",
-        "dropped 2 tokens that are not in the given vocabulary",
-        "3 tokens were not valid UTF-8 (see --invalid-utf8)",
-    ]
-
-
-def test_the_bar_of_a_cluster_and_of_a_slow_run():
-    slow = replace(PROGRESS, words_per_second=1234.5, loss=math.nan, n_workers=3, waited=0.125)
-    assert format_bar(slow, 200)[27:] == (
-        " 30% epoch 2/5  1,234 words/s  loss -  lr 0.02  ETA 0:00:07  3 workers, waiting 12%"
-    )
-    late = replace(PROGRESS, n_words=1, seconds=100.0)
-    assert format_bar(late).endswith("ETA 2:45:00")
-
-
 def test_log(run, planted, tmp_path):
     assert run("train", planted, "-o", tmp_path / "v", "--log-json", tmp_path / "log", *TRAIN)[0] == 0
     records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
@@ -306,13 +273,6 @@ def test_log(run, planted, tmp_path):
     assert records[-1] == epochs[-1]
     assert epochs[-1]["held_out_loss"] is None
     assert epochs[-1]["loss"] < epochs[0]["loss"]
-
-
-def test_the_bar_fits_the_terminal():
-    assert format_bar(PROGRESS) == BAR
-    assert len(format_bar(PROGRESS, 80)) < 80
-    assert format_bar(PROGRESS, 80) == BAR.replace("#######.................", "####........")
-    assert format_bar(PROGRESS, 40) == BAR[27:][:39]
 
 
 def test_a_closed_stderr_does_not_stop_the_run(planted, tmp_path):
@@ -344,7 +304,7 @@ def test_bar_on_a_terminal(planted, tmp_path):
 
 
 def test_lines_where_there_is_no_terminal(run, planted, tmp_path, monkeypatch):
-    monkeypatch.setattr("fastw2v.cli.progress.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("fastw2v.reporting.screen.SECONDS_BETWEEN_LINES", 0)
     err = run("train", planted, "-o", tmp_path / "v", *TRAIN)[2]
     assert err.count("ETA") > 3
     assert "\r" not in err

@@ -20,9 +20,11 @@ def test_trains_and_tells(run, planted, tmp_path):
     assert "30,000 tokens; vocabulary of 96 of 96 distinct words, covering 30,000 tokens" in err
     assert "[########################] 100% epoch 3/3" in err
     assert f"wrote {tmp_path}/v.txt: 96 words" in err
+    *_, figures, advice = err.splitlines()
     for phase in ("compile", "read", "train", "write"):
-        assert f"{phase} " in err.splitlines()[-1]
-    assert "90,000 tokens trained at" in err.splitlines()[-1]
+        assert f"{phase} " in figures
+    assert "90,000 tokens trained at" in figures
+    assert advice.startswith(f"next: fastw2v similar {tmp_path}/v.txt t")
 
 
 def test_quiet_is_quiet(run, planted, tmp_path):
@@ -56,11 +58,11 @@ def test_held_out_loss_and_its_curve(run, planted, tmp_path, monkeypatch):
         assert code == 0
         assert [line.split()[1] for line in err.splitlines() if line.startswith("epoch")] == list("0123")
         assert "held-out text: 3,000 tokens, 0 not in the vocabulary" in err
-        assert "last epoch: loss" in err.splitlines()[-2]
-        assert "held-out loss" in err.splitlines()[-2]
+        assert "last epoch: loss" in err.splitlines()[-3]
+        assert "held-out loss" in err.splitlines()[-3]
         assert plot.read_bytes().startswith(start)
     drawn = (tmp_path / "loss.svg").read_text()
-    for text in ("words seen", "loss of a prediction", "learning rate", "loss of held-out text", "mean of the epoch"):
+    for text in ("words seen", "loss of a prediction", "learning rate", "loss of held-out text", "loss of a sample"):
         assert f"<!-- {text}" in drawn or text in drawn
 
 
@@ -146,7 +148,7 @@ REFUSED = [
     ("good.txt -o v --negative 0", "negative is 0: it must be at least 1"),
     ("good.txt -o v --dim ten", "Invalid value for '--dim': 'ten' is not a valid integer"),
     ("good.txt -o v --update both", "Invalid value for '--update'"),
-    ("good.txt -o v --vector-size 5", "No such option"),
+    ("good.txt -o v --vector-size 5", "No such option: --vector-size. Did you mean --dim?"),
     ("good.txt", "Missing option '-o'"),
     ("-o v", "Missing argument 'CORPUS...'"),
     ("utf16.txt -o v", "utf16.txt is UTF-16, UTF-32 or not text: convert it to UTF-8"),
@@ -198,7 +200,7 @@ CONTINUED = ["--lr", "0.001", "--dim", "20", "--min-count", "1", "--epochs", "1"
 NOT_STORABLE = [
     ("v.txt", "is empty or holds white space, so no word2vec file can hold it: rename it, or use another format, such"),
     ("v.bin", "is empty or holds white space, so no word2vec file can hold it: rename it, or use another format, such"),
-    ("v.tsv", "is empty or holds a tab or a line end: TensorBoard's file cannot hold it; use another format, such as"),
+    ("v.tsv", "is empty or holds a tab or a line end: a file of words cannot hold it; use another format, such as"),
 ]
 
 
@@ -297,3 +299,41 @@ def test_a_line_of_100_mb_takes_the_memory_of_short_lines(tmp_path):
     assert "12,000,000 tokens; vocabulary of 10,000 of 10,000 distinct words" in err
     assert "dropped 1 tokens of more than 1,000 bytes" in err
     assert long_mb < short_mb + 30
+
+
+def test_text_is_prepared(run, tmp_path):
+    (tmp_path / "t.txt").write_text("The king, the Queen (1984)! " * 100)
+    how = ["--lower", "--strip-punctuation", "--digits", "zero"]
+    assert run("train", tmp_path / "t.txt", "-o", tmp_path / "v.txt", *how, *TRAIN)[0] == 0
+    assert set(Vectors.load(tmp_path / "v.txt").index_to_key) == {"the", "king", "queen", "0000"}
+    code, _, err = run("train", tmp_path / "t.txt", "-o", tmp_path / "w.txt", *TRAIN)
+    assert code == 0
+    assert "hint: 40% of the words end in punctuation, such as 'king,': --strip-punctuation removes it" in err
+    assert "hint: 20% of the words also occur in lower case, such as 'The': --lower makes them one word" in err
+
+
+def test_a_share_is_kept_out_and_ends_the_run(run, planted, tmp_path):
+    how = ["--held-out-share", "0.2", "--patience", "1", "--lr", "1", "--dim", "20", "--min-count", "1"]
+    code, _, err = run("train", planted, "-o", tmp_path / "v.txt", "--epochs", "20", *how)
+    assert code == 0
+    assert "held-out text: 6," in err or "held-out text: 5," in err
+    assert "which has not fallen since" in err
+
+
+def test_a_run_that_is_complete(run, planted, tmp_path):
+    job = ["train", planted, "-o", tmp_path / "v.txt", "--checkpoint", tmp_path / "c", "--resume", *TRAIN]
+    assert run(*job)[0] == 0
+    before = (tmp_path / "v.txt").stat().st_mtime_ns
+    code, _, err = run(*job)
+    assert code == 0
+    assert f"the run in {tmp_path}/c is complete, and {tmp_path}/v.txt is there: nothing to do (--overwrite" in err
+    assert (tmp_path / "v.txt").stat().st_mtime_ns == before
+    code, _, err = run(*job, "--window", "3")
+    assert code == 2
+    assert "a run with window 5; this run has 3" in err
+    code, _, err = run(*job, "--overwrite")
+    assert code == 0
+    assert "nothing was left to train" in err
+    (tmp_path / "v.txt").unlink()
+    assert run(*job)[0] == 0
+    assert (tmp_path / "v.txt").exists()

@@ -216,3 +216,42 @@ def test_a_map_of_a_file_with_any_name(run, vecs, tmp_path, name, suffix):
 def test_info_of_the_largest_numbers(run, tmp_path):
     Vectors(["a", "b"], np.full((2, 2), 2e38)).save(tmp_path / "v.txt")
     assert "lengths of the vectors: 2.828e+38 to 2.828e+38, mean 2.828e+38\n" in run("info", tmp_path / "v.txt")[1]
+
+
+def test_queries_of_stdin_are_a_column(vecs):
+    command = [sys.executable, "-m", "fastw2v", "similar", vecs, "-n", "1"]
+    done = subprocess.run(command, input="w0 w20\nw100\n", capture_output=True, text=True, check=True)
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == ["w0 w20", "w100"]
+    assert rows[0][1] == "w10"
+    done = subprocess.run([*command, "--json"], input="w0 w20\nno\n", capture_output=True, text=True, check=True)
+    found, unknown = map(json.loads, done.stdout.splitlines())
+    assert found["query"] == ["w0", "w20"]
+    assert found["neighbours"][0]["word"] == "w10"
+    assert unknown["query"] == ["no"]
+    assert unknown["error"].startswith("the word 'no' has no vector")
+
+
+def test_similar_as_json(run, vecs):
+    code, out, _ = run("similar", vecs, "w0", "w20", "-n", "1", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["query"] == ["w0", "w20"]
+    assert found["neighbours"] == [{"word": "w10", "cosine": 1.0}]
+
+
+def test_the_directory_of_checkpoints_is_vectors_too(run, planted, tmp_path):
+    run("train", planted, "-o", tmp_path / "v.txt", "--checkpoint", tmp_path / "c", "--min-count", "1", "--epochs", "1")
+    code, out, _ = run("similar", tmp_path / "c", "t0w0", "-n", "1")
+    assert code == 0
+    assert out == run("similar", tmp_path / "v.txt", "t0w0", "-n", "1")[1]
+
+
+def test_convert_to_a_directory_and_to_safetensors(run, vecs, tmp_path):
+    assert run("convert", vecs, tmp_path / "model", "--format", "model2vec")[0] == 0
+    assert sorted(os.listdir(tmp_path / "model")) == ["config.json", "model.safetensors", "tokenizer.json"]
+    code, _, err = run("convert", vecs, tmp_path / "model", "--to", "model2vec")
+    assert code == 2
+    assert "exists: give --overwrite" in err
+    assert run("convert", vecs, tmp_path / "v.safetensors")[0] == 0
+    assert np.array_equal(Vectors.load(tmp_path / "v.safetensors").vectors, Vectors.load(vecs).vectors)

@@ -165,3 +165,31 @@ def test_text_about_archives_is_text(tmp_path):
     ):
         path.write_bytes(text)
         assert sentences_of(read(path)) == reference_sentences(text)
+
+
+VECTORS = {
+    "text": b"2 3\nking 1.5 0 -2e-3\nqueen 1 2 3\n",
+    "windows": b"2 3\r\nking 1.5 0 1\r\n",
+    "long rows": b"9 3000\nking" + b" 0.25" * 2000,
+}
+LIKE_VECTORS = {
+    "numbers": b"2 3\n4 5 6 7\n",
+    "a heading": b"1984 2\nGeorge Orwell 3.5\n",
+    "fewer": b"2 3\nking 1.5 0\n",
+    "words": b"2 3\nking queen 1.5 2\n",
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_files_of_vectors_are_no_text(tmp_path, name):
+    path = tmp_path / "v.txt"
+    path.write_bytes(VECTORS[name])
+    with pytest.raises(InputError, match=r"v.txt begins like a file of vectors, .*: cat .*v.txt \| fastw2v train -"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", LIKE_VECTORS)
+def test_text_that_begins_with_numbers_is_text(tmp_path, name):
+    path = tmp_path / "t.txt"
+    path.write_bytes(LIKE_VECTORS[name] * 2)
+    assert read(path).n_tokens > 0

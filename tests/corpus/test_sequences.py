@@ -1,12 +1,14 @@
 """Corpora from Python: the same as a file of the same words."""
 
 import numpy as np
+import pandas
+import polars
 import pytest
 from corpora import ALL_WORDS, read, sentences_of
 
 from fastw2v.corpus import sequences
 from fastw2v.corpus.pruning import Pruning
-from fastw2v.corpus.sequences import from_lines, from_sentences, from_walks
+from fastw2v.corpus.sequences import from_lines, from_sentences, from_walks, is_walk
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.errors import InputError
 
@@ -183,3 +185,56 @@ def test_masked_walks_are_refused():
 def test_offsets_that_leave_labels_out_are_refused(offsets):
     with pytest.raises(InputError, match="the offsets of 4 labels must be rising integers from 0 to 4"):
         from_walks((np.array([1, 2, 3, 4]), np.array(offsets)), Pruning(min_count=1))
+
+
+RAGGED = [[1, 2, 3], [4], [], [5, -1, 6]]
+
+
+def test_ragged_walks():
+    expected = from_walks((np.array([1, 2, 3, 4, 5, -1, 6]), np.array([0, 3, 4, 4, 7])), ALL_WORDS)
+    frame = pandas.DataFrame({"user": np.repeat([0, 1, 3], [3, 1, 3]), "item": [1, 2, 3, 4, 5, -1, 6]})
+    for walks in (
+        RAGGED,
+        iter(RAGGED),
+        map(tuple, RAGGED),
+        [np.array(row, np.int32) for row in RAGGED],
+        pandas.Series(RAGGED),
+        polars.Series(RAGGED),
+    ):
+        got = from_walks(walks, ALL_WORDS)
+        assert got.vocabulary.words == expected.vocabulary.words
+        assert np.array_equal(got.ids, expected.ids)
+    by_user = from_walks(frame.groupby("user")["item"], ALL_WORDS)
+    assert by_user.vocabulary.words == expected.vocabulary.words
+    assert np.array_equal(by_user.ids, expected.ids)
+
+
+@pytest.mark.parametrize(
+    ("walks", "message"),
+    [
+        ([[1.5, 2]], r"the walks hold 1.5, a float: labels are integers; words are sentences"),
+        ([["a"]], "the walks hold 'a', a str: labels are integers"),
+        ([[1, None]], "the walks hold None, a NoneType"),
+        ([1, 2], "the walks hold what is no sequence of integers"),
+        ([], "the walks hold no label of 0 or more"),
+        ([[], []], "the walks hold no label of 0 or more"),
+    ],
+)
+def test_what_are_no_walks(walks, message):
+    with pytest.raises(InputError, match=message):
+        from_walks(walks, ALL_WORDS)
+
+
+def test_many_ragged_walks(monkeypatch):
+    rows = [[*range(n % 5)] for n in range(1000)]
+    whole = from_walks(rows, ALL_WORDS)
+    monkeypatch.setattr(sequences, "ROWS_AT_A_TIME", 7)
+    assert np.array_equal(from_walks(rows, ALL_WORDS).ids, whole.ids)
+
+
+def test_is_walk():
+    assert is_walk([1, 2])
+    assert is_walk(np.array([1]))
+    assert not is_walk(["a"])
+    assert not is_walk([])
+    assert not is_walk(5)

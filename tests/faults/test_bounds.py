@@ -57,7 +57,7 @@ for dim, negative, window, n_words, kind in rng.sample(settings, n_wanted):
     spans = Spans(np.array([0]), np.array([0.05], np.float32), 1000)
     windows = windows_of(vocabulary, config)._replace(is_frozen=matrices.is_frozen)
     objective = objective_of(vocabulary, config)
-    visit = Pass(True, 8, np.uint64(1), np.uint64(0))
+    visit = Pass(True, np.uint64(1), np.uint64(0))
     model = inputs, outputs, windows, *objective, matrices.layout, visit
     statistics = np.zeros((1, STATISTICS))
     Job(ids, spans, *model, statistics).kernel(ids, spans, 0, *model, statistics[0], 0)

@@ -1,4 +1,4 @@
-"""The loss of held-out text: all predictions, the same draws each time, for any number of threads."""
+"""The losses of held-out text and of the sample: the same draws each time, for any number of threads."""
 
 import math
 from types import SimpleNamespace
@@ -13,7 +13,8 @@ from fastw2v.corpus.corpus import Corpus
 from fastw2v.corpus.pruning import Pruning
 from fastw2v.events import Evaluating
 from fastw2v.kernels.statistics import LOSS, N_PREDICTIONS, N_SAMPLES, SIZE
-from fastw2v.training.heldout import HELD_OUT_EPOCH, held_out_loss
+from fastw2v.training import heldout
+from fastw2v.training.heldout import EVALUATION, SHARE_OF_TIME, SampleLoss, held_out_loss, sample_statistics
 from fastw2v.training.matrices import new_matrices
 from fastw2v.training.objective import span_trainer
 
@@ -31,7 +32,7 @@ class FakeTrainer:
         self.spans = []
 
     def __call__(self, ids, spans, epoch, statistics, learn=True):
-        assert (ids is TEXT.ids, epoch, learn) == (True, HELD_OUT_EPOCH, False)
+        assert (ids is TEXT.ids, epoch, learn) == (True, EVALUATION, False)
         self.spans += spans.numbers.tolist()
         statistics[:, N_PREDICTIONS] = statistics[:, SIZE] = self.n_predictions
         statistics[:, N_SAMPLES] = 1
@@ -95,3 +96,45 @@ def test_held_out_text_without_known_words(tmp_path, planted):
     held_out.write_text("t1w1\nt2w2\n")
     with pytest.raises(InputError, match="held-out text has no line .sentence. with two words"):
         fastw2v.train(planted, held_out=held_out, **SMALL)
+
+
+class Clock:
+    """A `SpanTrainer` each call of which takes a second of the clock that it also is."""
+
+    def __init__(self, ids):
+        self.ids, self.now, self.asked = ids, 0.0, []
+
+    def perf_counter(self):
+        return self.now
+
+    def __call__(self, ids, spans, epoch, statistics, learn=True):
+        assert (ids is self.ids, epoch, learn) == (True, EVALUATION, False)
+        self.now += 1.0
+        self.asked.append((spans.numbers.tolist(), spans.length))
+        statistics[:, [N_SAMPLES, SIZE, LOSS]] = 1, 2, 6
+
+
+@pytest.mark.parametrize(("n_ids", "n_spans"), [(10, 1), (99_999, 1), (250_000, 2), (3_000_000, 30), (10**8, 200)])
+def test_the_sample_is_a_small_share_from_everywhere(n_ids, n_spans):
+    ids = np.empty(n_ids, np.int32)
+    clock = Clock(ids)
+    sample_statistics(ids, n_ids, clock)
+    [(numbers, length)] = clock.asked
+    n_all = -(-n_ids // length)
+    assert len(numbers) == n_spans
+    assert 0 <= min(numbers) <= max(numbers) < n_all
+    assert np.allclose(np.diff(numbers), n_all / n_spans, atol=1)
+    assert length * len(numbers) <= max(length, 0.01 * n_ids)
+
+
+def test_the_loss_of_the_sample_keeps_to_its_share_of_the_time(monkeypatch):
+    ids = np.zeros(1000, np.int32)
+    clock = Clock(ids)
+    monkeypatch.setattr(heldout, "time", clock)
+    sample = SampleLoss(ids, clock)
+    assert all(map(math.isnan, sample.value))
+    for seconds in range(1000):
+        if sample.is_due(seconds):
+            sample.take()
+    assert sample.value[0] == 3.0
+    assert len(clock.asked) == SHARE_OF_TIME * 1000

@@ -2,7 +2,9 @@
 
 import inspect
 from dataclasses import fields
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastw2v
@@ -91,3 +93,42 @@ def test_what_has_an_effect_is_not_told(tmp_path):
     request = Request(Source(corpus="a.txt"), TrainConfig(temp_dir=str(tmp_path)))
     assert request.without_effect(has_cluster=False) == []
     assert request.without_effect(has_cluster=True)[0].startswith("temp_dir has no effect on a cluster")
+
+
+SENTENCES = [["a", "b"], ["c"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"corpus": SENTENCES}, {"sentences": SENTENCES}),
+        ({"corpus": [("a", "b")]}, {"sentences": [("a", "b")]}),
+        ({"corpus": [[1, 2], [3]]}, {"walks": [[1, 2], [3]]}),
+        ({"sentences": [[1, 2], [3]]}, {"walks": [[1, 2], [3]]}),
+        ({"corpus": ["a.txt", "b.txt"]}, {"corpus": ["a.txt", "b.txt"]}),
+        ({"corpus": Path("a.txt")}, {"corpus": Path("a.txt")}),
+        ({"corpus": []}, {"corpus": []}),
+        ({"lines": ["a b"]}, {"lines": ["a b"]}),
+    ],
+)
+def test_what_the_first_argument_is(given, expected):
+    assert Source.of(**given) == Source(**expected)
+    if isinstance(next(iter(given.values())), list):
+        for name, items in given.items():
+            got = Source.of(**{name: iter(items)})
+            [(where, value)] = [(field, value) for field, value in vars(got).items() if value is not None]
+            assert {where: list(value)} == expected
+
+
+def test_arrays_are_walks():
+    array = np.zeros((2, 3), int)
+    assert Source.of(corpus=array).walks is array
+    flat = np.zeros(3, int), np.array([0, 3])
+    assert Source.of(corpus=flat).walks is flat
+
+
+def test_a_corpus_that_is_nothing():
+    with pytest.raises(InputError, match="the corpus is a int: it must be the name of a file or several, or lists"):
+        Source.of(corpus=5)
+    with pytest.raises(InputError, match="one of corpus, sentences, lines and walks, found sentences, lines"):
+        Source.of(corpus=SENTENCES, lines=["a"])

@@ -12,7 +12,7 @@ from planted import planted_text
 import fastw2v
 from fastw2v import DivergedError, EpochEnded, InputError, Progress, RunError, TrainConfig
 from fastw2v.events import BytesRead, CorpusRead, Evaluating, PhaseEnded, PhaseStarted, Waiting
-from fastw2v.kernels.statistics import LOGIT_SUM, LOSS, N_PREDICTIONS, N_SAMPLES, N_TOKENS, SIZE, STATISTICS
+from fastw2v.kernels.statistics import LOGIT_SUM, LOSS, N_PREDICTIONS, N_SAMPLES, N_TOKENS, SIZE, STATISTICS, mean_loss
 from fastw2v.training import run as module
 from fastw2v.training.run import Slice, StopRequested, TrainingRun
 from fastw2v.training.schedule import Position
@@ -37,8 +37,11 @@ class FakeLoop:
             total[[N_TOKENS, N_PREDICTIONS, N_SAMPLES, SIZE]] = 10, self.n_predictions, 1, 2
             total[LOSS] = 2 * (1 + self.run.position.n_spans)
             self.run.position = self.run.position.after(total, 1, 1.0)
-            self.run.tell_progress(self.run.position, Slice(total, 1.0, 0.05))
+            self.run.tell_progress(self.run.position, Slice(total, 1.0, 0.05, mean_loss(total)))
             self.run.offer_checkpoint(self)
+
+    def take_loss(self):
+        return mean_loss(np.array(self.run.position.epoch_total))
 
     def fetch(self):
         self.calls.append("fetch")
@@ -359,7 +362,7 @@ def test_events_tell_the_whole_story(planted):
     assert progress[-1].n_words == progress[-1].n_words_total == 90_000
     assert progress[-1].seconds_left == 0
     assert [(event.epoch, event.n_words) for event in epochs] == [(1, 30_000), (2, 60_000), (3, 90_000)]
-    assert all(0 < event.loss_error < 0.2 and np.isnan(event.held_out_loss) for event in epochs)
+    assert all(0 < event.loss_error < 0.5 and np.isnan(event.held_out_loss) for event in epochs)
     assert [event.n_words for event in progress] == sorted(event.n_words for event in progress)
     assert [event.epoch for event in progress] == sorted(event.epoch for event in progress)
     assert progress[-1].epoch == progress[-1].epochs == 3
@@ -395,7 +398,7 @@ def test_held_out_loss_of_a_run(tmp_path, planted, options):
     assert (first.epoch, first.n_words, last.epoch) == (0, 0, 3)
     untrained = {"ns": 6 * np.log(2), "hs": np.log2(96) * np.log(2), "softmax": np.log(96)}[options["loss"]]
     assert first.held_out_loss == pytest.approx(untrained, rel=0.02)
-    assert np.isnan(first.loss)
+    assert first.loss == pytest.approx(untrained, rel=0.05)
     assert last.held_out_loss < first.held_out_loss - 10 * last.held_out_error
     # No text is easier than the one trained on, and the same kind of text is as easy.
     assert last.held_out_loss == pytest.approx(last.loss, rel=0.15)

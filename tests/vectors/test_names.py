@@ -3,7 +3,15 @@
 import pytest
 
 from fastw2v import InputError
-from fastw2v.vectors.names import VECTOR_FORMATS, check_input, format_of, outputs_of
+from fastw2v.vectors.names import (
+    VECTOR_FORMATS,
+    check_format,
+    check_input,
+    format_of,
+    format_to_write,
+    make_directory,
+    outputs_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +25,7 @@ from fastw2v.vectors.names import VECTOR_FORMATS, check_input, format_of, output
         ("v.npz", "npz"),
         ("d.npz/v.fw2v", "native"),
         ("v.tsv", "tensorboard"),
+        ("v.safetensors", "safetensors"),
         ("v.gz", "text"),
         ("v.txt.gz", "text"),
         ("v.bin.gz", "binary"),
@@ -42,15 +51,41 @@ def test_outputs():
     assert outputs_of("x.txt.gz", "text") == ["x.txt.gz"]
     with pytest.raises(InputError, match=r"output x.txt.xz would not be compressed: leave out .xz, or write to -"):
         outputs_of("x.txt.xz", "text")
-    with pytest.raises(InputError, match="TensorBoard's format is two files"):
-        outputs_of("-", "tensorboard")
+    assert outputs_of("d/x.safetensors", "safetensors") == ["d/x.safetensors", "d/x.words.txt"]
+    assert outputs_of("d", "model2vec") == ["d/config.json", "d/tokenizer.json", "d/model.safetensors"]
+    for kind in ("tensorboard", "safetensors", "model2vec"):
+        with pytest.raises(InputError, match=f"the format {kind} is several files, which - cannot hold"):
+            outputs_of("-", kind)
+
+
+def test_names_that_promise_other_formats():
+    assert format_to_write("v.bin") == "binary"
+    assert format_to_write("glove.6B.100d") == "text"
+    for suffix in ("parquet", "KV", "model", "npy"):
+        with pytest.raises(InputError, match=f"files that end in .{suffix.lower()} are not written"):
+            format_to_write(f"v.{suffix}")
+
+
+def test_formats_that_there_are_not():
+    check_format("text")
+    with pytest.raises(InputError, match="the format is 'gensim': it must be one of text, binary"):
+        check_format("gensim")
+
+
+def test_directories(tmp_path):
+    make_directory(tmp_path / "v.txt", "text")
+    assert not (tmp_path / "v.txt").exists()
+    make_directory(tmp_path / "a" / "b", "model2vec")
+    assert (tmp_path / "a" / "b").is_dir()
+    with pytest.raises(InputError, match="cannot make the directory"):
+        make_directory("a\0b", "model2vec")
 
 
 def test_files_that_cannot_be_read(tmp_path):
     for name, kind, message in [
         (tmp_path / "v.txt", "text", "cannot read vectors .*v.txt: No such file or directory"),
         ("a\0b", "binary", "cannot read vectors a\0b: embedded null"),
-        (tmp_path, "tensorboard", "TensorBoard's files are written only; read the ones they were made of"),
+        (tmp_path, "tensorboard", "TensorBoard's files are written only; read the file that they were made of"),
     ]:
         with pytest.raises(InputError, match=message):
             check_input(name, kind)

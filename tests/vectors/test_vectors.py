@@ -320,3 +320,31 @@ def test_a_search_among_mapped_rows_that_are_damaged(tmp_path, monkeypatch):
         ):
             with pytest.raises(InputError, match="a cosine is .*Is their file damaged"):
                 ask(vectors)
+
+
+def test_integers_are_labels_where_all_words_are_decimals():
+    vectors = Vectors(["30", "7", "0"], np.eye(3, dtype=np.float32))
+    assert vectors.has_labels
+    assert np.array_equal(vectors[7], vectors["7"])
+    assert np.array_equal(vectors[np.int64(30)], [1, 0, 0])
+    assert [30 in vectors, 1 in vectors, 0 in vectors] == [True, False, True]
+    assert vectors.most_similar(7, topn=1) == vectors.most_similar("7", topn=1)
+    assert vectors.similarity(7, 30) == 0
+    with pytest.raises(UnknownWord, match="the word '1' has no vector"):
+        vectors.most_similar(1)
+    for words in (["a", "7", "0"], ["07", "7", "0"], ["-1", "7", "0"], ["\u0663", "7", "0"], ["", "7", "0"]):
+        assert not Vectors(words, np.eye(3, dtype=np.float32)).has_labels
+        assert 2 in Vectors(words, np.eye(3, dtype=np.float32))
+
+
+def test_a_matrix_in_the_order_of_the_words():
+    vectors = Vectors(["a", "b", "c"], np.eye(3, dtype=np.float32))
+    assert np.array_equal(vectors.matrix_for(["c", "a", "c"]), vectors.vectors[[2, 0, 2]])
+    got = vectors.matrix_for(iter(["b", "x"]), missing=np.nan)
+    assert np.array_equal(got[0], [0, 1, 0])
+    assert np.isnan(got[1]).all()
+    assert vectors.matrix_for([]).shape == (0, 3)
+    with pytest.raises(UnknownWord):
+        vectors.matrix_for(["b", "x"])
+    got[:] = 5
+    assert vectors["b"].max() == 1, "a copy"
