@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 
 HOURS = Path(__file__).parent / "hours"
@@ -13,8 +15,6 @@ NOTEBOOKS = sorted(HOURS.glob("*.py"))
 
 def notebook_of(path):
     """The cells of a script in the percent format."""
-    import nbformat
-
     cells = []
     for text in path.read_text().split("# %%")[1:]:
         first, _, code = text.partition("\n")
@@ -25,7 +25,6 @@ def notebook_of(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook(path, tmp_path):
-    nbclient = pytest.importorskip("nbclient")
     book = notebook_of(path)
     nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     if path.stem != "nlp_beginner":

@@ -47,7 +47,6 @@ def test_arrow_columns(column, monkeypatch):
 
 
 def test_pandas_columns():
-    pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"text": ["a b", "c a"], "words": [["a", "b"], ["c", "a"]]})
     assert sentences_of(from_lines(table["text"], ALL_WORDS)) == sentences_of(from_sentences(table["words"], ALL_WORDS))
 

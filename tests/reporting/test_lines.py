@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from samples import BAR, PROGRESS
+from progress_samples import BAR, PROGRESS
 
 from fastw2v import events
 from fastw2v.corpus.vocabulary import Reading

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from samples import PROGRESS
+from progress_samples import PROGRESS
 
 import fastw2v
 from fastw2v import events

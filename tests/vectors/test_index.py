@@ -18,7 +18,6 @@ def vectors():
 
 @pytest.fixture(scope="module")
 def index(vectors):
-    pytest.importorskip("usearch")
     return vectors.index()
 
 

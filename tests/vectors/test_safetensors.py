@@ -3,8 +3,10 @@
 import json
 import struct
 
+import model2vec
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from fastw2v import InputError, Vectors
 
@@ -28,9 +30,8 @@ def test_what_is_written_is_read(saved):
 
 
 def test_the_library_reads_it_too(saved):
-    numpy_of = pytest.importorskip("safetensors.numpy")
-    assert np.array_equal(numpy_of.load_file(saved)["embeddings"], MATRIX)
-    numpy_of.save_file({"weight": MATRIX * 2}, saved)
+    assert np.array_equal(safetensors.numpy.load_file(saved)["embeddings"], MATRIX)
+    safetensors.numpy.save_file({"weight": MATRIX * 2}, saved)
     assert np.array_equal(Vectors.load(saved).vectors, MATRIX * 2)
 
 
@@ -79,7 +80,6 @@ def test_words_that_are_no_lines(tmp_path):
 
 
 def test_model2vec(tmp_path):
-    model2vec = pytest.importorskip("model2vec")
     Vectors(WORDS, MATRIX).save(tmp_path / "model", "model2vec")
     model = model2vec.StaticModel.from_pretrained(tmp_path / "model")
     got = model.encode(["King", "queen nobody", "(king) queen!", "nobody", "don't"])
@@ -88,7 +88,6 @@ def test_model2vec(tmp_path):
 
 
 def test_model2vec_of_words_with_capitals_and_punctuation(tmp_path):
-    model2vec = pytest.importorskip("model2vec")
     words = ["King", "king,", "[UNK]", "x"]
     Vectors(words, MATRIX).save(tmp_path / "model", "model2vec")
     model = model2vec.StaticModel.from_pretrained(tmp_path / "model")
