@@ -84,6 +84,7 @@ GOOD = [["a", "b", "c"]] * 20
 CALLS = {
     "train()": "train needs one of corpus, sentences, lines and walks, found none",
     "train('corpsu.txt')": "does not exist, as a path or as a glob: check the spelling",
+    "train('the king and the queen of the land')": "if it is text itself, give it as lines",
     "train(5)": "the corpus is a int: it must be the name of a file or several, or lists of words",
     "train(None)": "train needs one of corpus",
     "train(sentences='a b c')": "sentences is the string 'a b c': give a list or another iterable",

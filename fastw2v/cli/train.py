@@ -103,8 +103,9 @@ def train(corpus: tuple[str, ...], **options: Any) -> None:
     options["kind"] = options["kind"] or format_to_write(options["output"])
     command = TrainCommand(**_take(TrainCommand, options))
     if command.is_complete(config, options):
-        what = f"the run in {options['checkpoint']} is complete, and {command.output} is there: nothing to do"
-        say(f"{what} (--overwrite writes the vectors again)")
+        if not command.quiet:
+            what = f"the run in {options['checkpoint']} is complete, and {command.output} is there: nothing to do"
+            say(f"{what} (--overwrite writes the vectors again)")
         return
     command.check_files(list(corpus), visible, options)
     outputs = outputs_of(command.output, command.kind)

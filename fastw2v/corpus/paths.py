@@ -15,6 +15,9 @@ from .remote import find_urls, is_url
 
 STDIN = "-"
 
+_WORDS_OF_A_NAME = 4
+"""A name with more words than these, which no file has, may be text that was meant itself."""
+
 Texts = PathLike | Iterable[PathLike]
 """A path, glob, directory or URL, `-` for stdin, or several of them."""
 
@@ -57,7 +60,10 @@ def _files_of(name: str) -> list[str]:
         return files
     if found:
         raise InputError(f"corpus glob {name} finds no files, only {found[0]}: check it")
-    raise InputError(f"corpus {name} does not exist, as a path or as a glob: check the spelling")
+    is_text = len(name.split()) > _WORDS_OF_A_NAME
+    advice = "if it is text itself, give it as lines" if is_text else "check the spelling"
+    shown_name = f"{name[:60]}..." if is_text else name
+    raise InputError(f"corpus {shown_name} does not exist, as a path or as a glob: {advice}")
 
 
 def names_of(corpus: Texts) -> list[str]:

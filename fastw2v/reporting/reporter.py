@@ -68,7 +68,7 @@ def reporting(callback: events.Callback, progress: bool) -> Iterator[events.Call
     def on_event(event: events.Event) -> bool | None:
         for reporter in reporters:
             reporter(event)
-            if event == events.PhaseEnded("train", getattr(event, "seconds", 0.0)):
+            if isinstance(event, events.PhaseEnded) and event.name == "train":
                 reporter.summary()
         return callback(event)
 
