@@ -10,7 +10,7 @@ from .config import TrainConfig, TrainOptions, check_flags
 from .corpus.paths import Texts
 from .corpus.sequences import Walks
 from .corpus.vocabulary import Vocabulary
-from .events import Callback, ignore
+from .events import Callback, for_every_event, ignore
 from .files.names import PathLike
 from .reporting.reporter import reporting
 from .training import train as training
@@ -136,7 +136,7 @@ def train_model(corpus: Corpus | None = None, **given: Unpack[TrainArguments]) -
     backend: Backend
     for reason in request.without_effect(client is not None):
         warnings.warn(reason, UserWarning, stacklevel=2)
-    with reporting(request.callback, progress) as callback:
+    with reporting(for_every_event(request.callback), progress) as callback:
         request = replace(request, callback=callback)
         if client is None:
             backend = LocalBackend(request.config, source, callback)

@@ -36,7 +36,7 @@ def test_hierarchy():
         (UnknownWord("zzz", ["word"]), "the word 'zzz' has no vector"),
         (
             UnknownWord("King", ["kings", "ring", "Kong", "king", "KING"]),
-            "the word 'King' has no vector; similarly spelled words are king, KING, kings",
+            "the word 'King' has no vector; similarly spelled words are king, KING, ring",
         ),
         (InputError("as it is"), "as it is"),
         (ReaderLeft("-"), "cannot write -: its reader ended before everything was written"),

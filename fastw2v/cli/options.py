@@ -48,7 +48,7 @@ class Command(click.Command):
                 option, _, value = PEERS_NAMES.get(name, "").partition(" ")
                 dashed = "--" + option.replace("_", "-")
                 if token.startswith("-") and token not in ours and dashed in ours:
-                    text = f"No such option: {token}. Did you mean {f'{dashed} {value}'.strip()}?"
+                    text = f"No such option '{token}'. Did you mean {f'{dashed} {value}'.strip()}?"
                     raise click.UsageError(text, ctx) from error
             raise
 

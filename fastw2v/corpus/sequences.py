@@ -143,7 +143,7 @@ def _flat(walks: Iterable[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
                 f"the walks hold {wrong!r}, a {type(wrong).__name__}: labels are integers; words are sentences"
             )
         pieces.append(labels.astype(np.int64))
-    return np.concatenate(pieces), np.cumsum(lengths)
+    return np.concatenate(pieces), np.cumsum(lengths if len(lengths) > 1 else [0, 0])
 
 
 def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:

@@ -6,7 +6,7 @@ from .. import events
 from ..corpus.vocabulary import Reading
 from ..kernels.tokenize import MAX_TOKEN_BYTES
 
-LONGEST_BAR, COLUMNS = 24, 120  # columns where there is no terminal
+LONGEST_BAR, SHORTEST_BAR, COLUMNS = 24, 5, 120  # columns where there is no terminal
 
 
 def lines_of(event: events.Event) -> list[str]:
@@ -94,7 +94,7 @@ def format_bar(progress: events.Progress, columns: int = COLUMNS) -> str:
         text = "  ".join(filter(None, parts.values()))
     width = min(LONGEST_BAR, columns - len(text) - len("[] ") - 1)
     filled = round(share * width)
-    return text[: columns - 1] if width < 1 else f"[{'#' * filled}{'.' * (width - filled)}] {text}"
+    return text[: columns - 1] if width < SHORTEST_BAR else f"[{'#' * filled}{'.' * (width - filled)}] {text}"
 
 
 def last_lines(

@@ -12,7 +12,7 @@ from ..corpus.paths import Texts
 from ..corpus.sequences import Walks, is_walk
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from ..events import Callback, for_every_event, ignore
+from ..events import Callback, ignore
 from ..files.names import PathLike
 from ..vectors.vectors import Vectors
 from .model import TrainedModel
@@ -96,7 +96,6 @@ class Request:
             raise InputError("patience needs held-out text: give held_out_share, such as 0.01, or held_out")
         if not callable(self.callback):
             raise InputError(f"callback is {self.callback!r}: it must be a function that takes an event")
-        object.__setattr__(self, "callback", for_every_event(self.callback))
 
     def without_effect(self, has_cluster: bool) -> list[str]:
         """Return what to say of each argument and option that was changed but has no effect."""

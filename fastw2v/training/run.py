@@ -174,8 +174,10 @@ class TrainingRun:
                 self._untold, told[ended.epoch] = None, ended
             self.position = ended.at_next_epoch()
             if is_over or self.position.epoch == epochs:
+                reached = self.position
                 loop.fetch()
-                self._end_epochs()
+                if self.position == reached:
+                    self._end_epochs()
 
     def _end_epochs(self) -> None:
         """Let no epoch be left, and keep the best vectors, if the run has patience."""

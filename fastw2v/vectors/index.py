@@ -113,5 +113,11 @@ def _new_graph(dim: int, connectivity: int = 16, expansion_add: int = 128, expan
         from usearch.index import Index
     except ImportError as error:
         raise MissingExtra("an index", "usearch") from error
-    options = {"connectivity": connectivity, "expansion_add": expansion_add, "expansion_search": expansion_search}
-    return Index(ndim=dim, metric="cos", dtype="f32", **options)
+    return Index(
+        ndim=dim,
+        metric="cos",
+        dtype="f32",
+        connectivity=connectivity,
+        expansion_add=expansion_add,
+        expansion_search=expansion_search,
+    )

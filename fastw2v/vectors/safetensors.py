@@ -55,7 +55,7 @@ def read(path: PathLike, limit: int | None = None) -> ModelFile:
     """
     tensors, words_path = outputs_of(path, "safetensors")
     try:
-        words = Path(words_path).read_text("utf-8").split("\n")[:-1]
+        words = Path(words_path).read_text("utf-8-sig").split("\n")[:-1]
         size = os.path.getsize(tensors)
         with open(tensors, "rb") as file:
             start = file.read(_LENGTH.size)

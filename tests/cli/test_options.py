@@ -84,12 +84,12 @@ def test_the_help_has_groups():
 @pytest.mark.parametrize(
     ("given", "advice"),
     [
-        ("--size 5", "No such option: --size. Did you mean --dim?"),
-        ("-size 5", "No such option: -size. Did you mean --dim?"),
-        ("--vector-size=5", "No such option: --vector-size=5. Did you mean --dim?"),
-        ("--hs 1", "No such option: --hs. Did you mean --loss hs?"),
-        ("--iter 5", "No such option: --iter"),  # this command has no --epochs
-        ("--nothing", "No such option: --nothing"),
+        ("--size 5", "No such option '--size'. Did you mean --dim?"),
+        ("-size 5", "No such option '-size'. Did you mean --dim?"),
+        ("--vector-size=5", "No such option '--vector-size=5'. Did you mean --dim?"),
+        ("--hs 1", "No such option '--hs'. Did you mean --loss hs?"),
+        ("--iter 5", "No such option '--iter'"),  # this command has no --epochs
+        ("--nothing", "No such option '--nothing'"),
     ],
 )
 def test_other_trainers_options(given, advice):

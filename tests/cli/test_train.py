@@ -148,7 +148,7 @@ REFUSED = [
     ("good.txt -o v --negative 0", "negative is 0: it must be at least 1"),
     ("good.txt -o v --dim ten", "Invalid value for '--dim': 'ten' is not a valid integer"),
     ("good.txt -o v --update both", "Invalid value for '--update'"),
-    ("good.txt -o v --vector-size 5", "No such option: --vector-size. Did you mean --dim?"),
+    ("good.txt -o v --vector-size 5", "No such option '--vector-size'. Did you mean --dim?"),
     ("good.txt", "Missing option '-o'"),
     ("-o v", "Missing argument 'CORPUS...'"),
     ("utf16.txt -o v", "utf16.txt is UTF-16, UTF-32 or not text: convert it to UTF-8"),
@@ -313,7 +313,7 @@ def test_text_is_prepared(run, tmp_path):
 
 
 def test_a_share_is_kept_out_and_ends_the_run(run, planted, tmp_path):
-    how = ["--held-out-share", "0.2", "--patience", "1", "--lr", "1", "--dim", "20", "--min-count", "1"]
+    how = ["--held-out-share", "0.2", "--patience", "1", "--lr", "0.3", "--dim", "20", "--min-count", "1"]
     code, _, err = run("train", planted, "-o", tmp_path / "v.txt", "--epochs", "20", *how)
     assert code == 0
     assert "held-out text: 6," in err or "held-out text: 5," in err

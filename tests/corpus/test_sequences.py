@@ -106,7 +106,7 @@ def test_the_same_corpus_as_a_file(tmp_path, monkeypatch):
         (lambda: from_sentences([]), "holds no words"),
         (lambda: from_sentences([["a", "b"]]), "no word of the corpus occurs min_count = 5 times"),
         (lambda: from_walks(np.zeros((2, 3))), r"walks are float64 \(2, 3\)"),
-        (lambda: from_walks([[1, 2]]), "walks are list"),
+        (lambda: from_walks([[1, 2]]), "no word of the corpus occurs min_count = 5 times"),
         (lambda: from_walks(np.full((2, 3), -1)), "hold no label of 0 or more"),
         (lambda: from_walks((np.arange(4), np.array([0, 3, 2]))), "offsets of 4 labels must be rising"),
         (lambda: from_walks((np.arange(4), np.array([0, 5]))), "offsets of 4 labels must be rising"),

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from fastw2v.cli.stderr import Stderr
+from fastw2v.reporting.stderr import Stderr
 
 from fastw2v.cli import stderr as module
 from fastw2v.modelfile import CHECKPOINT

@@ -95,10 +95,10 @@ def test_another_run_is_refused_by_name(planted, tmp_path, changed):
         resume(planted, tmp_path / "c", **changed)
 
 
-@pytest.mark.filterwarnings("ignore:force has no effect")
+@pytest.mark.filterwarnings("ignore:force_softmax has no effect")
 def test_options_that_may_change(planted, tmp_path):
     expected = fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
-    got = resume(planted, tmp_path / "c", threads=2, temp_dir=str(tmp_path), force=True, vectors="output")
+    got = resume(planted, tmp_path / "c", threads=2, temp_dir=str(tmp_path), force_softmax=True, vectors="output")
     assert got.vectors.shape == expected.vectors.shape
     assert not np.array_equal(got.vectors, expected.vectors), "they are the output vectors"
 

@@ -137,4 +137,4 @@ def test_the_loss_of_the_sample_keeps_to_its_share_of_the_time(monkeypatch):
         if sample.is_due(seconds):
             sample.take()
     assert sample.value[0] == 3.0
-    assert len(clock.asked) == SHARE_OF_TIME * 1000
+    assert SHARE_OF_TIME * 1000 - 1 <= len(clock.asked) <= SHARE_OF_TIME * 1000

@@ -74,7 +74,7 @@ def test_a_disk_that_is_full_ends_no_run(matrices, tmp_path):
         assert not patience.is_over(1, 1.0)
 
 
-OVERFITTING = {"dim": 20, "min_count": 1, "lr": 1.0, "epochs": 12, "threads": 1, "held_out_share": 0.2}
+OVERFITTING = {"dim": 20, "min_count": 1, "lr": 0.3, "epochs": 12, "threads": 1, "held_out_share": 0.2}
 
 
 def test_a_run_that_stops_early(planted):

@@ -72,7 +72,7 @@ WITHOUT_EFFECT = [
     ),
     ({"sample": 0, "sample_formula": "paper"}, "sample_formula has no effect with sample 0, which keeps all words"),
     ({"cbow_gradient": "exact"}, "cbow_gradient has no effect with model skipgram: it needs model cbow"),
-    ({"force": True}, "force has no effect with loss ns"),
+    ({"force_softmax": True}, "force_softmax has no effect with loss ns"),
     ({"checkpoint_every": 1}, "checkpoint_every has no effect without checkpoint"),
     ({"vocabulary": GIVEN, "min_count": 4}, "min_count has no effect with a vocabulary that is given"),
     ({"vocabulary": GIVEN, "invalid_utf8": "keep"}, "invalid_utf8 has no effect with a vocabulary that is given"),

@@ -280,7 +280,7 @@ def test_what_the_callback_may_stop_at(new_run, event):
     run = new_run(lambda event: True)
     if event is None:
         with pytest.raises(StopRequested):
-            run.tell_progress(Position(), Slice(np.ones(STATISTICS), 1.0, 0.05))
+            run.tell_progress(Position(), Slice(np.ones(STATISTICS), 1.0, 0.05, (2.0, 0.1)))
     else:
         with pytest.raises(StopRequested):
             run.tell(event)

@@ -136,7 +136,7 @@ def test_absurd_work_can_be_forced(slow_text):
         seen.append(event)
         return isinstance(event, fastw2v.Progress)
 
-    fastw2v.train(slow_text, min_count=1, loss="softmax", epochs=10**6, force=True, callback=stop)
+    fastw2v.train(slow_text, min_count=1, loss="softmax", epochs=10**6, force_softmax=True, callback=stop)
     assert any(isinstance(event, fastw2v.Progress) for event in seen)
 
 

@@ -18,10 +18,10 @@ from fastw2v import InputError, RunError, Vectors
 from fastw2v.kernels.numbers import parse_rows
 from fastw2v.modelfile import ModelFile
 from fastw2v.vectors import formats
-from fastw2v.vectors.names import VECTOR_FORMATS
+from fastw2v.vectors.names import VECTOR_FORMATS, WRITTEN_ONLY
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
-READABLE = [kind for kind in VECTOR_FORMATS if kind != "tensorboard"]
+READABLE = [kind for kind in VECTOR_FORMATS if kind not in WRITTEN_ONLY]
 
 
 def round_trip(matrix, path, kind):
@@ -450,8 +450,8 @@ ROWS_OF_WORDS = {"text", "binary", "glove"}
 REFUSE = {
     "é": set(),
     "two words": ROWS_OF_WORDS,
-    "": {*ROWS_OF_WORDS, "tensorboard"},
-    "line\n": {*ROWS_OF_WORDS, "tensorboard"},
+    "": {*ROWS_OF_WORDS, "tensorboard", "safetensors"},
+    "line\n": {*ROWS_OF_WORDS, "tensorboard", "safetensors"},
     "zero\0": {"npz"},
     "x" * 10_001: ROWS_OF_WORDS,
 }

@@ -27,11 +27,11 @@ def test_a_long_curve_is_thinned_to_the_same_shape():
     np.testing.assert_allclose(curve.learning_rates, 0.1 * (1 - words / n), rtol=1e-6)
 
 
-def test_slices_without_a_loss_are_left_out():
+def test_slices_without_a_new_loss_are_left_out():
     curve = LossCurve()
-    curve.add(1, float("nan"), 0.1)
-    curve.add(2, 3.0, 0.1)
-    assert (curve.words, curve.losses) == ([2], [3.0])
+    for words, loss in ((1, float("nan")), (2, 3.0), (3, 3.0), (4, 2.5)):
+        curve.add(words, loss, 0.1)
+    assert (curve.words, curve.losses) == ([2, 4], [3.0, 2.5])
 
 
 def a_curve():
@@ -61,8 +61,8 @@ def test_lines_of_a_loss(tmp_path, monkeypatch):
     monkeypatch.setattr(Axes, "axvline", lambda axes, x, **options: marks.append(x))
     draw_loss(tmp_path / "loss.svg", a_curve(), "a title")
     assert drawn == {
-        "loss, each slice": ([1.0, 2.0], [3.0, 2.0]),
-        "loss, mean of the epoch": ([500, 500], [2.5, 2.5]),
+        "loss of a sample of the text": ([1.0, 2.0], [3.0, 2.0]),
+        "the same, after each epoch": ([500, 500], [2.5, 2.5]),
         "loss of held-out text": ([0, 500], [4.0, 3.5]),
         "learning rate": ([1.0, 2.0], [0.1, 0.05]),
     }
@@ -81,10 +81,11 @@ def test_a_plot_passes_events_on_and_draws_from_time_to_time(tmp_path, monkeypat
     plot = LossPlot(tmp_path / "loss.png", TrainConfig(), lambda event: events.append(event) or event is ENDED)
     plot.draw()
     assert drawings == [], "there is nothing to draw yet"
+    later = dataclasses.replace(PROGRESS, loss=PROGRESS.loss / 2)
     assert plot(PROGRESS) is False
-    assert plot(PROGRESS) is False
+    assert plot(later) is False
     assert plot(ENDED) is True
-    assert events == [PROGRESS, PROGRESS, ENDED]
+    assert events == [PROGRESS, later, ENDED]
     assert drawings == [(1, "skipgram, ns, dim 100, lr 0.025"), (2, "skipgram, ns, dim 100, lr 0.025")]
     monkeypatch.setattr(lossplot, "SECONDS_BETWEEN_PLOTS", 1000)
     plot.draw()
