@@ -257,10 +257,10 @@ def test_numba_stays_unloaded(statement):
     assert got.stdout == "False False\n"
 
 
-PUBLIC = """BestKept BytesRead Callback CheckpointFailed CheckpointSaved ClusterChanged CorpusRead DivergedError EpochEnded
-Estimated Evaluating Event Fastw2vError InputError KernelCompiling MissingExtra PhaseEnded PhaseStarted Phrases Progress
-Resumed RoundEnded RunError TrainConfig TrainedModel UnknownWord Vectors Vocabulary Waiting __version__ train
-train_model"""
+PUBLIC = """BestKept BytesRead Callback CheckpointFailed CheckpointSaved ClusterChanged CorpusRead DivergedError
+EpochEnded Estimated Evaluating Event Fastw2vError InputError KernelCompiling MissingExtra PhaseEnded
+PhaseStarted Phrases Progress Resumed RoundEnded RunError TrainConfig TrainedModel UnknownWord Vectors
+Vocabulary Waiting __version__ train train_model"""
 
 
 def test_public_names():

@@ -39,9 +39,11 @@ class CommandReporter(Reporter):
         if record := _record_of(event):
             self._log.add(record)
 
-    def summary(self, first_line: str = "") -> None:
-        """Show the last lines."""
+    def summary(self, first_line: str = "", next_step: str = "") -> None:
+        """Show the last lines, and what to do next, if that is given."""
         super().summary(first_line)
+        if next_step:
+            self.note(f"next: {next_step}")
         if self._n_failed_checkpoints:
             self.warn(f"failed checkpoints: {self._n_failed_checkpoints:,}")
 

@@ -220,11 +220,14 @@ class TrainCommand:
             if problem:
                 raise RunError(f"{problem}; {self.output} has the vectors")
             reporter(PhaseEnded("write", time.perf_counter() - start))
-            reporter.summary(f"wrote {self.output}: {len(vectors):,} words")
-            if self.kind not in WRITTEN_ONLY and self.output not in STANDARD_STREAMS:
-                words = vectors.index_to_key
-                word = next((word for word in words if len(word) > 3 and word.isalpha()), words[0])
-                reporter.note(f"next: fastw2v similar {shlex.quote(self.output)} {shlex.quote(word)}")
+            reporter.summary(f"wrote {self.output}: {len(vectors):,} words", self._next_step(vectors.index_to_key))
+
+    def _next_step(self, words: list[str]) -> str:
+        """A command that asks the vectors that were written for a word, or "" where they cannot be read."""
+        if self.kind in WRITTEN_ONLY or self.output in STANDARD_STREAMS:
+            return ""
+        word = next((word for word in words if len(word) > 3 and word.isalpha()), words[0])
+        return f"fastw2v similar {shlex.quote(self.output)} {shlex.quote(word)}"
 
     def _listener(self, reporter: CommandReporter, options: dict[str, Any]) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""

@@ -61,7 +61,8 @@ def _on_blanks(count_of: dict[str, int]) -> str:
 def _on_punctuation(count_of: dict[str, int]) -> str:
     ending = {word: count for word, count in count_of.items() if _ends_in_punctuation(word)}
     twins = [word for word in ending if word.rstrip(string.punctuation) in count_of]
-    return _advice(ending, [*twins, *ending], count_of, "end in punctuation", "--strip-punctuation removes it")
+    words = [word for word in ending if word[0].isalpha()]
+    return _advice(ending, [*twins, *words, *ending], count_of, "end in punctuation", "--strip-punctuation removes it")
 
 
 def _ends_in_punctuation(word: str) -> bool:

@@ -196,15 +196,15 @@ def start(checked: CheckedRequest, texts: TextsRead, threads: int) -> TrainingRu
             run.origin = checked.start.origin(matrices, texts.rows)
     if checked.checkpoint:
         _resume(run, checked.checkpoint)
+    checked.checkpoint = checked.start = None
     content = None
     if directory is not None:
         seconds, content = 60 * checked.request.checkpoint_every, checkpoint.content_of(run)
         run.checkpointer = Checkpointer(directory, seconds, content, checked.callback)
     if config.patience:
         run.patience = Patience(config.patience, matrices, content, directory or "")
-        if checked.checkpoint:
+        if run.resumed_from:
             run.patience.resume()
-    checked.checkpoint = checked.start = None
     return run
 
 

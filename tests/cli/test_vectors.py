@@ -39,7 +39,7 @@ def test_unknown_word(run, vecs):
 def test_similar_reads_words_from_stdin(vecs):
     command, lines = [sys.executable, "-m", "fastw2v", "similar", vecs, "-n", "1"], "w0 w20\n\nno\nw0 w40\n"
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["w10", "w20"]
+    assert [line.split("\t")[:2] for line in done.stdout.splitlines()] == [["w0 w20", "w10"], ["w0 w40", "w20"]]
     assert done.stderr.startswith("fastw2v: the word 'no' has no vector")
 
 
@@ -49,7 +49,7 @@ def test_words_on_stdin_are_utf_8_whatever_the_locale_says(tmp_path, encoding):
     command = [sys.executable, "-m", "fastw2v", "similar", tmp_path / "v.txt"]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, input="König\n".encode(), capture_output=True, env=environment, check=True)
-    assert done.stdout.decode(encoding).startswith("Königin\t")
+    assert done.stdout.decode(encoding).startswith("König\tKönigin\t")
 
 
 def test_a_reader_that_leaves_early_is_no_error(vecs):

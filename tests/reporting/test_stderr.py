@@ -9,10 +9,10 @@ import sys
 import time
 
 import pytest
-from fastw2v.reporting.stderr import Stderr
 
-from fastw2v.cli import stderr as module
 from fastw2v.modelfile import CHECKPOINT
+from fastw2v.reporting import stderr as module
+from fastw2v.reporting.stderr import Stderr
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="needs poll")
 

@@ -8,7 +8,7 @@ import pytest
 from listeners import Recorder
 
 from fastw2v import DivergedError, InputError, Progress, TrainConfig
-from fastw2v.kernels.statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS
+from fastw2v.kernels.statistics import LOGIT_SUM, LOSS, N_PREDICTIONS, N_SAMPLES, N_TOKENS, SIZE
 from fastw2v.training.loop import LocalLoop
 from fastw2v.training.run import StopRequested, TrainingRun
 from fastw2v.training.schedule import Position
@@ -34,9 +34,13 @@ class FakeTrainer:
     def __init__(self):
         self.calls, self.spans, self.rates = [], [], []
         self.logit_sum = 1.0
+        self.n_losses = 0
 
     def __call__(self, ids, spans, epoch, statistics, learn=True):
-        assert learn
+        if not learn:
+            self.n_losses += 1
+            statistics[:, [N_SAMPLES, SIZE, LOSS]] = 1, 2, 6 / self.n_losses
+            return
         self.spans += spans.numbers.tolist()
         self.rates += spans.learning_rates.tolist()
         self.calls.append((epoch, spans.numbers.tolist(), spans.learning_rates.tolist(), spans.length))
@@ -88,6 +92,15 @@ def test_progress_is_told_after_each_slice(run, slices_of_a_span):
     for event, (_, _, rates, _) in zip(progress, run.span_trainer.calls, strict=True):
         assert event.learning_rate == rates[-1]
     assert run.position.seconds == progress[-1].seconds >= 5e-4
+
+
+def test_the_loss_is_that_of_the_sample_as_it_was_taken_last(run, slices_of_a_span):
+    loop = LocalLoop(run, run.corpus)
+    assert loop.take_loss()[0] == 3.0
+    loop.train_epoch()
+    losses = [event.loss for event in run.callback.of(Progress)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == 3.0 / run.span_trainer.n_losses
 
 
 def test_a_slice_that_diverged_does_not_count(run, slices_of_a_span):

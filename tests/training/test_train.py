@@ -194,7 +194,7 @@ def test_the_loss_is_plotted_however_a_training_ends(tmp_path, fails):
 
     class OneSlice(FakeBackend):
         def train(self, run):
-            run.tell_progress(run.position, Slice(np.ones(STATISTICS), seconds=1.0, learning_rate=0.1))
+            run.tell_progress(run.position, Slice(np.ones(STATISTICS), seconds=1.0, learning_rate=0.1, loss=(2.0, 0.1)))
             super().train(run)
 
     backend, recorder = OneSlice(), Recorder()
