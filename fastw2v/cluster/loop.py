@@ -58,6 +58,7 @@ class ClusterLoop:
         self._job = Job(run.config, counts, run.matrices.is_frozen, run.schedule.span_length, n_blocks)
         self._job_there: Any = None  # a future of it, which the workers of `_dealt_to` can make
         self._costs = RoundCosts()
+        self._loss: Loss | None = None  # of the last beat
         self._n_losses = 0  # in this round
         self._began_with = self._workers.addresses  # this round, before its losses
         self._deal: Deal | None = None  # of what is left of the epoch, among `_dealt_to`
@@ -150,8 +151,8 @@ class ClusterLoop:
         return left if all(left.copies) else None
 
     def take_loss(self) -> Loss:
-        """Return the mean of the losses that the replicas took in the beats of the epoch, each of a sample."""
-        return mean_loss(np.array(self._run.position.epoch_total))
+        """Return the loss that the replicas took in the last beat, each of a sample of its text."""
+        return self._loss or mean_loss(np.array(self._run.position.epoch_total))
 
     def fetch(self) -> None:
         """Bring the newest rows into `run.matrices`. If they are lost, the run goes back to what is left."""
@@ -223,9 +224,8 @@ class ClusterLoop:
             in_kernel = max(replica.seconds for replica in replicas)
             times.append(BeatTimes(end - start_of_beat, in_kernel, max(map(len, spans))))
             reached = reached.after(total, sum(map(len, spans)), times[-1].seconds)
-            last = Slice(
-                total, times[-1].seconds, float(self._learning_rates(np.array(reached.n_spans))), mean_loss(total)
-            )
+            rate, self._loss = float(self._learning_rates(np.array(reached.n_spans))), mean_loss(total)
+            last = Slice(total, times[-1].seconds, rate, self._loss)
             run.tell_progress(reached, last, len(workers), share_waited(times, end - start))
         tasks.wait_for_round(futures.blocks, usual_seconds)
         blocks = tasks.detach(futures.blocks)
