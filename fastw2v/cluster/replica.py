@@ -138,17 +138,17 @@ def _train(job: Job, matrices: Matrices, threads: int, work: Work, shards: list[
     start = time.perf_counter()
     train_spans = span_trainer(matrices, Vocabulary([], job.counts), job.config, threads)
     total = np.zeros(STATISTICS)
-    for piece, shard in zip(work.pieces, shards, strict=True):
+    # Read only like received arrays; others are another type to Numba, which would compile for it.
+    texts = [shard.ids.view() for shard in shards]
+    for piece, shard, ids in zip(work.pieces, shards, texts, strict=True):
+        ids.flags.writeable = False
         statistics = np.zeros((len(piece.numbers), STATISTICS))
         spans = Spans(np.array(piece.numbers), np.array(piece.learning_rates), job.span_length)
-        ids = shard.ids.view()
-        ids.flags.writeable = (
-            False  # like received arrays; others are another type to Numba, which would compile for it
-        )
         train_spans(ids, spans, stream_of_shard(work.epoch, shard.number), statistics)
         total += statistics.sum(axis=0)
+    for piece, ids in zip(work.pieces, texts, strict=True):  # the loss, at the rows after the whole beat
         sample = sample_statistics(ids, len(piece.numbers) * job.span_length, train_spans)
-        total[N_SAMPLES:] += sample[N_SAMPLES:]  # the loss, without the counts of what was trained
+        total[N_SAMPLES:] += sample[N_SAMPLES:]
     return BeatStatistics(total, time.perf_counter() - start)
 
 
