@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import clusters
+import index
 import kernels
+import loss
 import options
 import rates
 import reading
@@ -223,6 +225,8 @@ PARTS = {
     "scaling": scaling_text,
     "rates": rates_text,
     "reading": lambda: reading.table(load("reading")),
+    "loss": lambda: loss.table(load("loss")),
+    "index": lambda: index.table(load("index")),
     "vectors": vectors_text,
     "faults": faults_text,
     "clusters": lambda: clusters.text(load("clusters")),
