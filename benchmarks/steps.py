@@ -54,7 +54,7 @@ PARTS = {
     "walk": "sentences and windows; gathering the rows of the contexts",
     "draws": "drawing negatives (a draw serves 8 windows); the centre word's row before theirs",
     "products": "the logits: products of contexts and outputs, lane by lane",
-    "totals": "the logits: the sums over lanes; the sampled loss",
+    "totals": "the logits: the sums over lanes",
     "sigmoid": "the sigmoid, and what follows from it for each pair of rows",
     "step": "moving the rows of both sides",
     "memory": "waiting for memory: what all of it takes longer with 70,000 words",
