@@ -106,6 +106,39 @@ def _encode(code: int, out: Bytes, place: int) -> int:
     return place + 4
 
 
+@inlined
+def _copy_letters(text: Bytes, place: int, kinds: Bytes, lowers: Int32s, out: Bytes, place_out: int) -> tuple[int, int]:
+    """Copy letters of two or three bytes in lower case, up to one that changes its length or is a capital sigma.
+
+    Returns the place behind them, and how many bytes they take.
+    """
+    start = place
+    while place + 3 <= text.shape[0]:
+        first, second, third = np.int64(text[place]), np.int64(text[place + 1]), np.int64(text[place + 2])
+        if 0xC2 <= first < 0xE0 and second & 0xC0 == 0x80:
+            code = (first & 0x1F) << 6 | second & 0x3F
+            lowered = np.int64(lowers[code])
+            if kinds[code] != LETTER or lowered < 0x80 or lowered >= 0x800 or code == SIGMA:
+                break
+            out[place_out] = 0xC0 | lowered >> 6
+            out[place_out + 1] = 0x80 | lowered & 0x3F
+            place += 2
+            place_out += 2
+        elif 0xE0 <= first < 0xF0 and second & 0xC0 == 0x80 and third & 0xC0 == 0x80:
+            code = (first & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+            lowered = np.int64(lowers[code])
+            if kinds[code] != LETTER or lowered < 0x800 or lowered >= 0x10000 or code < 0x800:
+                break
+            out[place_out] = 0xE0 | lowered >> 12
+            out[place_out + 1] = 0x80 | lowered >> 6 & 0x3F
+            out[place_out + 2] = 0x80 | lowered & 0x3F
+            place += 3
+            place_out += 3
+        else:
+            break
+    return place, place - start
+
+
 @kernel
 def prepare(text: Bytes, kinds: Bytes, lowers: Int32s, digits: int, lower: bool, out: Bytes) -> int:
     """Prepare a text that ends between tokens; return how many bytes of `out` it takes.
@@ -121,12 +154,12 @@ def prepare(text: Bytes, kinds: Bytes, lowers: Int32s, digits: int, lower: bool,
     last = SEPARATOR  # the kind of the last character
     has_letter = has_digit = ends_in_sigma = False  # of the word
     while i <= n:
-        if (j == start or last == LETTER) and i + RUN <= n:
+        if (j == start or last == LETTER) and i + RUN <= n and text[i] < 0x80:
             not_plain, separators = _copy_run(text, i, out, j, lower)
             length = lowest_bit(not_plain) if not_plain != 0 else RUN
             separators &= (np.uint64(1) << np.uint64(length)) - np.uint64(1) if length < RUN else ~np.uint64(0)
-            # A separator that ends a word of other characters is served below.
-            if length > 0 and (j == start or separators & np.uint64(1) == 0):
+            # A separator behind a sigma is served below.
+            if length > 0 and not (ends_in_sigma and separators & np.uint64(1) != 0):
                 i += length
                 j += length
                 has_letter, last, ends_in_sigma = True, LETTER, False
@@ -134,6 +167,12 @@ def prepare(text: Bytes, kinds: Bytes, lowers: Int32s, digits: int, lower: bool,
                     start = j - length + highest_bit(separators) + 1
                     has_digit, has_letter = False, j > start
                     last = LETTER if has_letter else SEPARATOR
+                continue
+        if last != POINT:
+            i, n_letters = _copy_letters(text, i, kinds, lowers, out, j)
+            if n_letters > 0:
+                j += n_letters
+                has_letter, last, ends_in_sigma = True, LETTER, False
                 continue
         code, length = (BLANK, 0) if i == n else _decode(text, i)
         kind = np.int64(kinds[code]) if 0 <= code < N_CODES else LETTER
