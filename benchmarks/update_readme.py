@@ -40,7 +40,7 @@ COMPARED = "fastw2v", "gensim"
 def help_text() -> str:
     # The width and name of a terminal are not the README's.
     shown = CliRunner().invoke(cli, ["train", "--help"], prog_name="fastw2v", terminal_width=100, max_content_width=100)
-    options = shown.output[shown.output.index("Where the vectors go:") :]
+    options = shown.output[shown.output.index("Output:") :]
     return f"```text\n{options}```"
 
 

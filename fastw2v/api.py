@@ -66,8 +66,9 @@ def train(
     resume: resume from the checkpoint, with the same corpus and options (except threads, temp_dir, worker_timeout,
     force_softmax, vectors), or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several
     the same schedule.
-    held_out: text of the same kind that is not trained on. After each epoch, and before the first, the mean loss of its
-    predictions is reported; they are drawn like those of the corpus (subsampling, windows), the same each time.
+    held_out: files of text that is not trained on; for lists and walks there is held_out_share. After each epoch, and
+    before the first, the mean loss of its predictions is reported; they are drawn like those of the corpus
+    (subsampling, windows), the same each time.
     loss_plot: a .png, .svg or .pdf file for the loss curve, which is updated while training.
     client: a `distributed.Client`. The workers of its Dask cluster read the corpus, which all must see under the same
     paths or URLs, and train replicas of the model, each with its own number of threads or with `threads`.
@@ -132,7 +133,7 @@ def train_model(corpus: Corpus | None = None, **given: Unpack[TrainArguments]) -
     source = Source.of(corpus=corpus, **{name: arguments.pop(name, None) for name in ("sentences", "lines", "walks")})
     of_request = {item.name for item in fields(Request)} - {"source", "config"}
     request_fields = {name: arguments.pop(name) for name in of_request & arguments.keys()}
-    request = Request(source, TrainConfig.from_options(arguments), **request_fields)
+    request = Request(source, TrainConfig.from_options(arguments, [*TrainArguments.__annotations__]), **request_fields)
     backend: Backend
     for reason in request.without_effect(client is not None):
         warnings.warn(reason, UserWarning, stacklevel=2)

@@ -1,6 +1,7 @@
 """TrainConfig: the default, the range and the help of every option of training, for Python and the command line."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, TypedDict, get_args
 
@@ -85,9 +86,14 @@ class TrainConfig:
     min_count: int = _field(5, "Ignore words seen less often; not with --read-vocab.", 1)
     max_vocab: int | None = _field(None, "Keep only this many of the most frequent words.", 2)
     epochs: int = _field(5, "Passes over the corpus.", 1, 1_000_000)
-    held_out_share: float = _field(0.0, "Keep this share of the sentences out of training and report its loss.", 0, 0.5)
+    held_out_share: float = _field(
+        0.0, "Keep this share of the sentences out of training and report their loss.", 0, 0.5
+    )
     patience: int | None = _field(
-        None, "Stop when the held-out loss has not fallen for this many epochs; keep the best vectors.", 1, 1_000_000
+        None,
+        "Stop after this many epochs without a new lowest held-out loss; keep the best vectors. Needs held-out text.",
+        1,
+        1_000_000,
     )
     lr: float | None = _field(None, _LR, LOWEST_LR, 100)
     update: str = _choice(
@@ -107,7 +113,9 @@ class TrainConfig:
     strip_punctuation: bool = _field(
         False, "Remove punctuation and signs such as + and $; inside words, apostrophes and hyphens stay."
     )
-    digits: str = _choice("keep zero drop", "Digits: keep them, write each as 0, or drop words of digits.")
+    digits: str = _choice(
+        "keep zero drop", "Digits: keep them, write each as 0, or drop words that have digits and no letters."
+    )
     invalid_utf8: str = _choice(
         "replace keep refuse",
         "Words with bytes that are not UTF-8: put U+FFFD (in at most half the text), keep as \\xNN, or refuse.",
@@ -183,12 +191,15 @@ class TrainConfig:
         return self.lr or (0.025 if self.model == "skipgram" else 0.05)
 
     @classmethod
-    def from_options(cls, options: dict[str, Any]) -> Self:
-        """Make a configuration of keyword arguments. Raises InputError, with a close name, for an unknown one."""
+    def from_options(cls, options: dict[str, Any], others: Sequence[str] = ()) -> Self:
+        """Make a configuration of keyword arguments.
+
+        Raises InputError, with a close name from these and the `others`, for an unknown one.
+        """
         known = [item.name for item in fields(cls)]
         for name in options:
             if name not in known:
-                raise InputError(f"there is no option {name}: {_advice_on_name(name, known)}")
+                raise InputError(f"there is no option {name}: {_advice_on_name(name, [*known, *others])}")
         return cls(**options)
 
 
@@ -225,6 +236,9 @@ class TrainOptions(TypedDict, total=False):
     temp_dir: str | None
 
 
+FREE_OPTIONS = {"threads", "temp_dir", "worker_timeout", "force_softmax", "vectors"}
+"""Options that may differ when a run is resumed: but for the races of threads, they do not change the model."""
+
 _NEEDS = (
     ("negative", "loss", "ns"),
     ("ns_exponent", "loss", "ns"),
@@ -236,10 +250,11 @@ _NEEDS = (
 """Options that have an effect only if another one has this value."""
 
 _GENSIM = {"vector_size": "dim", "workers": "threads", "alpha": "lr", "max_final_vocab": "max_vocab"}
-_WORD2VEC_C = {"size": "dim", "iter": "epochs", "sg": "model skipgram", "cbow": "model cbow", "hs": "loss hs"}
+_WORD2VEC_C = {"size": "dim", "iter": "epochs", "sg": "model (1: skipgram, 0: cbow)"}
+_WORD2VEC_C |= {"cbow": "model (1: cbow, 0: skipgram)", "hs": "loss (1: hs, 0: ns)"}
 _FASTTEXT = {"minCount": "min_count", "neg": "negative", "ws": "window", "epoch": "epochs", "thread": "threads"}
 PEERS_NAMES = _GENSIM | _WORD2VEC_C | _FASTTEXT
-"""What other trainers call our options, by which an error suggests ours; with a value where theirs is a switch."""
+"""What other trainers call our options, by which an error suggests ours; with the values where theirs is a switch."""
 
 
 def _advice_on_name(name: str, known: list[str]) -> str:
@@ -248,7 +263,7 @@ def _advice_on_name(name: str, known: list[str]) -> str:
 
     option, _, value = PEERS_NAMES.get(name, name).partition(" ")
     if value:
-        return f"did you mean {option}={value!r}?"
+        return f"did you mean {option} {value}?"
     close = difflib.get_close_matches(option, known, 1)
     return f"did you mean {close[0]}?" if close else f"the options are {', '.join(known)}"
 

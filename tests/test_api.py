@@ -116,7 +116,7 @@ REFUSED = [
     ({"corpus": "x", "sentences": []}, "found corpus, sentences"),
     ({"lines": [], "vector_size": 5}, "there is no option vector_size: did you mean dim"),
     ({"lines": [], "dim": 0}, "dim is 0: it must be at least 1"),
-    ({"corpus": "x", "client": 5}, "client is a int: it must be a distributed.Client"),
+    ({"corpus": "x", "client": 5}, "client is of type int: it must be a distributed.Client"),
 ]
 
 

@@ -97,8 +97,8 @@ def test_the_repr_shows_what_was_changed():
     [
         ("vector_size", "did you mean dim?"),
         ("dimm", "did you mean dim?"),
-        ("sg", "did you mean model='skipgram'?"),
-        ("hs", "did you mean loss='hs'?"),
+        ("sg", "did you mean model (1: skipgram, 0: cbow)?"),
+        ("hs", "did you mean loss (1: hs, 0: ns)?"),
         ("zzz", "the options are model, loss, dim"),
     ],
 )

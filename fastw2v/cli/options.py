@@ -45,7 +45,7 @@ class Command(click.Command):
             ours = {option for parameter in self.params for option in parameter.opts}
             for token in given:
                 name = token.lstrip("-").partition("=")[0].replace("-", "_")
-                option, _, value = PEERS_NAMES.get(name, "").partition(" ")
+                option, _, value = PEERS_NAMES.get(name, name).partition(" ")
                 dashed = "--" + option.replace("_", "-")
                 if token.startswith("-") and token not in ours and dashed in ours:
                     text = f"No such option '{token}'. Did you mean {f'{dashed} {value}'.strip()}?"
@@ -53,7 +53,8 @@ class Command(click.Command):
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = {parameter.name or "": parameter.get_help_record(ctx) for parameter in self.get_params(ctx)}
+        shown = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
+        records = {parameter.name or "": parameter.get_help_record(ctx) for parameter in shown}
         groups = [(heading, [records.pop(name) for name in names]) for heading, names in self.groups.items()]
         for heading, rows in [*groups, ("Other options" if groups else "Options", list(records.values()))]:
             with formatter.section(heading):

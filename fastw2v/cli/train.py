@@ -21,7 +21,7 @@ from ..files.checks import check_distinct, check_no_link, check_outputs, check_p
 from ..files.names import STANDARD_STREAMS, is_device
 from ..files.replace import all_locked, never_replacing
 from ..machine import format_bytes
-from ..vectors.names import WRITTEN_ONLY, format_to_write, make_directory, outputs_of
+from ..vectors.names import WRITTEN_ONLY, format_of, format_to_write, make_directory, outputs_of
 from ..vectors.pictures import check_picture
 from .options import FORMAT, command, config_options, flag, option
 from .rescue import FAILURES, rescue
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 
 _GROUPS = {
-    "Where the vectors go": "output kind overwrite",
+    "Output": "output kind overwrite quiet log_json",
     "Text": "lower strip_punctuation digits invalid_utf8 min_count max_vocab save_vocab read_vocab",
     "Model": "model loss dim window fixed_window negative ns_exponent shared_negatives update cbow_gradient vectors",
     "Training": "epochs lr sample sample_formula threads seed temp_dir force_softmax",
-    "Loss and early stopping": "held_out held_out_share patience loss_plot log_json quiet",
+    "Loss and early stopping": "held_out held_out_share patience loss_plot",
     "Long runs": "checkpoint checkpoint_every resume",
     "Starting from earlier vectors": "init_vectors freeze save_model continue_from",
     "Many machines": "dask worker_timeout",
@@ -139,11 +139,12 @@ class TrainCommand:
     quiet: bool
 
     def is_complete(self, config: TrainConfig, options: dict[str, Any]) -> bool:
-        """Whether the run to resume has come to its end, and its output is there.
+        """Whether the run to resume has come to its end, and all of its outputs are there.
 
         Raises InputError for a checkpoint of other options.
         """
-        is_there = all(map(os.path.exists, outputs_of(self.output, self.kind)))
+        others = filter(None, [self.save_vocab, options["save_model"]])
+        is_there = all(map(os.path.exists, [*outputs_of(self.output, self.kind), *others]))
         if not (options["resume"] and options["checkpoint"] and is_there) or self.overwrite:
             return False
         from ..training import checkpoint
@@ -152,7 +153,8 @@ class TrainCommand:
         if earlier is None:
             return False
         earlier.check_options(config)
-        return earlier.position.epoch == config.epochs
+        is_same = earlier.about["config"].get("vectors", config.vectors) == config.vectors
+        return earlier.position.epoch == config.epochs and is_same
 
     def check_files(self, corpus: list[str], visible: list[str], options: dict[str, Any]) -> None:
         """Raise InputError for an output that cannot be written, or that is also an input or another output.
@@ -227,7 +229,9 @@ class TrainCommand:
         if self.kind in WRITTEN_ONLY or self.output in STANDARD_STREAMS:
             return ""
         word = next((word for word in words if len(word) > 3 and word.isalpha()), words[0])
-        return f"fastw2v similar {shlex.quote(self.output)} {shlex.quote(word)}"
+        read_as, kind = format_of(self.output), "text" if self.kind == "glove" else self.kind
+        named = "" if read_as == kind else f" --format {kind}"
+        return f"fastw2v similar {shlex.quote(self.output)} {shlex.quote(word)}{named}"
 
     def _listener(self, reporter: CommandReporter, options: dict[str, Any]) -> Callback:
         """The callback for `fastw2v.train`, which shows the events and keeps `signals` up to date."""

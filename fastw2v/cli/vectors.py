@@ -38,12 +38,14 @@ def _vectors_argument(function: Function) -> Function:
 
 
 def _checkpoint_in(path: str) -> str:
-    """The path of the checkpoint in a directory; any other path as it is."""
+    """The path of the checkpoint in a directory; any other path as it is. Raises InputError if there is none."""
     if not os.path.isdir(path):
         return path
     from ..modelfile import CHECKPOINT
 
-    return os.path.join(path, CHECKPOINT)
+    if not os.path.exists(checkpoint := os.path.join(path, CHECKPOINT)):
+        raise InputError(f"{path} is a directory without a checkpoint: name a file of vectors")
+    return checkpoint
 
 
 def _load(vecs: str, kind: str | None, limit: int | None = None, verify: bool = False) -> Vectors:
@@ -63,9 +65,9 @@ def _load(vecs: str, kind: str | None, limit: int | None = None, verify: bool = 
 @option("-n --topn", "How many neighbours.", IntRange(1), default=10)
 @flag("--json as_json", "Print a JSON object for each query.")
 def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int, as_json: bool) -> None:
-    """Print the words nearest to WORDS (several are summed), each with its cosine, between tabs.
+    """Print the words nearest to WORDS (several are summed), each with its cosine, separated by a tab.
 
-    Without WORDS, each line of stdin is a query, which is then the first column; a terminal shows a prompt.
+    Without WORDS, each line of stdin is a query, which is repeated as the first column; a terminal shows a prompt.
 
     \b
     fastw2v similar vecs.txt king -n 5
@@ -96,7 +98,7 @@ def _read_line() -> str:
     if sys.stdin is None:
         raise InputError("stdin is closed: name the words")
     if sys.stdin.isatty():
-        click.echo("words (Ctrl-D ends): ", nl=False, err=True)
+        click.echo("words (Ctrl-D to end): ", nl=False, err=True)
     return sys.stdin.readline()
 
 
@@ -213,8 +215,8 @@ def convert(
     The format follows from the name: .bin is word2vec's binary format, .npz NumPy's, and .fw2v fastw2v's own, which
     opens at once. A name that ends in .tsv means the two files of TensorBoard's projector, vectors.tsv and
     metadata.tsv; .safetensors means that file, and one of the words beside it. With --to model2vec, OUT is a directory
-    that Model2Vec and sentence-transformers load. Any other name is word2vec's text format, or GloVe's, which has no
-    first line. Text and binary files may end in .gz.
+    that Model2Vec and sentence-transformers load. Most other names mean word2vec's text format, or GloVe's, which has
+    no first line; names of other formats, such as .csv, are refused. Text and binary files may end in .gz.
 
     \b
     fastw2v convert glove.6B.100d.txt glove.fw2v
@@ -222,6 +224,7 @@ def convert(
     fastw2v convert vecs.txt model --to model2vec
     """
     signals.consequence = ": the vectors were not written"
+    source = _checkpoint_in(source)
     target_kind = target_kind or format_to_write(target)
     outputs = outputs_of(target, target_kind)
     make_directory(target, target_kind)
@@ -313,8 +316,9 @@ def _describe_training(training: dict[str, Any]) -> str:
         return f"model: {training.get('model')}, {training.get('loss')}; --continue-from trains it further"
     position, config, n_tokens = training["position"], training["config"], training["corpus"]["n_tokens"]
     share, n_epochs = position["n_words"] / (config["epochs"] * n_tokens), position["n_words"] // n_tokens
+    early = " (stopped early)" if position["epoch"] == config["epochs"] > n_epochs else ""
     options = ", ".join(f"{name} {value}" for name, value in config.items() if value is not None)
     return (
-        f"checkpoint: {n_epochs} of {config['epochs']} epochs done, {position['n_words']:,} tokens "
+        f"checkpoint: {n_epochs} of {config['epochs']} epochs done{early}, {position['n_words']:,} tokens "
         f"({share:.1%}) in {position['seconds']:,.0f} s of training\noptions: {options}"
     )

@@ -39,7 +39,7 @@ class ClusterBackend:
 
     def __init__(self, client: Any, config: TrainConfig, source: Source, callback: Callback) -> None:
         if not hasattr(client, "run"):
-            raise InputError(f"client is a {type(client).__name__}: it must be a distributed.Client")
+            raise InputError(f"client is of type {type(client).__name__}: it must be a distributed.Client")
         if config.held_out_share:
             raise InputError("a cluster cannot keep a share of the text out of training: give a file as held_out")
         if source.corpus is None or config.loss == "softmax":

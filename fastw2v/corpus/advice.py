@@ -1,4 +1,4 @@
-"""Advice on a text from a look at its most frequent words: punctuation, capitals, no blanks, another encoding."""
+"""Advice on a text from a look at its most frequent words: punctuation, capitals, no spaces, another encoding."""
 
 import re
 import string
@@ -14,10 +14,10 @@ WORDS_LOOKED_AT = 20_000
 """The most frequent words, which make up most of any text. To look at them takes 20 ms."""
 
 LEAST_SHARE = 0.02
-"""The share of the tokens from which on punctuation or capitals are worth a line."""
+"""The share of the tokens from which on punctuation, capitals or another encoding are worth a line."""
 
 LEAST_UNSPACED_SHARE, LONGEST_MEAN = 0.1, 8.0
-"""Text without blanks: at least this share of the tokens is in a script without them, and so long on average, in
+"""Text without spaces: at least this share of the tokens is in a script without them, and so long on average, in
 characters, where words of these scripts have 2 to 5."""
 
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
@@ -26,7 +26,7 @@ _SEGMENTERS = {
     "[\u3040-\u30ff]": ("Japanese", "sudachipy"),
     "[\u3400-\u4dbf\u4e00-\u9fff]": ("Chinese", "jieba"),
     "[\u0e00-\u0e7f]": ("Thai", "pythainlp"),
-    "": ("in a script without blanks", "one of its language"),
+    "": ("in a script without spaces", "a segmenter for its language"),
 }
 """What a text is in whose words a character like this is frequent, and what segments it."""
 
@@ -55,7 +55,7 @@ def _on_blanks(count_of: dict[str, int]) -> str:
         return 4 * sum(count for word, count in unspaced.items() if re.search(pattern, word)) > n_tokens
 
     language, segmenter = next(names for pattern, names in _SEGMENTERS.items() if is_frequent(pattern))
-    return f"the text seems to be {language}, without blanks between its words: segment it first, with {segmenter}"
+    return f"the text seems to be {language}, without spaces between its words: segment it first, with {segmenter}"
 
 
 def _on_punctuation(count_of: dict[str, int]) -> str:

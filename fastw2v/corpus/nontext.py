@@ -57,8 +57,8 @@ def refuse_no_text(text: NDArray[np.uint8], file: str) -> None:
         )
     if file != STDIN and _is_vectors(text[:_FIRST_LINES_BYTES].tobytes()):
         raise InputError(
-            f"{shown(file)} begins like a file of vectors, with their number and size: leave it out of the corpus; or "
-            f"if it is text, pipe it in: cat {shlex.quote(file)} | fastw2v train - -o vecs.txt"
+            f"{shown(file)} begins like a file of vectors (a line 'n dim', then rows of numbers): leave it out of the "
+            "corpus, or if it is text, pipe it in as -"
         )
     for magic, what in _NO_TEXT.items():
         if magic.match(start):

@@ -16,7 +16,7 @@ from .remote import find_urls, is_url
 STDIN = "-"
 
 _WORDS_OF_A_NAME = 4
-"""A name with more words than these, which no file has, may be text that was meant itself."""
+"""A name with more words than these may be text that was meant itself."""
 
 Texts = PathLike | Iterable[PathLike]
 """A path, glob, directory or URL, `-` for stdin, or several of them."""
@@ -61,9 +61,9 @@ def _files_of(name: str) -> list[str]:
     if found:
         raise InputError(f"corpus glob {name} finds no files, only {found[0]}: check it")
     is_text = len(name.split()) > _WORDS_OF_A_NAME
-    advice = "if it is text itself, give it as lines" if is_text else "check the spelling"
-    shown_name = f"{name[:60]}..." if is_text else name
-    raise InputError(f"corpus {shown_name} does not exist, as a path or as a glob: {advice}")
+    advice = "; to train on text itself, put it in a file, or from Python give lines=[...]" if is_text else ""
+    shown_name = f"{name[:60]}..." if len(name) > 60 and is_text else name
+    raise InputError(f"corpus {shown_name} does not exist, as a path or as a glob: check the spelling{advice}")
 
 
 def names_of(corpus: Texts) -> list[str]:

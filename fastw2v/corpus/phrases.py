@@ -112,7 +112,7 @@ class Phrases:
         threads: int | None = None,
         **options: Any,
     ) -> Self:
-        """Find the phrases of text files, or of lists of words or lines, as `train` takes them.
+        """Find the phrases of a corpus, which is files, or of sentences, lists of words, or of lines.
 
         output: a file for the text with its phrases joined, a line for each that holds words.
         The options are those of PhraseOptions and ReadOptions. Memory grows with the distinct words and pairs. Raises
@@ -127,7 +127,7 @@ class Phrases:
             raise InputError(f"threads is {threads}: it must be from 1 to 4096")
         threads = threads or available_threads()
         if (corpus, sentences, lines).count(None) != 2:
-            raise InputError("phrases are learnt from one of corpus, sentences and lines")
+            raise InputError("phrases need one of corpus, which is files, sentences and lines")
         names = names_of(corpus) if corpus is not None else []
         files = find_files(names) if corpus is not None else []
         if output is not None:
@@ -135,6 +135,8 @@ class Phrases:
             check_output(output, files)
         pruning = Pruning(min_count=1, least_words=1)
         if sentences is not None:
+            if without_effect := [name for name in options if name != "temp_dir"]:
+                raise InputError(f"{without_effect[0]} has no effect on sentences: their words are taken as they are")
             text = from_sentences(sentences, pruning, options.get("temp_dir"))
         elif lines is not None:
             text = from_lines(lines, pruning, threads=threads, **options)
@@ -192,7 +194,7 @@ class Phrases:
         return sum(map(len, self.by_pass))
 
     def __repr__(self) -> str:
-        return f"<Phrases: {len(self):,} of {len(self.by_pass)} passes, scoring {self.options.scoring}>"
+        return f"<Phrases: {len(self):,} phrases, {len(self.by_pass)} passes, scoring {self.options.scoring}>"
 
 
 class PhraseFinder:

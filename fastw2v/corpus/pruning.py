@@ -72,11 +72,11 @@ class Pruning:
             return None
         if not isinstance(self.vocabulary, Vocabulary):
             kind = type(self.vocabulary).__name__
-            raise InputError(f"the vocabulary is a {kind}: it must be a fastw2v.Vocabulary(words, counts)")
+            raise InputError(f"the vocabulary is of type {kind}: it must be a fastw2v.Vocabulary(words, counts)")
         words = self.vocabulary.words
         wrong = next((word for word in words if not isinstance(word, str)), None)
         if wrong is not None:
-            raise InputError(f"the vocabulary holds {wrong!r}, a {type(wrong).__name__}: words are str")
+            raise InputError(f"the vocabulary holds {wrong!r}, of type {type(wrong).__name__}: words are str")
         if len(words) != len(self.vocabulary) or len(set(words)) < len(words):
             n_distinct, n = len(set(words)), len(self.vocabulary)
             raise InputError(f"the vocabulary has {n_distinct:,} distinct words for {n:,} counts: give each word once")

@@ -35,12 +35,12 @@ def from_sentences(
     def words() -> list[str]:
         for wrong in (word for word in id_of if not isinstance(word, str)):
             raise InputError(
-                f"the sentences hold {wrong!r}, a {type(wrong).__name__}: words are str. Convert them "
+                f"the sentences hold {wrong!r}, of type {type(wrong).__name__}: words are str. Convert them "
                 "([str(item) for item in sentence]), or give arrays of integers as walks"
             )
         return list(id_of)
 
-    pieces = _ids_of_sentences(_iterated(sentences, "sentences"), id_of)
+    pieces = _ids_of_sentences(iterated(sentences, "sentences"), id_of)
     return Corpus.from_ids(pieces, words, pruning, temp_dir)
 
 
@@ -57,7 +57,8 @@ def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int])
         try:
             ids.extend(map(to_id, sentence))
         except TypeError as error:
-            raise InputError(f"sentence {number} is a {type(sentence).__name__}, not a list of words") from error
+            kind = type(sentence).__name__
+            raise InputError(f"sentence {number} is of type {kind}: it must be a list of words") from error
         ids.append(-1)
         if len(ids) >= IDS_AT_A_TIME:
             yield np.frombuffer(ids, np.int32)
@@ -70,19 +71,28 @@ def from_lines(lines: Iterable[str], pruning: Pruning = DEFAULT_PRUNING, **optio
 
     Raises InputError for what is not a str.
     """
-    return Corpus.from_blocks(blocks_of_lines(_iterated(lines, "lines")), pruning, **options)
+    return Corpus.from_blocks(blocks_of_lines(iterated(lines, "lines")), pruning, **options)
 
 
-def _iterated(items: Any, what: str) -> Iterator[Any]:
+def iterated(items: Any, what: str) -> Iterator[Any]:
+    """Return an iterator over a list, a column, the groups of a `groupby`, or another iterable. Raises InputError."""
     if isinstance(items, (str, bytes)):
         raise InputError(f"{what} is the string {items[:40]!r}: give a list or another iterable; a file is the corpus")
+    if hasattr(items, "get_group"):  # a groupby of pandas, whose items are (key, group)
+        if getattr(items, "ndim", 1) == 2:
+            raise InputError(f"{what} is a groupby of tables: choose a column, as in groupby('customer')['item']")
+        return (group for _, group in items)
+    if hasattr(items, "to_list"):  # a column of pandas or Polars, whose lists are faster
+        items = items.to_list()
     if hasattr(items, "to_pylist"):  # the items of an Arrow column are Arrow's own objects, not str
         pieces = (items.slice(first, ROWS_AT_A_TIME).to_pylist() for first in range(0, len(items), ROWS_AT_A_TIME))
         return chain.from_iterable(pieces)
+    if hasattr(items, "columns"):
+        raise InputError(f"{what} is a table: give one of its columns, as in lines=table['text']")
     try:
         return iter(items)
     except TypeError as error:
-        raise InputError(f"{what} is a {type(items).__name__}, which cannot be iterated over") from error
+        raise InputError(f"{what} is of type {type(items).__name__}: it must be a list or another iterable") from error
 
 
 def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str | None = None) -> Corpus:
@@ -114,23 +124,10 @@ def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str |
     return Corpus.from_ids(map(ids_of, _closed_pieces(labels, offsets)), words, pruning, temp_dir)
 
 
-def is_walk(sequence: Any) -> bool:
-    """Return whether a sequence, or a group (key, sequence) of pandas, holds integers instead of words."""
-    try:
-        return isinstance(next(iter(_of_group(sequence)), None), Integral)
-    except TypeError:  # it cannot be iterated over
-        return False
-
-
-def _of_group(row: Any) -> Any:
-    """Return the sequence of a group: iterating over a `groupby` of pandas gives (key, Series)."""
-    return row[1] if isinstance(row, tuple) and len(row) == 2 and hasattr(row[1], "to_list") else row
-
-
 def _flat(walks: Iterable[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ragged walks as (labels, offsets)."""
     pieces, lengths = [np.empty(0, np.int64)], [0]
-    rows = map(_of_group, walks.to_list() if hasattr(walks, "to_list") else _iterated(walks, "walks"))
+    rows = iterated(walks, "walks")
     while some := list(islice(rows, ROWS_AT_A_TIME)):
         try:
             lengths += map(len, some)
@@ -140,7 +137,8 @@ def _flat(walks: Iterable[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if labels.dtype.kind not in "iu":
             wrong = next(item for row in some for item in row if not isinstance(item, Integral))
             raise InputError(
-                f"the walks hold {wrong!r}, a {type(wrong).__name__}: labels are integers; words are sentences"
+                f"the walks hold {wrong!r}, of type {type(wrong).__name__}: labels must be integers; for words give "
+                "sentences"
             )
         pieces.append(labels.astype(np.int64))
     return np.concatenate(pieces), np.cumsum(lengths if len(lengths) > 1 else [0, 0])

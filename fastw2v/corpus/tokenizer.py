@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..kernels.dictionary import UNKNOWN_ID, mark_invalid
 from ..kernels.tokenize import MAX_TOKEN_BYTES, MAX_WORD_BYTES, N_IDS, N_OVERLONG, POSITION, Tokens, find_tokens
 from ..modelfile import MappedWords
-from .advice import advice_on, how_to_convert
+from .advice import LEAST_SHARE, advice_on, how_to_convert
 from .pruning import WordCounts
 from .words import WordCounter
 
@@ -172,7 +172,8 @@ def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
         word_of_id[number :: len(n_words)][: len(places)] = places
     counts_of_places = np.zeros(len(words), np.int64)
     np.add.at(counts_of_places, place_of_word, counts)
-    on_text = [f"{n_invalid:,} tokens are not UTF-8: {advice}"] if invalid else []
+    is_encoded_otherwise = n_invalid >= LEAST_SHARE * n_tokens > 0
+    on_text = [f"{n_invalid / n_tokens:.0%} of the words are not UTF-8: {advice}"] if is_encoded_otherwise else []
     on_text += advice_on(words, counts_of_places)
     return WordCounts(words, counts_of_places, word_of_id, n_invalid, tuple(on_text))
 

@@ -22,8 +22,9 @@ def lines_of(event: events.Event) -> list[str]:
         case events.Resumed(path, n_words):
             return [f"resuming from {path}, written after {n_words:,} tokens"]
         case events.BestKept(epoch, loss, n_epochs):
-            early = ", which has not fallen since" if epoch < n_epochs else ""
-            return [f"kept the vectors of epoch {epoch} of {n_epochs}: held-out loss {loss:.4f}{early}"]
+            return [
+                f"kept the vectors of epoch {epoch} ({n_epochs} were trained): held-out loss {loss:.4f}, the lowest"
+            ]
         case events.EpochEnded() if not math.isnan(event.held_out_loss):
             return [f"epoch {event.epoch}  {losses_of(event)}"]
     return []

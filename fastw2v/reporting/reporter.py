@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import events
 from .lines import format_bar, last_lines, lines_of
-from .screen import LogScreen, Screen, screen_here
+from .screen import WARNING, LogScreen, Screen, screen_here
 
 
 class Reporter:
@@ -21,7 +21,7 @@ class Reporter:
 
     def warn(self, message: object) -> None:
         """Show a warning, which a quiet screen shows too."""
-        self.screen.line(f"warning: {message}", is_warning=True)
+        self.screen.line(f"{WARNING}{message}", is_warning=True)
 
     def note(self, text: str) -> None:
         """Show a line, which a quiet screen leaves out."""
@@ -37,7 +37,7 @@ class Reporter:
             case events.KernelCompiling(name, number, n_kernels):
                 screen.draw(f"compiling kernel {number} of {n_kernels}: {name}", at_once=screen.is_terminal)
             case events.BytesRead(n_bytes):
-                screen.draw(f"reading {n_bytes / 1e6:,.0f} MB")
+                screen.draw(f"read {n_bytes / 1e6:,.0f} MB so far")
             case events.Evaluating(share):
                 screen.draw(f"held-out text: {share:.0%}")
             case events.Progress():

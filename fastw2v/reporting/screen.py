@@ -10,6 +10,11 @@ from typing import Any
 from .lines import COLUMNS
 from .stderr import Stderr
 
+WARNING = "warning: "
+"""How a line begins that is a warning."""
+
+logging.getLogger("fastw2v").addHandler(logging.NullHandler())  # else Python prints warnings that nobody asked to log
+
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_BARS, SECONDS_IN_NOTEBOOKS = 10.0, 0.1, 0.5
 
 
@@ -107,7 +112,7 @@ class LogScreen(Screen):
 
     def line(self, text: str, is_warning: bool = False) -> None:
         """Log a line."""
-        self._logger.log(logging.WARNING if is_warning else logging.INFO, text)
+        self._logger.log(logging.WARNING if is_warning else logging.INFO, text.removeprefix(WARNING))
 
     def close(self, may_wait: Callable[[], bool] = lambda: True) -> None:
         """Nothing is left to show."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import modelfile
-from ..config import TrainConfig
+from ..config import FREE_OPTIONS, TrainConfig
 from ..corpus.corpus import Corpus
 from ..errors import InputError
 from ..files.checks import check_no_link, check_output
@@ -31,9 +31,6 @@ from .start import Origin
 
 UNUSABLE = "unusable.fw2v"
 """The name to which a damaged latest checkpoint is moved when a run resumes from the previous one."""
-
-FREE_OPTIONS = {"threads", "temp_dir", "worker_timeout", "force_softmax", "vectors"}
-"""Options that may differ when a run is resumed: but for the races of threads, they do not change the model."""
 
 NO_HELD_OUT = {"n_tokens": 0, "checksum": 0}
 """The fingerprint of a held-out text that there is not."""

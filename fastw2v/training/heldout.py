@@ -22,11 +22,11 @@ EVALUATION = 2**63
 SPAN_LENGTH = 1_000
 """The ids of a span of the sample: short, so that the sample is spread over the text."""
 
-SHARE_OF_TEXT, MOST_IDS = 0.01, 200_000
+SHARE_OF_TEXT, MOST_IDS = 0.005, 200_000
 """The size of the sample: this share of the text, or so many ids, whose loss has a standard error of 0.003."""
 
-SHARE_OF_TIME = 0.02
-"""The share of the time that the loss of the sample may take."""
+SHARE_OF_TIME = 0.015
+"""The share of the time that the loss of the sample may take; at the end of an epoch it is taken at any rate."""
 
 
 def held_out_loss(

@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from .. import modelfile
+from ..config import FREE_OPTIONS
 from ..errors import Fastw2vError, InputError, text_of
 from ..events import warn
 from ..files.names import PathLike
@@ -37,7 +38,7 @@ class Patience:
             found = modelfile.read(self._path, verify=True)
             about = dict(found.training or {})
             best = about.pop("best")
-            if found.output_vectors is None or about != _as_read(self._content):
+            if found.output_vectors is None or _fixed(about) != _fixed(self._content.training):
                 raise InputError(f"{self._path} is of another run")
             self.epoch, self.loss = int(best["epoch"]), float(best["held_out_loss"])
         except (InputError, LookupError, TypeError, ValueError) as error:
@@ -72,6 +73,8 @@ class Patience:
             warn(f"the best vectors so far were not written: {text_of(error)}")
 
 
-def _as_read(content: ModelFile) -> object:
-    """The facts about the training as a file returns them."""
-    return json.loads(json.dumps(content.training))
+def _fixed(training: object) -> object:
+    """Return the facts about a run, as a file gives them back, without the options that may differ when it resumes."""
+    about = json.loads(json.dumps(training))
+    about["config"] = {name: value for name, value in about["config"].items() if name not in FREE_OPTIONS}
+    return about

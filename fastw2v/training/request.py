@@ -2,14 +2,14 @@
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Self
 
 from ..config import TrainConfig, check_flags
 from ..corpus.paths import Texts
-from ..corpus.sequences import Walks, is_walk
+from ..corpus.sequences import Walks, iterated
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
 from ..events import Callback, ignore
@@ -38,28 +38,38 @@ class Source:
         """The source of these arguments, in which lists of words may also be the corpus, and walks both of these."""
         for name in ("corpus", "sentences"):
             if not isinstance(given.get(name), str | bytes | os.PathLike | None):
-                given |= _named_rightly(given[name], name)
+                right_name, value = _named_rightly(given[name], name)
+                if right_name != name and given.get(right_name) is None:
+                    given |= {name: None, right_name: value}
+                elif right_name == name:
+                    given[name] = value
         return cls(**given)
 
 
-def _named_rightly(given: Any, name: str) -> dict[str, Any]:
-    """Return what was given as the corpus or as sentences by the name of the argument that it is."""
-    if getattr(given, "ndim", 1) == 2 or (isinstance(given, tuple) and any(hasattr(item, "dtype") for item in given)):
-        return {name: None, "walks": given}
-    try:
-        items = iter(given)
-    except TypeError as error:
+def _named_rightly(given: Any, name: str) -> tuple[str, Any]:
+    """Return the name of the argument that something is, which was given as the corpus or as sentences; and its value.
+
+    It is iterated over once: what was looked at comes first in the value.
+    """
+    is_array = getattr(given, "ndim", 1) == 2 and hasattr(given, "dtype")
+    if is_array or (isinstance(given, tuple) and any(hasattr(item, "dtype") for item in given)):
+        return "walks", given
+    if not hasattr(given, "__iter__"):
         if name == "sentences":
-            return {}  # which has an error of its own
+            return name, given  # which has an error of its own
         kind = type(given).__name__
-        raise InputError(
-            f"the corpus is a {kind}: it must be the name of a file or several, or lists of words"
-        ) from error
-    first = list(itertools.islice(items, 1))
-    whole = itertools.chain(first, items) if isinstance(given, Iterator) else given
-    if not first or isinstance(first[0], str | bytes | os.PathLike):
-        return {name: list(whole) if name == "corpus" and isinstance(given, Iterator) else whole}
-    return {name: None, "walks" if is_walk(first[0]) else "sentences": whole}
+        raise InputError(f"the corpus is of type {kind}: it must be the name of a file or several, or lists of words")
+    items, seen = iterated(given, name), []
+    for item in items:
+        seen.append(item)
+        if not isinstance(item, Sized) or len(item) > 0:
+            break
+    whole = given if isinstance(given, Sequence) else itertools.chain(seen, items)
+    if not seen or isinstance(seen[-1], str | bytes | os.PathLike):
+        return name, list(whole) if name == "corpus" else whole
+    last = seen[-1]
+    is_walk = isinstance(last, Iterable) and isinstance(next(iter(last), None), Integral)
+    return "walks" if is_walk else "sentences", whole
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Start:
         if not isinstance(model, TrainedModel):
             if not isinstance(model, str | os.PathLike):
                 raise InputError(
-                    f"continue_from is a {type(model).__name__}: it must be a TrainedModel or a file's name"
+                    f"continue_from is of type {type(model).__name__}: it must be a TrainedModel or a file's name"
                 )
             name = os.fspath(model)
             model = TrainedModel.load(name)
@@ -138,5 +138,5 @@ def _loaded(vectors: Vectors | PathLike) -> Vectors:
         return Vectors.load(vectors, verify=True)  # all of it is read anyway
     if not isinstance(vectors, Vectors):
         advice = "it must be Vectors or a file's name; gensim's become Vectors(kv.index_to_key, kv.vectors)"
-        raise InputError(f"init_vectors is a {type(vectors).__name__}: {advice}")
+        raise InputError(f"init_vectors is of type {type(vectors).__name__}: {advice}")
     return vectors

@@ -13,6 +13,9 @@ from .search import Key, Neighbours, Query, check_topn, listed, unit_rows, weigh
 
 ROWS_AT_A_TIME = 1 << 16
 
+ROWS_COMPARED = 100
+"""The rows by which an index is known to be that of these vectors."""
+
 
 class Indexed(Protocol):
     """What an index knows of the `Vectors` that it searches."""
@@ -81,9 +84,10 @@ class VectorIndex:
         for first in range(0, len(queries), ROWS_AT_A_TIME):
             found = self._graph.search(queries[first : first + ROWS_AT_A_TIME], n)
             rows, distances = np.atleast_2d(found.keys), np.atleast_2d(found.distances)
-            for row, distance, left_out in zip(rows.tolist(), distances.tolist(), own[first:], strict=False):
-                pairs = [(words[i], 1 - d) for i, d in zip(row, distance, strict=True) if i not in left_out]
-                neighbours.append(pairs[:topn])
+            counts = found.counts if hasattr(found, "counts") else [rows.shape[1]]  # it may find fewer than it should
+            for row, distance, count, left_out in zip(rows, distances, counts, own[first:], strict=False):
+                pairs = zip(row[:count].tolist(), distance[:count].tolist(), strict=True)
+                neighbours.append([(words[i], 1 - d) for i, d in pairs if i not in left_out][:topn])
         return neighbours
 
     def save(self, path: PathLike) -> None:
@@ -92,7 +96,7 @@ class VectorIndex:
             file.write(self._graph.save())
 
     @classmethod
-    def load(cls, vectors: Indexed, path: PathLike) -> Self:
+    def load(cls, vectors: Indexed, path: PathLike, expansion_search: int = 64) -> Self:
         """Read what `save` has written for these vectors. Raises InputError for the graph of others."""
         graph = _new_graph(vectors.vector_size)
         try:
@@ -105,6 +109,10 @@ class VectorIndex:
         if len(graph) != len(vectors) or graph.ndim != vectors.vector_size:
             claim = f"{len(graph):,} words x {graph.ndim}"
             raise InputError(f"{path} is the index of {claim}, these are {len(vectors):,} x {vectors.vector_size}")
+        looked_at = np.linspace(0, len(vectors) - 1, ROWS_COMPARED).astype(int)
+        if not np.allclose(np.array(graph.get(looked_at)), unit_rows(vectors.vectors[looked_at]), atol=1e-5):
+            raise InputError(f"{path} is the index of other vectors: build it anew, with index() and save()")
+        graph.expansion_search = expansion_search
         return cls(vectors, graph)
 
 

@@ -91,7 +91,7 @@ def draw_loss(path: PathLike, curve: LossCurve, title: str) -> None:
     )
     trained = [(epoch.n_words, epoch.loss) for epoch in curve.epochs if epoch.epoch > 0]
     if trained:
-        axes.plot(*zip(*trained, strict=True), "o-", color="tab:blue", label="the same, after each epoch")
+        axes.plot(*zip(*trained, strict=True), "o-", color="tab:blue", label="loss of the sample, after each epoch")
     held_out = [(epoch.n_words, epoch.held_out_loss) for epoch in curve.epochs if not math.isnan(epoch.held_out_loss)]
     if held_out:
         axes.plot(*zip(*held_out, strict=True), "s-", color="tab:green", label="loss of held-out text")

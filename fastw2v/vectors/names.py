@@ -50,8 +50,8 @@ def format_to_write(path: PathLike) -> str:
     suffix = Path(path).suffix.lower()
     if suffix in _OTHER_SUFFIXES:
         raise InputError(
-            f"{os.fspath(path)}: files that end in {suffix} are not written; a name that ends in .txt, .txt.gz, .bin, "
-            ".npz, .fw2v or .tsv says the format, and an explicit format (--format text) goes with any name"
+            f"{os.fspath(path)}: files that end in {suffix} are not written: use .txt, .txt.gz, .bin, .npz, .fw2v, "
+            ".safetensors or .tsv, or name a format (--format text)"
         )
     return format_of(path)
 
@@ -70,7 +70,7 @@ def check_input(path: PathLike, kind: str) -> None:
     """Raise InputError for a file of vectors that does not exist, or of a format that is not read. `-` is stdin."""
     name = os.fspath(path)
     if kind in WRITTEN_ONLY:
-        raise InputError(f"{name}: {WRITTEN_ONLY[kind]} are written only; read the file that they were made of")
+        raise InputError(f"{name}: {WRITTEN_ONLY[kind]} are written only; read the file that they were made from")
     try:
         if name != "-":
             os.stat(name)

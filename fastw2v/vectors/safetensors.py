@@ -55,7 +55,7 @@ def read(path: PathLike, limit: int | None = None) -> ModelFile:
     """
     tensors, words_path = outputs_of(path, "safetensors")
     try:
-        words = Path(words_path).read_text("utf-8-sig").split("\n")[:-1]
+        words = Path(words_path).read_text("utf-8-sig").removesuffix("\n").split("\n")
         size = os.path.getsize(tensors)
         with open(tensors, "rb") as file:
             start = file.read(_LENGTH.size)
@@ -73,7 +73,10 @@ def read(path: PathLike, limit: int | None = None) -> ModelFile:
             n = min(n, limit or n)
             vectors = np.fromfile(file, "<f4", n * dim).reshape(n, dim).astype(np.float32, copy=False)
     except OSError as error:
-        raise InputError(f"cannot read vectors {error.filename or tensors}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        if error.filename == words_path:
+            raise InputError(f"{tensors} needs its words in {words_path}, one in each line: {reason}") from error
+        raise InputError(f"cannot read vectors {tensors}: {reason}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{words_path} is not UTF-8 at byte {error.start}") from error
     if not is_finite(vectors):

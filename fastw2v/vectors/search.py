@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..matrix import norms_of
 
 Key = str | int
-"""A word, or the index of its row."""
+"""A word, or its index or label."""
 
 KeyOrVector = Key | NDArray[np.float32]
 Weighted = KeyOrVector | tuple[KeyOrVector, float]

@@ -54,7 +54,7 @@ class Vectors:
         """The row of each word. Raises InputError where a word occurs twice, or is not a str."""
         if not all(issubclass(kind, str) for kind in set(map(type, self.index_to_key))):
             bad = next(word for word in self.index_to_key if not isinstance(word, str))
-            raise InputError(f"the word {bad!r} is a {type(bad).__name__}: words must be str")
+            raise InputError(f"the word {bad!r} is of type {type(bad).__name__}: words must be str")
         indices = {word: index for index, word in enumerate(self.index_to_key)}
         if len(indices) < len(self):
             raise InputError(f"{len(self) - len(indices)} words occur more than once: give each word once")
@@ -309,15 +309,16 @@ class Vectors:
         threads: int = 0,
         path: PathLike | None = None,
     ) -> "VectorIndex":
-        """An index that finds most of the nearest words of millions in a fraction of the time; it needs usearch.
+        """An approximate index, much faster on millions of words; it may miss neighbours. It needs usearch.
 
-        The options are those of HNSW: more of each find more of the nearest words, and take longer. threads: that build
-        it, 0 for all cores. path: a file that `VectorIndex.save` has written for these vectors, instead of building.
+        The first three options are those of HNSW: larger values miss fewer neighbours and take longer. threads: for
+        building, 0 for all cores. path: a file that `VectorIndex.save` has written for these vectors, which is read
+        instead of building; then only expansion_search has an effect.
         """
         from .index import VectorIndex
 
         if path is not None:
-            return VectorIndex.load(self, path)
+            return VectorIndex.load(self, path, expansion_search)
         return VectorIndex.of(self, connectivity, expansion_add, expansion_search, threads)
 
     def _rows(self, first: int, stop: int) -> Rows:

@@ -87,7 +87,7 @@ def test_the_help_has_groups():
         ("--size 5", "No such option '--size'. Did you mean --dim?"),
         ("-size 5", "No such option '-size'. Did you mean --dim?"),
         ("--vector-size=5", "No such option '--vector-size=5'. Did you mean --dim?"),
-        ("--hs 1", "No such option '--hs'. Did you mean --loss hs?"),
+        ("--hs 1", "No such option '--hs'. Did you mean --loss (1: hs, 0: ns)?"),
         ("--iter 5", "No such option '--iter'"),  # this command has no --epochs
         ("--nothing", "No such option '--nothing'"),
     ],

@@ -145,7 +145,9 @@ def test_a_line_is_drawn_again_on_a_terminal_until_another_one_comes(open_termin
     reporter(PROGRESS)
     reporter.close()
     bar = format_bar(PROGRESS, 80)
-    assert terminal.getvalue() == (f"\r\033[Kreading 3 MB\r\033[Kheld-out text: 50%\nwarning: no room\n\r\033[K{bar}\n")
+    assert terminal.getvalue() == (
+        f"\r\033[Kread 3 MB so far\r\033[Kheld-out text: 50%\nwarning: no room\n\r\033[K{bar}\n"
+    )
 
 
 def test_each_kernel_is_named_on_a_terminal_at_once(open_terminal, capsys):
@@ -168,7 +170,7 @@ def test_what_comes_too_soon_is_not_drawn(capsys, monkeypatch):
     reporter(events.PhaseStarted("read"))
     for now in (1009.0, 1010.0, 1019.0, 1020.0):
         reporter(events.BytesRead(round(now) * 1_000_000))
-    assert capsys.readouterr().err.splitlines() == ["reading 1,010 MB", "reading 1,020 MB"]
+    assert capsys.readouterr().err.splitlines() == ["read 1,010 MB so far", "read 1,020 MB so far"]
 
 
 def test_the_summary(capsys):

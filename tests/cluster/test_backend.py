@@ -28,10 +28,10 @@ def backend_of(client, corpus="/no/such", callback=lambda event: None, **options
 
 
 def test_what_is_refused_at_once():
-    with pytest.raises(InputError, match="client is a str: it must be a distributed.Client"):
+    with pytest.raises(InputError, match="client is of type str: it must be a distributed.Client"):
         backend_of("tcp://127.0.0.1:1")
     cluster = type("LocalCluster", (), {"scheduler": None})()
-    with pytest.raises(InputError, match="client is a LocalCluster: it must be a distributed.Client"):
+    with pytest.raises(InputError, match="client is of type LocalCluster: it must be a distributed.Client"):
         backend_of(cluster)
     advice = r"give files, and loss ns or hs, or no client \(--dask\)"
     with pytest.raises(InputError, match=f"a cluster cannot train with loss softmax: {advice}"):

@@ -38,7 +38,12 @@ LONG = {
 
 @pytest.mark.parametrize(
     ("language", "segmenter"),
-    [("Japanese", "sudachipy"), ("Chinese", "jieba"), ("Thai", "pythainlp"), ("in a script", "one of its language")],
+    [
+        ("Japanese", "sudachipy"),
+        ("Chinese", "jieba"),
+        ("Thai", "pythainlp"),
+        ("in a script", "a segmenter for its language"),
+    ],
 )
 def test_text_without_blanks(language, segmenter):
     sentence = LONG[language]

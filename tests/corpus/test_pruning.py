@@ -62,8 +62,8 @@ def test_a_single_word_is_enough_if_least_words_says_so():
 @pytest.mark.parametrize(
     ("vocabulary", "message"),
     [
-        (["a", "b"], r"the vocabulary is a list: it must be a fastw2v.Vocabulary\(words, counts\)"),
-        (Vocabulary(["a", 5], [2, 1]), "holds 5, a int: words are str"),
+        (["a", "b"], r"the vocabulary is of type list: it must be a fastw2v.Vocabulary\(words, counts\)"),
+        (Vocabulary(["a", 5], [2, 1]), "holds 5, of type int: words are str"),
         (Vocabulary(["a", "b", "a"], [3, 2, 1]), "has 2 distinct words for 3 counts: give each word once"),
         (Vocabulary([], [3, 2, 1]), "has 0 distinct words for 3 counts"),
         (Vocabulary(["a", "\ud800"], [3, 2]), "is not valid Unicode"),

@@ -8,7 +8,7 @@ from corpora import ALL_WORDS, read, sentences_of
 
 from fastw2v.corpus import sequences
 from fastw2v.corpus.pruning import Pruning
-from fastw2v.corpus.sequences import from_lines, from_sentences, from_walks, is_walk
+from fastw2v.corpus.sequences import from_lines, from_sentences, from_walks
 from fastw2v.corpus.vocabulary import Vocabulary
 from fastw2v.errors import InputError
 
@@ -100,9 +100,9 @@ def test_the_same_corpus_as_a_file(tmp_path, monkeypatch):
             "sentence 1 is the string 'the cat sat', not a list of words: split it",
         ),
         (lambda: from_sentences("the cat"), "sentences is the string 'the cat'"),
-        (lambda: from_sentences(3), "sentences is a int, which cannot be iterated over"),
-        (lambda: from_sentences([["a"], None]), "sentence 2 is a NoneType, not a list of words"),
-        (lambda: from_sentences([["a", 5]]), "hold 5, a int: words are str"),
+        (lambda: from_sentences(3), "sentences is of type int: it must be a list or another iterable"),
+        (lambda: from_sentences([["a"], None]), "sentence 2 is of type NoneType: it must be a list of words"),
+        (lambda: from_sentences([["a", 5]]), "hold 5, of type int: words are str"),
         (lambda: from_sentences([]), "holds no words"),
         (lambda: from_sentences([["a", "b"]]), "no word of the corpus occurs min_count = 5 times"),
         (lambda: from_walks(np.zeros((2, 3))), r"walks are float64 \(2, 3\)"),
@@ -169,7 +169,7 @@ def test_a_vocabulary_that_is_too_small_is_refused_before_anything_is_read():
 
 
 def test_none_is_no_word():
-    with pytest.raises(InputError, match="the sentences hold None, a NoneType: words are str"):
+    with pytest.raises(InputError, match="the sentences hold None, of type NoneType: words are str"):
         from_sentences([["a", None], [None, "a"]], Pruning(min_count=1))
 
 
@@ -211,9 +211,9 @@ def test_ragged_walks():
 @pytest.mark.parametrize(
     ("walks", "message"),
     [
-        ([[1.5, 2]], r"the walks hold 1.5, a float: labels are integers; words are sentences"),
-        ([["a"]], "the walks hold 'a', a str: labels are integers"),
-        ([[1, None]], "the walks hold None, a NoneType"),
+        ([[1.5, 2]], r"the walks hold 1.5, of type float: labels must be integers; for words give sentences"),
+        ([["a"]], "the walks hold 'a', of type str: labels must be integers"),
+        ([[1, None]], "the walks hold None, of type NoneType"),
         ([1, 2], "the walks hold what is no sequence of integers"),
         ([], "the walks hold no label of 0 or more"),
         ([[], []], "the walks hold no label of 0 or more"),
@@ -229,11 +229,3 @@ def test_many_ragged_walks(monkeypatch):
     whole = from_walks(rows, ALL_WORDS)
     monkeypatch.setattr(sequences, "ROWS_AT_A_TIME", 7)
     assert np.array_equal(from_walks(rows, ALL_WORDS).ids, whole.ids)
-
-
-def test_is_walk():
-    assert is_walk([1, 2])
-    assert is_walk(np.array([1]))
-    assert not is_walk(["a"])
-    assert not is_walk([])
-    assert not is_walk(5)

@@ -18,7 +18,7 @@ except fastw2v.InputError as error:
 try:
     fastw2v.train(sentences, sg=1, hs=1)
 except fastw2v.InputError as error:
-    assert "did you mean model='skipgram'?" in str(error)
+    assert "did you mean model (1: skipgram, 0: cbow)?" in str(error)
 
 # %%
 vectors = fastw2v.train(sentences, dim=50, min_count=5, epochs=20, threads=2)

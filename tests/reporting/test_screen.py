@@ -82,6 +82,6 @@ def test_the_log_has_the_same_lines(caplog, monkeypatch):
     screen.close()
     assert [(record.name, record.levelname, record.message) for record in caplog.records] == [
         ("fastw2v", "INFO", "a line"),
-        ("fastw2v", "WARNING", "warning: a warning"),
+        ("fastw2v", "WARNING", "a warning"),
         ("fastw2v", "INFO", "10%"),
     ]

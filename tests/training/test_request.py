@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastw2v
@@ -50,7 +51,7 @@ WRONG_TYPES = [
     ({"freeze": "no"}, "freeze is 'no': it must be of type bool"),
     ({"freeze": None}, "freeze is None: it must be of type bool"),
     ({"callback": 5}, "callback is 5: it must be a function"),
-    ({"continue_from": 5, "lr": 0.01}, "continue_from is a int: it must be a TrainedModel or a file's name"),
+    ({"continue_from": 5, "lr": 0.01}, "continue_from is of type int: it must be a TrainedModel or a file's name"),
 ]
 
 
@@ -128,7 +129,33 @@ def test_arrays_are_walks():
 
 
 def test_a_corpus_that_is_nothing():
-    with pytest.raises(InputError, match="the corpus is a int: it must be the name of a file or several, or lists"):
+    with pytest.raises(
+        InputError, match="the corpus is of type int: it must be the name of a file or several, or lists"
+    ):
         Source.of(corpus=5)
     with pytest.raises(InputError, match="one of corpus, sentences, lines and walks, found sentences, lines"):
         Source.of(corpus=SENTENCES, lines=["a"])
+
+
+def test_what_is_looked_at_is_not_lost():
+    """The kind of a corpus is that of its first sequence with something in it; it is iterated over once."""
+    assert Source.of(corpus=[[], [1, 2]]) == Source(walks=[[], [1, 2]])
+    assert list(Source.of(corpus=iter([[], [1, 2]])).walks) == [[], [1, 2]]
+
+
+def test_tables():
+    table = pd.DataFrame({"customer": [1, 1, 2], "item": ["a", "b", "c"], "number": [7, 8, 9]})
+    baskets = table.groupby("customer")
+    assert [[*basket] for basket in Source.of(corpus=baskets["item"]).sentences] == [["a", "b"], ["c"]]
+    assert [[*basket] for basket in Source.of(corpus=baskets["number"]).walks] == [[7, 8], [9]]
+    with pytest.raises(InputError, match=r"corpus is a table: give one of its columns, as in lines=table\['text'\]"):
+        Source.of(corpus=table)
+    with pytest.raises(InputError, match="corpus is a groupby of tables: choose a column"):
+        Source.of(corpus=baskets)
+
+
+def test_two_sources_of_which_one_is_named_wrongly():
+    with pytest.raises(InputError, match="found corpus, sentences"):
+        Source.of(corpus=SENTENCES, sentences=SENTENCES)
+    with pytest.raises(InputError, match="found corpus, walks"):
+        Source.of(corpus=[[1]], walks=[[2]])

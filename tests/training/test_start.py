@@ -124,7 +124,7 @@ REFUSED = [
         "freeze leaves nothing to learn but output vectors: .* all 96 wo",
     ),
     ({**FROM_MODEL, "freeze": True}, "as all 96 words have one; give text with new words, which occur min_count times"),
-    ({**FROM_VECTORS, "init_vectors": 5}, "init_vectors is a int: it must be Vectors"),
+    ({**FROM_VECTORS, "init_vectors": 5}, "init_vectors is of type int: it must be Vectors"),
     ({**FROM_MODEL, "continue_from": "v.fw2v"}, "holds vectors only: continue_from needs what save_model wrote"),
     ({**FROM_MODEL, "continue_from": "none.fw2v"}, "cannot read vectors none.fw2v"),
     ({"continue_from": "m.fw2v"}, "needs an explicit lr"),

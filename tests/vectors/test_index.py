@@ -58,6 +58,9 @@ def test_a_file_of_an_index(vectors, index, tmp_path):
     assert repr(again) == "<VectorIndex: 2,000 words x 16>"
     with pytest.raises(InputError, match="is the index of 2,000 words x 16, these are 10 x 16"):
         vectors.subset(vectors.index_to_key[:10]).index(path=tmp_path / "index")
+    others = Vectors(vectors.index_to_key, -vectors.vectors)
+    with pytest.raises(InputError, match="is the index of other vectors: build it anew"):
+        others.index(path=tmp_path / "index")
     (tmp_path / "index").write_bytes(b"nothing")
     with pytest.raises(InputError, match="is damaged, or no index"):
         vectors.index(path=tmp_path / "index")

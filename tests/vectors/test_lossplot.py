@@ -62,7 +62,7 @@ def test_lines_of_a_loss(tmp_path, monkeypatch):
     draw_loss(tmp_path / "loss.svg", a_curve(), "a title")
     assert drawn == {
         "loss of a sample of the text": ([1.0, 2.0], [3.0, 2.0]),
-        "the same, after each epoch": ([500, 500], [2.5, 2.5]),
+        "loss of the sample, after each epoch": ([500, 500], [2.5, 2.5]),
         "loss of held-out text": ([0, 500], [4.0, 3.5]),
         "learning rate": ([1.0, 2.0], [0.1, 0.05]),
     }

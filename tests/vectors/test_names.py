@@ -85,7 +85,7 @@ def test_files_that_cannot_be_read(tmp_path):
     for name, kind, message in [
         (tmp_path / "v.txt", "text", "cannot read vectors .*v.txt: No such file or directory"),
         ("a\0b", "binary", "cannot read vectors a\0b: embedded null"),
-        (tmp_path, "tensorboard", "TensorBoard's files are written only; read the file that they were made of"),
+        (tmp_path, "tensorboard", "TensorBoard's files are written only; read the file that they were made from"),
     ]:
         with pytest.raises(InputError, match=message):
             check_input(name, kind)

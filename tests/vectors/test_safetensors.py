@@ -70,7 +70,7 @@ def test_damaged_files(saved, name):
 
 def test_the_words_are_missing(saved):
     (saved.parent / "v.words.txt").unlink()
-    with pytest.raises(InputError, match=r"cannot read vectors .*v.words.txt: No such file"):
+    with pytest.raises(InputError, match=r"needs its words in .*v.words.txt, one in each line: No such file"):
         Vectors.load(saved)
 
 
