@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..modelfile import MappedWords
 
 WORDS_LOOKED_AT = 20_000
-"""The most frequent words, which make up most of any text. To look at them takes 20 ms."""
+"""At most so many of the most frequent words, which make up most of any text. To look at them takes 20 ms."""
 
 LEAST_SHARE = 0.02
 """The share of the tokens from which on punctuation, capitals or another encoding are worth a line."""
@@ -33,9 +33,10 @@ _SEGMENTERS = {
 
 def advice_on(words: Sequence[str], counts: NDArray[np.int64]) -> list[str]:
     """Return what to say of a text with these words, sentences without full stops. counts: (len(words),) int64."""
-    places = np.arange(len(words))
-    if len(words) > WORDS_LOOKED_AT:
-        places = np.argpartition(-counts, WORDS_LOOKED_AT)[:WORDS_LOOKED_AT]
+    least = 1
+    while np.count_nonzero(counts >= least) > WORDS_LOOKED_AT:  # to sort millions of words would take their memory
+        least *= 2
+    places = np.flatnonzero(counts >= least)
     places = places[np.argsort(-counts[places], kind="stable")]
     names = words.at(places) if isinstance(words, MappedWords) else [words[i] for i in places.tolist()]
     count_of = dict(zip(names, counts[places].tolist(), strict=True))

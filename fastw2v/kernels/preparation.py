@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from .bytes import highest_bit, lowest_bit
 from .jit import Bytes, Int32s, inlined, kernel
-from .simd import pointer_of
+from .simd import broadcast, pointer_of
 
 SEPARATOR, PUNCTUATION, LETTER, DIGIT, OTHER, JOINER, POINT = range(7)
 """The kinds of characters. Punctuation divides words as a separator does. A joiner, such as an apostrophe, stays
@@ -54,8 +54,9 @@ def _copy_run(typing_context: Any, text: Any, place: Any, out: Any, place_out: A
         is_capital = within(found, ord("A"), ord("Z"))
         is_separator = builder.or_(within(found, 0, 0x20), within(found, 0x7F, 0x7F))
         is_plain = builder.or_(builder.or_(is_capital, within(found, ord("a"), ord("z"))), is_separator)
-        to_lower = builder.select(is_capital, constant(0x20), constant(0))
-        lowered = builder.select(args[4], builder.or_(found, to_lower), found)
+        # A `select` by vectors would be done byte by byte, because their bits are needed as an integer too.
+        bit = broadcast(builder, builder.select(args[4], ir.IntType(8)(0x20), ir.IntType(8)(0)), RUN)
+        lowered = builder.or_(found, builder.and_(builder.sext(is_capital, window), bit))
         stored = builder.store(lowered, pointer_of(context, builder, signature.args[2], args[2], args[3], window))
         stored.align = 1
         results = [builder.bitcast(bits, ir.IntType(64)) for bits in (builder.not_(is_plain), is_separator)]

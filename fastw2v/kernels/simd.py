@@ -83,9 +83,11 @@ def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return _call(builder, "llvm.fmuladd", a, b, c)
 
 
-def _broadcast(builder: Any, scalar: Any) -> Any:
-    first = builder.insert_element(ir.Constant(_llvm_vector, ir.Undefined), scalar, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, first, ir.Constant(_llvm_integers, [0] * LANES))
+def broadcast(builder: Any, scalar: Any, lanes: int = LANES) -> Any:
+    """A vector of LLVM with the scalar in each lane."""
+    undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
 
 def _constant(value: float) -> Any:
@@ -150,7 +152,7 @@ def splat(typing_context: Any, scalar: Any) -> Any:
     """Return a vector with the float32 `scalar` in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _broadcast(builder, args[0])
+        return broadcast(builder, args[0])
 
     return vector(types.float32), generate
 
@@ -365,7 +367,7 @@ def splat_slots(typing_context: Any, array: Any, offset: Any, shape: Any) -> Any
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         places = [builder.add(args[1], args[1].type(slot)) for slot in range(shape.count)]
         scalars = [builder.load(pointer_of(context, builder, array, args[0], i, ir.FloatType())) for i in places]
-        return context.make_tuple(builder, splatted, [_broadcast(builder, scalar) for scalar in scalars])
+        return context.make_tuple(builder, splatted, [broadcast(builder, scalar) for scalar in scalars])
 
     return splatted(array, types.intp, shape), generate
 
