@@ -231,7 +231,7 @@ def test_refused(text, local, options, message):
 def test_arguments_of_a_wrong_kind(text, local):
     with pytest.raises(InputError, match="must be a distributed.Client"):
         fastw2v.train(text, client="tcp://127.0.0.1:1")
-    with pytest.raises(InputError, match="a corpus is a path"):
+    with pytest.raises(InputError, match="the corpus is of type int: it must be the name of a file"):
         fastw2v.train(5, client=local)
     train_with(text, local, threads=64, epochs=1)  # of the workers, as many as they can start
 
