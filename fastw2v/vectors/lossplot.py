@@ -49,17 +49,20 @@ class LossPlot:
         self._path, self._callback = path, callback
         self._title = f"{config.model}, {config.loss}, dim {config.dim}, lr {config.first_lr:g}"
         self._curve = LossCurve()
+        self._learning_rate = config.first_lr
         self._next_drawing = time.monotonic() + SECONDS_BETWEEN_PLOTS
 
     def __call__(self, event: Event) -> bool | None:
         """Keep what the plot needs of an event, pass the event on and return what the callback returns."""
         match event:
             case Progress():
+                self._learning_rate = event.learning_rate
                 self._curve.add(event.n_words, event.loss, event.learning_rate)
                 if time.monotonic() > self._next_drawing:
                     self.draw()
             case EpochEnded():
                 self._curve.epochs.append(event)
+                self._curve.add(event.n_words, event.loss, self._learning_rate)
         return self._callback(event)
 
     def draw(self) -> None:

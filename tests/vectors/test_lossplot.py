@@ -34,6 +34,14 @@ def test_slices_without_a_new_loss_are_left_out():
     assert (curve.words, curve.losses) == ([2, 4], [3.0, 2.5])
 
 
+def test_a_loss_stands_where_it_was_taken(tmp_path):
+    """The first slice of an epoch tells the loss that was taken at the end of the epoch before."""
+    plot = LossPlot(tmp_path / "loss.svg", TrainConfig(), lambda event: None)
+    for event in (PROGRESS, ENDED, dataclasses.replace(PROGRESS, n_words=600, loss=ENDED.loss)):
+        plot(event)
+    assert (plot._curve.words, plot._curve.losses) == ([100, 500], [3.0, 2.5])
+
+
 def a_curve():
     curve = LossCurve([1.0, 2.0], [3.0, 2.0], [0.1, 0.05])
     before = dataclasses.replace(ENDED, epoch=0, n_words=0, loss=math.nan, held_out_loss=4.0)
