@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import TRAIN
+from progress_samples import BAR, PROGRESS
 
 from fastw2v import Vectors, Vocabulary, events
 from fastw2v.cli.progress import CommandReporter as Reporter
@@ -19,19 +20,6 @@ from fastw2v.cli.progress import JsonLog
 from fastw2v.corpus.vocabulary import Reading
 from fastw2v.reporting.lines import format_bar
 
-PROGRESS = events.Progress(
-    epoch=2,
-    epochs=5,
-    n_words=30,
-    n_words_total=100,
-    n_predictions=9,
-    loss=2.5,
-    loss_error=0.1,
-    learning_rate=0.02,
-    seconds=3.0,
-    words_per_second=5.5e6,
-)
-BAR = "[#######.................]  30% epoch 2/5  5.50 M words/s  loss 2.500  lr 0.02  ETA 0:00:07"
 EPOCH = events.EpochEnded(2, 30, 2.5, 0.125, math.nan, math.nan, 3.0)
 READING = Reading(n_bytes=2_000_000, n_tokens=12, n_types=3, n_overlong=0, n_unknown=0, n_invalid=0)
 VOCABULARY = Vocabulary(["a", "b"], np.array([7, 4]))
