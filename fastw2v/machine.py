@@ -2,14 +2,10 @@
 
 import errno
 import math
-import os
 from contextlib import suppress
 from pathlib import Path
 
-try:
-    import resource
-except ImportError:  # on Windows
-    resource = None  # type: ignore[assignment]
+from .system import cgroups, free_address_space, free_memory, largest_file, n_cores
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -19,7 +15,7 @@ _MEMORY_FILES = (("memory.max", "memory.current", ""), ("memory.limit_in_bytes",
 
 def available_threads() -> int:
     """Return how many cores this process may use: its affinity, or its container's CPU quota if that is less."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = n_cores()
     quota = _cgroup_cpus()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
@@ -41,19 +37,11 @@ def available_memory(n_unmapped: int = 0) -> tuple[int | None, str]:
     n_unmapped: the bytes of mapped files that will be unmapped before the memory is needed. They count as memory for
     `ulimit -v` only.
     """
-    addresses = _address_space()
-    limits = {"the machine": _machine_memory(), "the cgroup's limit": _cgroup_memory()}
+    addresses = free_address_space()
+    limits = {"the machine": free_memory(), "the cgroup's limit": _cgroup_memory()}
     limits["ulimit -v"] = None if addresses is None else addresses + n_unmapped
     known = [(free, limit) for limit, free in limits.items() if free is not None]
     return min(known) if known else (None, "unknown")
-
-
-def largest_file() -> int | None:
-    """Return the most bytes that a file of this process may have under `ulimit -f`, or None without such a limit."""
-    if resource is None:
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def failure_of(error: OSError) -> str:
@@ -67,13 +55,6 @@ def failure_of(error: OSError) -> str:
 def format_bytes(n_bytes: float) -> str:
     """Return a size as users see it: 1.5 MB, 24.6 GB."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.{0 if n_bytes >= 1e7 else 1}f} MB"
-
-
-def _machine_memory() -> int | None:
-    with suppress(OSError, KeyError, ValueError, IndexError):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * {line.split(":")[0]: int(line.split()[1]) for line in lines}["MemAvailable"]
-    return None
 
 
 def _cgroup_memory() -> int | None:
@@ -93,24 +74,7 @@ def _cgroup_memory() -> int | None:
 
 def _own_cgroups() -> set[Path]:
     """Return the directories of the process's cgroups and of all cgroups above them, for both versions."""
-    places = [Path()]
-    with suppress(OSError, IndexError):
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
-        places += [Path(line.split(":")[2].strip("/")) for line in lines]
+    places = [Path(), *cgroups()]
     return {
         root / place for root in (_CGROUP, _CGROUP / "memory") for path in places for place in (path, *path.parents)
     }
-
-
-def _address_space() -> int | None:
-    """Return how many bytes the process may still allocate under `ulimit -v`, or None without one."""
-    if resource is None:
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return None
-    try:
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
-    return max(0, limit - used)

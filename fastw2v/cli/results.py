@@ -10,19 +10,20 @@ import click
 from ..errors import InputError, RunError
 from ..files.replace import PatientFile
 from ..machine import failure_of
+from ..system import is_blocking
 
 
 def check_stdout() -> None:
     """Raise InputError where the results have nowhere to go, so that this is known before the work."""
     if sys.stdout is None:
-        raise InputError("stdout, where the results go, is closed: leave it open, or give it a file")
+        raise InputError("the results go to stdout, which is closed: leave it open, or redirect it to a file")
 
 
 def wait_for_reader() -> None:
     """Let all writing to stdout wait for its reader: the program before may have made it non-blocking."""
-    if sys.stdout is not None and hasattr(os, "get_blocking"):
+    if sys.stdout is not None:
         with contextlib.suppress(OSError, ValueError):  # it has no descriptor
-            if not os.get_blocking(sys.stdout.fileno()):
+            if not is_blocking(sys.stdout.fileno()):
                 patient = io.BufferedWriter(PatientFile(sys.stdout.fileno(), "wb", closefd=False))
                 sys.stdout = io.TextIOWrapper(patient, sys.stdout.encoding, sys.stdout.errors)
 

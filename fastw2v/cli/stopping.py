@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import math
 import os
-import select
 import signal
 import sys
 import time
@@ -12,14 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from ..files.locks import remove_traces
 from ..files.names import file_at
-from ..reporting.stderr import is_writable
-
-HANGUP = getattr(signal, "SIGHUP", None)
-"""What a terminal sends when it is closed, or the ssh connection behind it. Windows has no such signal."""
-
-CPU_LIMIT = getattr(signal, "SIGXCPU", None)
-"""What the system sends each second once a process has used its CPU time, up to the hard limit, where it kills it."""
-
+from ..system import CPU_LIMIT, HANGUP, HAS_POLL, is_writable
 
 TOGETHER_SECONDS = 0.3
 """Signals so soon after the first one belong to it. `timeout` sends each twice: to its command, and to the group."""
@@ -68,8 +60,8 @@ class Signals:
         written = [path for path, before in self.outputs.items() if file_at(path) != before]
         if not written:
             return self.consequence
-        alone = "" if len(written) == len(self.outputs) else "alone "
-        return f": {' and '.join(written)} {alone}{'has' if len(written) == 1 else 'have'} been written"
+        only = "" if len(written) == len(self.outputs) else "only "
+        return f": {only}{' and '.join(written)} {'has' if len(written) == 1 else 'have'} been written"
 
     def end_in_good_order(self, *_: object) -> None:
         """Let the next signal raise Stopped: the kernels are compiled, and there may be something to put in order."""
@@ -117,7 +109,7 @@ def say(message: str) -> None:
     if sys.stderr is None:  # closed: its number may be another file's by now
         return
     with contextlib.suppress(OSError):
-        if signals.received and hasattr(select, "poll") and not is_writable(2, seconds=0.5):
+        if signals.received and HAS_POLL and not is_writable(2, seconds=0.5):
             return  # nobody reads it, and who sent a signal wants the process to end
         # A file name or a word may hold bytes that the terminal's encoding does not have.
         os.write(2, f"fastw2v: {message}\n".encode(errors="backslashreplace"))

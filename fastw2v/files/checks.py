@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from ..errors import InputError
+from ..system import NO_WAIT, mounts, user_number
 from .locks import new_file_beside
 from .names import STANDARD_STREAMS, PathLike, is_device, real_path
 
@@ -62,18 +63,15 @@ def _check_no_input(name: str, target: str | int, inputs: Iterable[PathLike]) ->
 def _check_replaceable(name: str, target: str) -> None:
     """Raise InputError if the file `target` cannot be replaced though its directory is writable."""
     advice = "choose another name"
-    mounted: set[bytes] = set()
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", "rb") as mounts:  # not every system has this list
-        mounted = {line.split()[4] for line in mounts}
-    if re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(target)) in mounted:
+    if re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(target)) in mounts():
         raise InputError(f"output {name} is a mount point, which cannot be replaced: mount its directory instead")
     try:
-        os.close(os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)))
+        os.close(os.open(target, os.O_WRONLY | NO_WAIT))
     except OSError as error:
         if error.errno == errno.EPERM:  # what fails otherwise, as a file that is read-only, can be replaced
             raise InputError(f"output {name} is immutable (chattr): {advice}") from error
     above, found = os.stat(os.path.dirname(target)), os.stat(target)
-    if above.st_mode & stat.S_ISVTX and hasattr(os, "geteuid") and os.geteuid() not in (0, found.st_uid, above.st_uid):
+    if above.st_mode & stat.S_ISVTX and user_number() not in (None, 0, found.st_uid, above.st_uid):
         owner = "is another user's, in a directory where only owners may replace files (its sticky bit is set)"
         raise InputError(f"output {name} {owner}: {advice}")
 
@@ -102,7 +100,7 @@ def check_distinct(outputs: Iterable[PathLike | None]) -> None:
     for name in [os.fspath(path) for path in outputs if path is not None]:
         target = real_path(f"/dev/fd/{STANDARD_STREAMS[name]}" if name in STANDARD_STREAMS else name)
         if target in targets:
-            raise InputError(f"{name} is named for two outputs: give each its own file")
+            raise InputError(f"{name} is given as two outputs: give each its own file")
         targets.add(target)
 
 

@@ -9,12 +9,8 @@ import zlib
 from collections.abc import Iterator
 
 from ..errors import InputError, RunError
+from ..system import NO_LINK, at_fork, lock_file
 from .names import STANDARD_STREAMS, PathLike, file_at, is_device, real_path
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock
-    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".fastw2v-tmp"
 """How the names of temporary files end. Those of killed runs are removed, so nobody else should choose such a name."""
@@ -48,7 +44,7 @@ def locked(path: PathLike) -> Iterator[None]:
             advice = "remove that file if no other run writes here, or name another output"
             problem = f"output {os.fspath(path)} cannot be locked: {lock}: {error.strerror}: {advice}"
             raise InputError(problem) from error
-        if _lock(descriptor) is False:
+        if lock_file(descriptor) is False:
             os.close(descriptor)
             raise InputError(f"output {os.fspath(path)} is being written by another run: wait for it, or name another")
         if _is_file_of(descriptor, lock):
@@ -76,26 +72,12 @@ def hidden_beside(target: str, ending: str) -> str:
     return os.path.join(directory, _prefix_of(name) + ending)
 
 
-def _lock(descriptor: int) -> bool | None:
-    """Lock a file; return True, or False if another process has it locked, or None where there are no locks."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return None
-    return True
-
-
 def _open_lock(path: str) -> int:
     """Open the file of a lock. A killed run of another user may have left it: to lock it, it suffices to read it."""
-    no_link = getattr(os, "O_NOFOLLOW", 0)  # which might lead to a new file somewhere else
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | no_link, 0o666)
+        return os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o666)  # a link might lead to a new file somewhere else
     except PermissionError:
-        return os.open(path, os.O_RDONLY | no_link)
+        return os.open(path, os.O_RDONLY | NO_LINK)
 
 
 def _is_file_of(descriptor: int, path: str) -> bool:
@@ -123,7 +105,7 @@ def check_lock(target: str) -> None:
     if file_at(target) == _guarded[lock]:
         with contextlib.suppress(OSError):
             descriptor = _open_lock(lock)
-            if _lock(descriptor) is not False and _is_file_of(descriptor, lock):
+            if lock_file(descriptor) is not False and _is_file_of(descriptor, lock):
                 os.close(_locks[lock])
                 _locks[lock] = descriptor
                 return
@@ -140,7 +122,7 @@ def new_file_beside(target: str) -> tuple[int, str]:
     """Make a temporary file and lock it for as long as this process lives; return its descriptor and its name."""
     directory, name = os.path.split(target)
     descriptor, temporary = tempfile.mkstemp(prefix=_prefix_of(name), suffix=TEMPORARY, dir=directory)
-    _lock(descriptor)
+    lock_file(descriptor)
     return descriptor, temporary
 
 
@@ -158,7 +140,7 @@ def _remove_leftovers(directory: str, name: str) -> None:
         for entry in os.listdir(directory):
             if pattern.fullmatch(entry):
                 with contextlib.suppress(OSError), open(os.path.join(directory, entry), "r+b") as file:
-                    if _lock(file.fileno()):
+                    if lock_file(file.fileno()):
                         os.unlink(file.name)
 
 
@@ -188,5 +170,4 @@ def _close_locks() -> None:
     _locks.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_locks)
+at_fork(after_in_child=_close_locks)

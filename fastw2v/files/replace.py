@@ -10,6 +10,7 @@ from typing import IO, Any, BinaryIO
 
 from ..errors import ReaderLeft, RunError
 from ..machine import failure_of
+from ..system import set_group, sync_directory
 from .locks import TEMPORARY, check_lock, hidden_beside, locked, new_file_beside, note_replaced
 from .names import STANDARD_STREAMS, PathLike, absolute_path, is_device, real_path
 
@@ -91,13 +92,14 @@ def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
             os.fsync(descriptor)
         os.umask(umask := os.umask(0))  # the only way to read it
         before = os.stat(target) if os.path.exists(target) else None
-        with contextlib.suppress(OSError, AttributeError):  # of a group that the user is not in; Windows has no groups
-            if before is not None:
-                os.chown(temporary, -1, before.st_gid)
+        if before is not None:
+            set_group(temporary, before.st_gid)
         with contextlib.suppress(OSError):  # of a file system without permissions
             os.chmod(temporary, 0o666 & ~umask if before is None else stat.S_IMODE(before.st_mode))
         if absolute_path(name) in _free_names and os.path.lexists(name):
-            raise RunError(f"{name} was made by someone else meanwhile, and is not replaced without --overwrite")
+            raise RunError(
+                f"{name} was created by another program in the meantime, and is not replaced without --overwrite"
+            )
         check_lock(target)
         with contextlib.nullcontext() if previous is None else _kept(target, previous):
             os.replace(temporary, target)
@@ -107,12 +109,7 @@ def _renamed_at_end(name: str, previous: PathLike | None) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
-    with contextlib.suppress(OSError):  # not every directory can be synced; the file is there
-        directory = os.open(os.path.dirname(target), os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+    sync_directory(os.path.dirname(target))
 
 
 @contextlib.contextmanager

@@ -26,6 +26,8 @@ import numba
 from numba.core import config
 from numba.core.registry import cpu_target
 
+from ..system import NO_LINK, NO_WAIT, user_cache, user_number
+
 LARGEST = 1 << 26
 """The bytes of the largest file that is read. Kernels take less than 1 MB; damage must not fill the memory."""
 
@@ -49,18 +51,10 @@ def _cache_directory() -> Path | None:
     versions = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
     stamp = hashlib.sha256(sources + repr((versions, cpu, config.BOUNDSCHECK)).encode()).hexdigest()[:16]
     try:
-        return Path(config.CACHE_DIR or _user_cache()) / "fastw2v" / stamp
+        return Path(config.CACHE_DIR or user_cache()) / "fastw2v" / stamp
     except RuntimeError as error:
         _warn(None, error)
         return None
-
-
-def _user_cache() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home())
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _warn(directory: Path | None, reason: object) -> None:
@@ -81,7 +75,8 @@ CACHE_DIRECTORY = _cache_directory()
 
 def _is_trusted(owner: int) -> bool:
     """Return whether code in a file that the user with this number owns may be run."""
-    if not hasattr(os, "geteuid") or owner in (os.geteuid(), 0):  # Windows has no numbers of users
+    user = user_number()
+    if user is None or owner in (user, 0):
         return True
     return bool(config.CACHE_DIR) and owner == os.stat(config.CACHE_DIR).st_uid
 
@@ -202,8 +197,7 @@ class CheckedFiles:
         """Return the data of a key, or None where it is damaged or a stranger's. Raises OSError if it is not there."""
         path, digest = self._place_of(key)
         # To open a pipe would wait for its writer, and a link might lead to a download in a directory of the user's.
-        flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-        with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
+        with open(path, "rb", opener=lambda name, mode: os.open(name, mode | NO_WAIT | NO_LINK)) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST or not _is_trusted(found.st_uid):
                 return None

@@ -5,9 +5,10 @@ process in the middle of an import or of a compilation would wait for ever.
 """
 
 import concurrent.futures.thread  # noqa: F401
-import os
 import threading
 from typing import Any
+
+from ..system import at_fork
 
 LOADING = threading.RLock()
 """Held while modules are imported and kernels are compiled."""
@@ -35,5 +36,4 @@ def _release() -> None:
 
 # What is registered last is called first. `concurrent.futures` and the `logging` that it imports acquire locks of their
 # own before a fork; a thread that loads would wait for those, and they for it. Hence their import above.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_acquire, after_in_parent=_release, after_in_child=_release)
+at_fork(before=_acquire, after_in_parent=_release, after_in_child=_release)

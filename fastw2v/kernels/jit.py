@@ -1,6 +1,5 @@
 """How every kernel is compiled. Numba's options are set here and nowhere else, each with its reason."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from numba.core import config
 from numba.core.compiler_lock import global_compiler_lock
 from numpy.typing import NDArray
 
+from ..system import at_fork
 from .cache import keep_on_disk
 from .environment import UnusableNumba
 from .forks import wait_before_fork
@@ -51,8 +51,8 @@ if config.THREADING_LAYER == "default":
     config.THREADING_LAYER = "workqueue"
 
 wait_before_fork(global_compiler_lock)
-if hasattr(os, "register_at_fork"):  # a thread that the child does not have may hold the lock
-    os.register_at_fork(after_in_child=lambda: globals().update(PARALLEL_LOCK=threading.Lock()))
+# A thread that the child does not have may hold the lock.
+at_fork(after_in_child=lambda: globals().update(PARALLEL_LOCK=threading.Lock()))
 
 
 def kernel(function: Function) -> Function:

@@ -1,9 +1,10 @@
 """Text on stderr, which keeps no run waiting: nobody may read it for hours, as when Ctrl-S has stopped a terminal."""
 
 import os
-import select
 import sys
 from collections.abc import Callable
+
+from ..system import HAS_POLL, is_writable
 
 BYTES_AT_A_TIME = 512
 """What is written at once: where a pipe or a terminal takes anything, it takes so much without waiting."""
@@ -38,7 +39,7 @@ class Stderr:
                 self._n_lost += 1
                 return
             if self._n_lost:
-                text = f"({self._n_lost:,} lines are missing here, as nobody read them)\n{text}"
+                text = f"({self._n_lost:,} lines are missing here because nobody read them)\n{text}"
                 self._n_lost = 0
             self._pending += text.encode(self._stream.encoding or "utf-8", "backslashreplace")
             self._pass_on()
@@ -62,16 +63,9 @@ class Stderr:
 
 def _descriptor_of(stream: object) -> int | None:
     """The number of a stream that can be asked whether it takes text; None for others, as those of notebooks."""
-    if not hasattr(select, "poll"):  # on Windows
+    if not HAS_POLL:
         return None
     try:
         return stream.fileno()  # type: ignore[attr-defined, no-any-return]
     except (AttributeError, OSError, ValueError):
         return None
-
-
-def is_writable(descriptor: int, seconds: float) -> bool:
-    """Whether a write would not wait, or fail at once. Waits for that."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    return bool(poll.poll(1000 * seconds))
