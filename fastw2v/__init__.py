@@ -4,7 +4,7 @@
     vectors = fastw2v.train("corpus.txt", dim=100)
     vectors.most_similar("king")
 
-Importing this is cheap: Numba is loaded by the first call that computes.
+Importing this is quick: NumPy and Numba are loaded by the first call that computes.
 """
 
 from importlib import import_module

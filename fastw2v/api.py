@@ -20,7 +20,7 @@ from .training.request import Request, Source
 from .vectors.vectors import Vectors
 
 Corpus = Texts | Iterable[Sequence[str]] | Walks
-"""What `train` takes as its first argument."""
+"""The first argument of `train`."""
 
 
 def train(
@@ -46,41 +46,44 @@ def train(
 ) -> Vectors:
     """Train word vectors on text files, or on one of sentences, lines and walks.
 
-    corpus: a path, glob or directory, or several; plain text or gz, bz2, xz, zst; `-` is stdin. A line is a sentence.
-    Lists of words are taken as sentences, lists and arrays of integers as walks.
-    sentences: lists of words, from any iterable, also a generator: it is iterated over once.
-    lines: strings of words between white space, from any iterable.
-    walks: sequences of integers: any iterable or Series of them; an array, (n, length), in which a negative number
-    ends a walk; or a tuple (labels, offsets), walk i being labels[offsets[i] : offsets[i + 1]]. The words are the
-    decimals, "17" for 17.
-    vocabulary: use these words and counts instead of those of the corpus, whatever min_count; max_vocab applies.
-    init_vectors: Vectors, or a file of them, to start from; words without one start from random vectors as usual.
-    continue_from: a `TrainedModel`, or a file that save_model wrote: start from its input and output vectors, keep all
-    of its words, and add the words and counts of this corpus. This, and init_vectors without freeze, need an explicit
-    lr.
-    freeze: do not change the input vectors, which are those returned, of the words that start from given vectors.
-    Their output vectors learn, with continue_from too.
-    save_model: a file, of suffix .fw2v, for both matrices, the words and their counts; it is a file of vectors too.
+    corpus: a path, glob, directory or URL, or several of them; the text may be plain or gz, bz2, xz, zst; `-` is stdin.
+    A line is a sentence. An iterable of lists of words is taken as sentences, lists and arrays of integers as walks.
+    sentences: lists of words, from any iterable, which is read only once, so a generator will do.
+    lines: strings of words separated by white space, from any iterable.
+    walks: sequences of integers: any iterable or Series of them; an array of shape (n, length), in which a negative
+    number ends a walk; or a tuple (labels, offsets), where walk i is labels[offsets[i] : offsets[i + 1]]. The words are
+    the integers written as decimals, "17" for 17.
+    vocabulary: use these words and counts instead of those of the corpus. min_count does not apply, max_vocab does.
+    init_vectors: `Vectors` to start from, or a file of them. Words without one start at random as usual.
+    continue_from: a `TrainedModel`, or a file that save_model wrote, to train further. The run starts from its input
+    and output vectors, keeps all of its words, and adds the words and counts of this corpus. Both continue_from and
+    init_vectors without freeze need an explicit lr.
+    freeze: keep the given input vectors unchanged. The output vectors are still trained, even with continue_from.
+    save_model: a file with the extension .fw2v for the whole model: both matrices, the words and their counts. It is a
+    file of vectors, too.
     checkpoint: a directory for the state of the run. It is written every `checkpoint_every` minutes, after long epochs,
-    at the end, and when the callback stops the run; the previous one is kept. One that fails is a RuntimeWarning.
+    at the end, and when the callback stops the run; the previous one is kept. If one cannot be written, a
+    RuntimeWarning says so, and the run continues.
+    checkpoint_every: the minutes between two checkpoints.
     resume: resume from the checkpoint, with the same corpus and options (except threads, temp_dir, worker_timeout,
-    force_softmax, vectors), or begin if there is none yet. One thread gives the bytes of an uninterrupted run, several
-    the same schedule.
-    held_out: files of text that is not trained on; for lists and walks there is held_out_share. After each epoch, and
-    before the first, the mean loss of its predictions is reported; they are drawn like those of the corpus
+    force_softmax and vectors); start fresh if there is none yet. With one thread, the result is bit-identical to that
+    of an uninterrupted run; with several threads, it differs only as two uninterrupted runs differ.
+    held_out: files of text that is not trained on (lists and walks have held_out_share instead). The mean loss of its
+    predictions is reported before the first epoch and after every epoch. The predictions are drawn as in training
     (subsampling, windows), the same each time.
-    loss_plot: a .png, .svg or .pdf file for the loss curve, which is updated while training.
-    client: a `distributed.Client`. The workers of its Dask cluster read the corpus, which all must see under the same
-    paths or URLs, and train replicas of the model, each with its own number of threads or with `threads`.
-    callback: called with each event of `fastw2v.events`, or if its parameter is annotated, as in
-    `def show(event: fastw2v.Progress)`, with events of that class only. `Progress` comes after each slice, usually
-    three times a second. If it returns True at a `Progress`, `Evaluating` or `Waiting`, the training ends and returns
-    its vectors.
-    progress: show a bar and what the command line shows. The same lines go to `logging.getLogger("fastw2v")`, always.
+    loss_plot: a .png, .svg or .pdf file for the loss curve, which is updated during the training.
+    client: a `distributed.Client`. The workers of its Dask cluster read the corpus (all of them must see it under the
+    same paths or URLs) and train copies of the model. Each uses its own number of threads, or `threads` if given.
+    callback: a function that is called with each event of `fastw2v.events`. If its parameter is annotated, as in
+    `def show(event: fastw2v.Progress)`, it is called with events of that class only. `Progress` usually comes three
+    times a second. If the callback returns True at a `Progress`, `Evaluating` or `Waiting`, the training ends there and
+    returns its vectors.
+    progress: show a bar and the messages of the command line. They always go to `logging.getLogger("fastw2v")`, too.
     options: the fields of `TrainConfig`: dim, window, negative, min_count, epochs, lr, threads, seed, ...
 
-    Raises InputError for what can be refused before the work, RunError (DivergedError) for what fails in it; where
-    only the model could not be written, the error has the `model` and its `vectors`.
+    Returns the vectors. Raises InputError for input that cannot be used, in most cases before any work, and RunError
+    (or DivergedError) if the work fails.
+    If only the model could not be written, the error has the `model` and its `vectors`.
     """
     arguments = dict(locals())  # each by its name
     del arguments["options"]
@@ -123,7 +126,7 @@ class TrainArguments(TrainOptions, total=False):
 
 
 def train_model(corpus: Corpus | None = None, **given: Unpack[TrainArguments]) -> TrainedModel:
-    """Train as `train` does, with the same arguments, and return the model: both matrices, the words and the options.
+    """Train as `train` does, with the same arguments, and return the whole model: matrices, words and options.
 
     It can be saved, turned into `Vectors`, and trained further: `train_model(more, continue_from=model, lr=...)`.
     """

@@ -8,7 +8,8 @@ from typing import Any, Literal, Self, TypedDict, get_args
 from .errors import InputError
 
 MOST_WORK = 10_000_000
-"""The largest dim * outputs * window: a slow core then needs seconds for the shortest span, and no signal ends it."""
+"""The largest dim * outputs * window. With more, a slow core would take seconds for the shortest span (a stretch of the
+text that one thread trains), and no signal could end it sooner."""
 
 LARGEST = 2**63 - 1
 """The largest integer of any option. Larger ones do not fit into arrays, nor, from 2**1024 on, into a float."""
@@ -16,16 +17,16 @@ LARGEST = 2**63 - 1
 LOWEST_LR = 1e-30
 """The smallest learning rate. The loss divides by 1/10,000 of it at the end of a run: that must be a normal float32."""
 
-_LR = "Learning rate at the start (default: 0.025, with cbow 0.05); it falls linearly to lr / 10,000."
+_LR = "Learning rate at the start; it falls linearly to lr / 10,000 (default: 0.025, with cbow 0.05)."
 
 _SHARED = (
-    "With --update window: draw only this many negatives for a window and let them count for --negative "
-    "(default: 3, or 7 for more than 5)."
+    "With --update window: draw this many negatives for a window, which together weigh as much as --negative "
+    "(default: 3, or 7 if --negative is above 5)."
 )
 
 FEW_SHARED, MANY_SHARED = 3, 7
 """The negatives drawn for a window by default, for up to 5 and for more. With the centre word they fill one or two
-tiles of registers. What fewer cost in quality is in README, "how many negatives"."""
+tiles of registers. docs/options.md has the quality that they give."""
 
 
 def check_flags(**flags: Any) -> None:
@@ -51,8 +52,8 @@ class Allowed:
     def __str__(self) -> str:
         if self.choices:
             return " or ".join(self.choices) if len(self.choices) < 3 else "one of " + ", ".join(self.choices)
-        lower = f"at least {self.low:g}"
-        return lower if self.high == math.inf else f"{lower} and at most {self.high:g}"
+        low, high = ("2**63 - 1" if limit == LARGEST else f"{limit:,}" for limit in (self.low, self.high))
+        return f"at least {low}" if self.high == math.inf else f"from {low} to {high}"
 
 
 def _field(default: Any, meaning: str, *limits: Any, **allowed: Any) -> Any:
@@ -68,22 +69,31 @@ def _choice(words: str, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The options of a training run, checked when it is created. Raises InputError for a value out of range."""
+    """The options of a training run. Raises InputError for a wrong type or a value out of range."""
 
-    model: str = _choice("skipgram cbow", "Predict a word from each context word, or from their mean (cbow: faster).")
+    model: str = _choice(
+        "skipgram cbow", "Predict a word from each word near it, or from their mean (cbow, which is faster)."
+    )
     loss: str = _choice(
         "ns hs softmax",
-        "Negative sampling (fastest), hierarchical softmax over a Huffman tree, or the full softmax "
+        "Negative sampling (ns, the fastest), hierarchical softmax over a Huffman tree (hs), or the full softmax "
         "(exact and very slow).",
     )
-    dim: int = _field(100, "Numbers in a vector.", 1, 10_000)
-    window: int = _field(5, "Words to each side that count as context; each word draws 1..window.", 1, 1_000)
+    dim: int = _field(100, "How many numbers a vector has.", 1, 10_000)
+    window: int = _field(
+        5, "Context words on each side; the number used for each centre word is drawn from 1..window.", 1, 1_000
+    )
     fixed_window: bool = _field(False, "Always use the whole window instead of drawing its size.")
-    negative: int = _field(5, "With ns: negative samples for a pair (5 to 20; fewer for a large corpus).", 1, 1_000)
-    ns_exponent: float = _field(0.75, "With ns: negatives are drawn in proportion to count ** exponent.", -10, 10)
-    sample: float = _field(1e-3, "Drop words above about this share of the text at random; 0: keep all.", 0, 1)
-    sample_formula: str = _choice("word2vec paper", "Keep with sqrt(t/f)+t/f (word2vec) or sqrt(t/f) (paper).")
-    min_count: int = _field(5, "Ignore words seen less often; not with --read-vocab.", 1)
+    negative: int = _field(5, "With ns: negative samples for each pair (5 to 20; fewer for a large corpus).", 1, 1_000)
+    ns_exponent: float = _field(0.75, "With ns: draw negatives in proportion to count ** exponent.", -10, 10)
+    sample: float = _field(
+        1e-3, "Randomly drop some occurrences of words above about this share of the text; 0 keeps all.", 0, 1
+    )
+    sample_formula: str = _choice(
+        "word2vec paper",
+        "Probability of keeping a word of share f: sqrt(t/f)+t/f (word2vec) or sqrt(t/f) (paper); t is --sample.",
+    )
+    min_count: int = _field(5, "Ignore words that occur fewer times than this; has no effect with --read-vocab.", 1)
     max_vocab: int | None = _field(None, "Keep only this many of the most frequent words.", 2)
     epochs: int = _field(5, "Passes over the corpus.", 1, 1_000_000)
     held_out_share: float = _field(
@@ -97,34 +107,37 @@ class TrainConfig:
     )
     lr: float | None = _field(None, _LR, LOWEST_LR, 100)
     update: str = _choice(
-        "window pair", "Skip-gram: share negatives and step once in a window, or for each pair (slower)."
+        "window pair", "Skip-gram: update once per window, with shared negatives, or once per pair (slower)."
     )
     shared_negatives: int | None = _field(None, _SHARED, 1, 1_000)
     cbow_gradient: str = _choice(
-        "word2vec exact", "CBOW: give each context word the whole step of the mean, or its share."
+        "word2vec exact",
+        "CBOW: give each context word the whole gradient of the mean (word2vec), or only its share of it (exact).",
     )
     vectors: str = _choice(
         "input output average",
-        "Which vectors to write: of words as context (input), as centre (output), or their mean (average).",
+        "Which vectors to write: those of contexts (input), of centre words (output), or their mean (average).",
     )
-    threads: int | None = _field(None, "Threads (default: one for each core that this process may use).", 1, 4096)
+    threads: int | None = _field(
+        None, "Number of threads (default: one for each core that this process may use).", 1, 4096
+    )
     seed: int = _field(1, "Seed of all random numbers.", 0, LARGEST)
     lower: bool = _field(False, "Make all letters lower case.")
     strip_punctuation: bool = _field(
-        False, "Remove punctuation and signs such as + and $; inside words, apostrophes and hyphens stay."
+        False, "Remove punctuation and symbols such as + and $; apostrophes and hyphens inside words stay."
     )
     digits: str = _choice(
-        "keep zero drop", "Digits: keep them, write each as 0, or drop words that have digits and no letters."
+        "keep zero drop", "Keep digits, write each of them as 0, or drop words that have digits and no letters."
     )
     invalid_utf8: str = _choice(
         "replace keep refuse",
-        "Words with bytes that are not UTF-8: put U+FFFD (in at most half the text), keep as \\xNN, or refuse.",
+        "Bytes that are not UTF-8: replace by U+FFFD (refuse if most words have any), keep as \\xNN, or refuse.",
     )
-    force_softmax: bool = _field(False, "Train with the full softmax even where that takes days.")
+    force_softmax: bool = _field(False, "Train with the full softmax even if that takes days.")
     worker_timeout: float = _field(
         60.0, "On a cluster: treat a worker as dead after this many seconds without a heartbeat.", 1
     )
-    temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes a token (default: the system's).")
+    temp_dir: str | None = _field(None, "Directory for the encoded corpus, 4 bytes per token (default: the system's).")
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -150,24 +163,24 @@ class TrainConfig:
             drawn = "negative" if self.update == "pair" else "shared_negatives"
             raise InputError(
                 f"dim {self.dim} x {drawn} {self.n_drawn} x window {self.window} is more than {MOST_WORK:,} "
-                "multiplications a word: nothing could interrupt the kernel for seconds; lower one of them"
+                "multiplications per word: Ctrl-C would take seconds to have an effect; lower one of them"
             )
         if self.loss == "hs" and self.vectors != "input":
             raise InputError(
-                f"vectors is {self.vectors!r}: with hierarchical softmax the output rows are those of the tree's "
-                "nodes, no word has one; use input, or loss ns"
+                f"vectors is {self.vectors!r}: with hierarchical softmax the output vectors belong to the nodes "
+                "of the tree, not to words; use input, or loss ns"
             )
         if self.loss == "softmax" and self.update == "pair":
-            raise InputError("update is 'pair': with softmax predictions are trained in batches; use window")
+            raise InputError("update is 'pair': softmax trains predictions in batches; use window")
         if self.model == "cbow" and self.update == "pair":
-            raise InputError("update is 'pair': with cbow a window is one prediction, it has no pairs; use window")
+            raise InputError("update is 'pair': with cbow a window is one prediction and has no pairs; use window")
 
     def __repr__(self) -> str:
         changed = [item.name for item in fields(self) if getattr(self, item.name) != item.default]
         return f"TrainConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
     def without_effect(self) -> list[str]:
-        """Return what to say of each option that was changed but has no effect with the others."""
+        """Return a sentence for each option that was changed but has no effect with the others."""
         changed = {item.name for item in fields(self) if getattr(self, item.name) != item.default}
         reasons = [
             f"{name} has no effect with {option} {getattr(self, option)}: it needs {option} {value}"
@@ -192,9 +205,9 @@ class TrainConfig:
 
     @classmethod
     def from_options(cls, options: dict[str, Any], others: Sequence[str] = ()) -> Self:
-        """Make a configuration of keyword arguments.
+        """Make a configuration from keyword arguments.
 
-        Raises InputError, with a close name from these and the `others`, for an unknown one.
+        For an unknown name, InputError suggests a similar one of these or of the `others`.
         """
         known = [item.name for item in fields(cls)]
         for name in options:
@@ -254,11 +267,11 @@ _WORD2VEC_C = {"size": "dim", "iter": "epochs", "sg": "model (1: skipgram, 0: cb
 _WORD2VEC_C |= {"cbow": "model (1: cbow, 0: skipgram)", "hs": "loss (1: hs, 0: ns)"}
 _FASTTEXT = {"minCount": "min_count", "neg": "negative", "ws": "window", "epoch": "epochs", "thread": "threads"}
 PEERS_NAMES = _GENSIM | _WORD2VEC_C | _FASTTEXT
-"""What other trainers call our options, by which an error suggests ours; with the values where theirs is a switch."""
+"""Our option for an option of another trainer, for error messages; with a value where theirs is a switch."""
 
 
 def _advice_on_name(name: str, known: list[str]) -> str:
-    """Say which option was meant by a name that is none."""
+    """Say which option an unknown name probably means."""
     import difflib
 
     option, _, value = PEERS_NAMES.get(name, name).partition(" ")

@@ -1,9 +1,9 @@
 """The exceptions that fastw2v raises on purpose.
 
 Fastw2vError
- ├── InputError          the request or its input cannot be used: what was found, what is allowed, what to do
- │    ├── MissingExtra   an optional package is not installed; the message holds the pip command
- │    └── UnknownWord    a word has no vector; also a KeyError
+ ├── InputError          the request or its input cannot be used
+ │    ├── MissingExtra   an optional package is not installed
+ │    └── UnknownWord    a word has no vector; this is also a KeyError
  └── RunError            the work itself failed
       ├── DivergedError  a parameter became NaN or infinite
       └── ReaderLeft     the reader of a pipe ended before everything was written
@@ -13,15 +13,22 @@ from typing import Any
 
 
 class Fastw2vError(Exception):
-    """The base of all exceptions that fastw2v raises on purpose. Its text is one line for the user."""
+    """The base of all exceptions that fastw2v raises on purpose. Its message is one line for the user."""
 
 
 class InputError(Fastw2vError, ValueError):
-    """The request or its input cannot be used. Most are raised before any work, some only after text was read."""
+    """The request or its input cannot be used. The message says what was found, what is allowed, and what to do.
+
+    Most are raised before any work, and some only after text has been read.
+    """
 
 
 class MissingExtra(InputError):
-    """An optional package is needed and not installed. what: what needs it. package: its name for pip."""
+    """An optional package is needed and not installed. The message has the pip command.
+
+    what: what needs the package.
+    package: its name for pip.
+    """
 
     def __init__(self, what: str, package: str) -> None:
         super().__init__(f"{what} needs the package {package}: pip install {package!r}")
@@ -32,11 +39,14 @@ class MissingExtra(InputError):
 
 
 _KNOWN_SEARCHED = 50_000
-"""The words, of the most frequent ones, among which similar spellings are searched."""
+"""How many of the most frequent words are searched for similar spellings, which is slow."""
 
 
 class UnknownWord(InputError, KeyError):
-    """A word has no vector. Words of similar spelling are searched only when the text is asked for, as that is slow."""
+    """A word has no vector. The message suggests similar spellings, which are searched only when it is read.
+
+    word: the word.
+    """
 
     def __init__(self, word: object, known: list[str]) -> None:
         super().__init__(word)
@@ -57,13 +67,16 @@ class UnknownWord(InputError, KeyError):
 
 
 class RunError(Fastw2vError, RuntimeError):
-    """The work failed after it had begun. No output file is left half-written."""
+    """The work failed after it had begun. No output file is left half-written.
 
-    model: Any = None  # the TrainedModel, where it had been trained when something else failed
+    model: the `TrainedModel`, if it was trained and only something after that failed, such as writing it; else None.
+    """
+
+    model: Any = None
 
     @property
     def vectors(self) -> Any:
-        """The Vectors of `model`, None without one."""
+        """The `Vectors` of `model`, or None."""
         return None if self.model is None else self.model.vectors()
 
 
@@ -72,16 +85,19 @@ class DivergedError(RunError):
 
 
 class ReaderLeft(RunError):
-    """The reader of a pipe ended before everything was written to it. path: what was written to, `-` for stdout."""
+    """The reader of a pipe closed it before everything was written.
+
+    path: the pipe, or `-` for stdout.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self.path = path
 
     def __str__(self) -> str:
-        return f"cannot write {self.path}: its reader ended before everything was written"
+        return f"cannot write {self.path}: its reader closed it before everything was written"
 
 
 def text_of(error: Exception) -> str:
-    """What an exception says, in a few words of our own if it says nothing, as a MemoryError does."""
+    """Return the message of an exception, or a few words of our own if it has none, as a MemoryError."""
     return str(error) or ("out of memory" if isinstance(error, MemoryError) else type(error).__name__)

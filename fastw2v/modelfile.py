@@ -240,7 +240,9 @@ def _header_of(name: str, data: NDArray[np.uint8]) -> tuple[dict[str, Any], int]
         raise InputError(f"{name} is damaged or cut off: the checksum of its header does not match")
     header: dict[str, Any] = json.loads(text)
     if header["version"] > VERSION:
-        raise InputError(f"{name} has version {header['version']}, this fastw2v reads {VERSION}: update fastw2v")
+        raise InputError(
+            f"{name} has format version {header['version']}, this fastw2v reads up to {VERSION}: update fastw2v"
+        )
     return header, _aligned(_PREFIX.size + length)
 
 
@@ -273,7 +275,7 @@ def _content_of(name: str, header: dict[str, Any], sections: dict[str, NDArray[A
     if n < 1 or dim < 1 or ends[0] < 1 or ends[-1] != len(text) or (np.diff(ends) < 1).any():
         raise InputError(f"{name} is damaged: its words do not fit their text")
     if not (norms.min() > 0 and norms.max() < np.inf):  # False for NaN
-        raise InputError(f"{name} is damaged: the lengths of its vectors are not finite numbers above 0")
+        raise InputError(f"{name} is damaged: the norms of its vectors are not finite numbers above 0")
     return ModelFile(MappedWords(text, ends), vectors, counts, norms, output_vectors, header.get("training"))
 
 
@@ -282,11 +284,11 @@ def _verify(name: str, content: ModelFile, sections: dict[str, NDArray[Any]]) ->
     if not _end_lines(sections["words"], sections["word_ends"]):
         raise InputError(f"{name} is damaged: its words do not fit their text")
     if n_repeated := len(content.words) - len(set(content.words)):
-        raise InputError(f"{name} holds {n_repeated} words more than once")
+        raise InputError(f"{name} holds {n_repeated} words more than once: each may occur once")
     if not all(is_finite(matrix) for matrix in (content.vectors, content.output_vectors) if matrix is not None):
         raise InputError(f"{name} holds NaN or infinite numbers")
     norms, tiny = np.asarray(content.norms), np.finfo(np.float32).tiny
     if not np.allclose(norms, norms_of(content.vectors), rtol=1e-4, atol=tiny):
-        raise InputError(f"{name} is damaged: the lengths it holds are not those of its vectors")
+        raise InputError(f"{name} is damaged: the norms it holds are not those of its vectors")
     if content.counts is not None and content.counts.min() < 0:
         raise InputError(f"{name} is damaged: it holds counts below 0")

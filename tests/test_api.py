@@ -115,7 +115,7 @@ REFUSED = [
     ({}, "needs one of corpus, sentences, lines and walks, found none"),
     ({"corpus": "x", "sentences": []}, "found corpus, sentences"),
     ({"lines": [], "vector_size": 5}, "there is no option vector_size: did you mean dim"),
-    ({"lines": [], "dim": 0}, "dim is 0: it must be at least 1"),
+    ({"lines": [], "dim": 0}, "dim is 0: it must be from 1 to"),
     ({"corpus": "x", "client": 5}, "client is of type int: it must be a distributed.Client"),
 ]
 

@@ -39,7 +39,7 @@ def test_hierarchy():
             "the word 'King' has no vector; similarly spelled words are king, KING, ring",
         ),
         (InputError("as it is"), "as it is"),
-        (ReaderLeft("-"), "cannot write -: its reader ended before everything was written"),
+        (ReaderLeft("-"), "cannot write -: its reader closed it before everything was written"),
     ],
 )
 def test_texts_cross_processes(error, expected):

@@ -16,7 +16,7 @@ def test_estimates_say_what_they_are():
     assert estimated.total == 2_440_000_000
     assert (
         str(estimated)
-        == "training needs 2.4 GB of memory (2 matrices 2.4 GB, tables 40 MB); 3.0 GB is free (ulimit -v)"
+        == "training needs 2.4 GB of memory (2 matrices 2.4 GB, tables 40 MB); 3.0 GB is free under ulimit -v"
     )
     assert str(Estimated(memory, None, "")) == "training needs 2.4 GB of memory (2 matrices 2.4 GB, tables 40 MB)"
 

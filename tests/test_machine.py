@@ -93,7 +93,7 @@ def test_own_cgroups_are_those_of_the_process_and_above(monkeypatch):
 
 def test_memory_of_the_machine(monkeypatch):
     monkeypatch.setattr(machine, "_cgroup_memory", lambda: None)
-    monkeypatch.setattr(machine, "_address_space", lambda: None)
+    monkeypatch.setattr(machine, "free_address_space", lambda: None)
     files = {"/proc/meminfo": "MemTotal:       2000 kB\nMemAvailable:   1000 kB\n"}
     monkeypatch.setattr(machine.Path, "read_text", lambda path: files[str(path)])
     assert machine.available_memory() == (1_024_000, "the machine")

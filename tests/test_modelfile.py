@@ -44,7 +44,7 @@ def test_native_checks(tmp_path):
         modelfile.read(path, verify=True)
     header = b'{"version": 2}'
     path.write_bytes(struct.pack("<8sQI", modelfile.MAGIC, len(header), zlib.crc32(header)) + header)
-    with pytest.raises(InputError, match="has version 2, this fastw2v reads 1: update fastw2v"):
+    with pytest.raises(InputError, match="has format version 2, this fastw2v reads up to 1: update fastw2v"):
         Vectors.load(path)
     path.write_bytes(b"hello world, this is text")
     with pytest.raises(InputError, match="is not a file of fastw2v's native format"):
@@ -74,8 +74,8 @@ EYE = np.eye(2, dtype=np.float32)
 NAN, INF = EYE * [[1], [np.nan]], EYE / [[1, 1], [1, 0.5]]
 INF[1, 1] = np.inf
 LIES = {
-    "norms": (native_file("ab", EYE, norms=[1, 5]), "the lengths it holds are not those of"),
-    "norms of tiny vectors": (native_file("ab", EYE * 1e-12, norms=[1e-12, 1e-9]), "the lengths it holds are not"),
+    "norms": (native_file("ab", EYE, norms=[1, 5]), "the norms it holds are not those of"),
+    "norms of tiny vectors": (native_file("ab", EYE * 1e-12, norms=[1e-12, 1e-9]), "the norms it holds are not"),
     "vectors of NaN": (native_file("ab", NAN, norms=[1, 1]), "holds NaN or infinite numbers"),
     "infinite vectors": (native_file("ab", INF, norms=[1, 3.4028235e38]), "holds NaN or infinite numbers"),
     "output vectors": (native_file("ab", EYE, output_vectors=NAN), "holds NaN or infinite numbers"),
@@ -117,7 +117,7 @@ def test_small_files_are_always_verified(lie):
 @pytest.mark.parametrize("norm", [np.nan, np.inf, 0, -1])
 def test_norms_that_no_vector_has_are_always_refused(tmp_path, large_files, norm):
     (tmp_path / "v.fw2v").write_bytes(native_file("ab", EYE, norms=[1, norm]))
-    with pytest.raises(InputError, match="lengths of its vectors are not finite numbers above 0"):
+    with pytest.raises(InputError, match="norms of its vectors are not finite numbers above 0"):
         modelfile.read(tmp_path / "v.fw2v")
 
 

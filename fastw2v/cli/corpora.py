@@ -19,19 +19,19 @@ from .stopping import say, signals
 if TYPE_CHECKING:
     from ..corpus.vocabulary import Reading
 
-_SCORING = "gensim's default, word2phrase's, or normalised pointwise mutual information."
+_SCORING = "Score pairs as gensim does (default), as word2phrase does, or by normalised mutual information (npmi)."
 
 
 @command()
 @click.argument("corpus", nargs=-1, required=True)
-@option("-o --output FILE", "Where it goes; - is stdout.", default="-")
-@option("--min-count", "Ignore words seen less often.", IntRange(0), default=5)
+@option("-o --output FILE", "Output file; - is stdout.", default="-")
+@option("--min-count", "Ignore words that occur fewer times than this.", IntRange(0), default=5)
 @option("--max-vocab", "Keep only this many of the most frequent words.", IntRange(2))
-@option("--threads", "Threads (default: one for each core that this process may use).", IntRange(1))
+@option("--threads", "Number of threads (default: one for each core that this process may use).", IntRange(1))
 @read_options
 @flag("--overwrite", "Replace a file that exists.")
 def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | None, **options: Any) -> None:
-    """Count the words of CORPUS and write lines of 'word count', the most frequent first.
+    """Count the words of CORPUS and write a line 'word count' for each, the most frequent first.
 
     `fastw2v train --read-vocab` reads such a file.
 
@@ -59,19 +59,19 @@ def vocab(corpus: tuple[str, ...], output: str, overwrite: bool, threads: int | 
 
 @command()
 @click.argument("corpus", nargs=-1, required=True)
-@option("-o --output FILE", "Where the text goes; - is stdout.", required=True)
-@option("--min-count", "Ignore pairs that occur less often.", IntRange(1), default=5)
-@option("--threshold", "Join pairs that score higher than this. Default: 10; word2phrase 100; npmi 0.5.", float)
+@option("-o --output FILE", "Output file for the text; - is stdout.", required=True)
+@option("--min-count", "Ignore pairs that occur fewer times than this.", IntRange(1), default=5)
+@option("--threshold", "Join pairs that score higher than this (default: 10; word2phrase: 100; npmi: 0.5).", float)
 @option("--scoring", _SCORING, Choice(["default", "word2phrase", "npmi"]), default="default")
-@option("--passes", "Each finds longer phrases.", IntRange(1), default=1)
-@option("--connector-words FILE", "Words that may stand inside a phrase; 'english' for a built-in list.")
-@option("--delimiter", "Joins the words of a phrase.", default="_")
-@option("--list list_file FILE", "Also write the phrases, each with its score.")
-@option("--threads", "Threads (default: one for each core that this process may use).", IntRange(1))
+@option("--passes", "How many times to look for phrases; each pass finds longer ones.", IntRange(1), default=1)
+@option("--connector-words FILE", "File of words that may stand inside a phrase, or 'english' for a built-in list.")
+@option("--delimiter", "Text that joins the words of a phrase.", default="_")
+@option("--list list_file FILE", "Also write the phrases with their scores to this file.")
+@option("--threads", "Number of threads (default: one for each core that this process may use).", IntRange(1))
 @read_options
 @flag("--overwrite", "Replace files that exist.")
 def phrases(corpus: tuple[str, ...], output: str, list_file: str | None, overwrite: bool, **options: Any) -> None:
-    """Join words of CORPUS that come together more often than by chance: new york becomes new_york.
+    """Join words of CORPUS that occur together more often than by chance: new york becomes new_york.
 
     \b
     fastw2v phrases corpus.txt -o phrases.txt --passes 2

@@ -16,7 +16,7 @@ FORMAT = click.Choice(VECTOR_FORMATS)
 
 
 def option(declaration: str, text: str | None = None, kind: Any = None, **settings: Any) -> Decorator:
-    """A Click option, declared as the help shows it: `option("-o --output FILE", "Where the vectors go.")`.
+    """A Click option, declared as the help shows it: `option("-o --output FILE", "Output file for the vectors.")`.
 
     declaration: the names, then the metavar in capitals, if any; a name without dashes is that of the command's
     parameter. text: the help. kind: the Click type. settings: other arguments of `click.option`. A default is shown.

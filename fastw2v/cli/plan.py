@@ -21,18 +21,22 @@ class FiniteRange(FloatRange):
 
 
 @command()
-@option("--nodes", "Machines, with one worker each.", IntRange(1, 10_000), default=8)
-@option("--threads", "Threads of each machine.", IntRange(1, 4096), default=16)
-@option("--words n_tokens", "Tokens in the corpus.", IntRange(1, 10**15), default=10_000_000_000)
-@option("--vocab n_words", "Words in the vocabulary.", IntRange(2, 10**9), default=1_000_000)
-@option("--dim", "Numbers in a vector.", IntRange(1, 10_000), default=300)
+@option("--nodes", "Number of machines, each with one worker.", IntRange(1, 10_000), default=8)
+@option("--threads", "Threads on each machine.", IntRange(1, 4096), default=16)
+@option("--words n_tokens", "Tokens (running words) in the corpus.", IntRange(1, 10**15), default=10_000_000_000)
+@option("--vocab n_words", "Distinct words in the vocabulary.", IntRange(2, 10**9), default=1_000_000)
+@option("--dim", "How many numbers a vector has.", IntRange(1, 10_000), default=300)
 @option("--epochs", "Passes over the corpus.", IntRange(1, 1_000_000), default=5)
 @option("--gigabits", "Bandwidth between the machines, in gigabits per second.", FiniteRange(1e-6, 1e6), default=10.0)
 @option(
-    "--words-per-second", "Speed of one machine, measured by a short run; estimated by default.", FiniteRange(1, 1e12)
+    "--words-per-second", "Speed of one machine, as measured in a short run (default: estimated).", FiniteRange(1, 1e12)
 )
 def plan(nodes: int, gigabits: float, **sizes: Any) -> None:
-    """Predict time, memory and traffic of skip-gram on a cluster, before there is one.
+    """Predict the time, memory and traffic of training skip-gram on a cluster, before you have one.
+
+    A node is a machine with one worker. waiting is the share of the time that exchanges of vectors take; exchange is
+    the time of one exchange of all vectors; round is the time from one such exchange to the next; sent/round is what
+    each node sends in a round. memory (of the model) and corpus are those of each node.
 
     \b
     fastw2v plan --nodes 8 --words 10000000000 --vocab 1000000 --dim 300 --gigabits 25

@@ -55,33 +55,33 @@ _GROUPS = {
 
 @command(groups=_GROUPS)
 @click.argument("corpus", nargs=-1, required=True)
-@option("-o --output FILE", "Where the vectors go; - is stdout.", required=True)
-@option("--format kind", "Default: by the end of the name (.bin, .npz, .fw2v, .tsv), else text.", FORMAT)
+@option("-o --output FILE", "Output file for the vectors; - is stdout.", required=True)
+@option("--format kind", "Format of the output (default: by its extension).", FORMAT)
 @config_options
-@option("--save-vocab FILE", "Write the vocabulary as 'word count' lines.")
-@option("--read-vocab FILE", "Use this vocabulary and its counts (--min-count does not apply); drop other words.")
-@option("--init-vectors FILE", "Initial vectors; words that are not in FILE start at random.")
-@option("--save-model FILE", "Write all that --continue-from needs: a .fw2v file.")
-@option("--continue-from FILE", "Add CORPUS to the run that wrote this model; keep its words.")
-@option("--checkpoint DIR", "Keep the state of the run there, to resume from.")
+@option("--save-vocab FILE", "Write the vocabulary, a line 'word count' for each word.")
+@option("--read-vocab FILE", "Use the words and counts of this vocabulary, and drop all other words.")
+@option("--init-vectors FILE", "Start from these vectors; words that are not in FILE start at random.")
+@option("--save-model FILE", "Write everything that --continue-from needs, to a .fw2v file.")
+@option("--continue-from FILE", "Train this model further on CORPUS; all of the model's words stay.")
+@option("--checkpoint DIR", "Save the state of the run in this directory, to resume from it.")
 @option(
     "--checkpoint-every MINUTES",
-    "Minutes between checkpoints; more are written at the end, on a signal, and after an epoch if that is cheap.",
+    "Minutes between checkpoints; others are written after long epochs, at the end, and on a signal.",
     float,
     default=10.0,
 )
-@flag("--resume", "Resume from the checkpoint, with the same corpus and options.")
-@flag("--freeze", "Keep the given vectors unchanged; with --continue-from: the input vectors.")
-@option("--held-out FILE", "Text that is not trained on: report its loss before training and after each epoch.")
-@option("--loss-plot FILE", "Draw the loss curve, while training too: .png, .svg or .pdf.")
-@option("--dask ADDRESS", "Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
+@flag("--resume", "Resume from the checkpoint, with the same corpus and options; if there is none yet, start fresh.")
+@flag("--freeze", "Keep the given vectors unchanged (with --continue-from: the input vectors).")
+@option("--held-out FILE", "Text that is not trained on; its loss is reported before training and after each epoch.")
+@option("--loss-plot FILE", "Draw the loss curve to a .png, .svg or .pdf file, which is updated during the training.")
+@option("--dask ADDRESS", "Train on a Dask cluster: the address of its scheduler, or local:N for N processes here.")
 @flag("--overwrite", "Replace files that exist.")
-@option("--log-json FILE", "Log progress, epochs, checkpoints and cluster events, one JSON record per line.")
-@flag("--quiet", "Print nothing but warnings and errors.")
+@option("--log-json FILE", "Log progress, epochs, checkpoints and cluster events, as one JSON record per line.")
+@flag("--quiet", "Print only warnings and errors.")
 def train(corpus: tuple[str, ...], **options: Any) -> None:
-    """Train vectors on CORPUS: text files, globs, directories, or - for stdin.
+    """Train vectors on CORPUS: text files, directories, quoted globs, or - for stdin.
 
-    Plain text or gz, bz2, xz, zst. A line is a sentence, words are separated by white space.
+    The text may be plain or compressed (gz, bz2, xz, zst). A line is a sentence, and white space separates words.
 
     \b
     fastw2v train corpus.txt -o vecs.txt
@@ -220,7 +220,7 @@ class TrainCommand:
             start = time.perf_counter()
             self._write(vectors, options, problem)
             if problem:
-                raise RunError(f"{problem}; {self.output} has the vectors")
+                raise RunError(f"{problem}; the vectors are in {self.output}")
             reporter(PhaseEnded("write", time.perf_counter() - start))
             reporter.summary(f"wrote {self.output}: {len(vectors):,} words", self._next_step(vectors.index_to_key))
 
@@ -270,7 +270,7 @@ class TrainCommand:
                 case Progress() | Evaluating():
                     signals.waits = True
                 case CheckpointSaved(n_words=n_words) | Resumed(n_words=n_words):
-                    signals.consequence = f"{NOT_WRITTEN}; --resume trains from token {n_words:,} on"
+                    signals.consequence = f"{NOT_WRITTEN}; --resume continues from token {n_words:,}"
                 case CheckpointFailed(write_to=write_to):
                     failed = event if write_to else None
                     if not any(map(os.path.exists, checkpoint_paths(options["checkpoint"]))):
@@ -314,7 +314,7 @@ class TrainCommand:
             needed = format_bytes(vector_file_bytes(self.kind, len(vectors), vectors.vector_size))
             kept = rescue("vectors", attempts, options["checkpoint"], options.get("temp_dir"))
             problem = f"{problem}; {text_of(error)}" if problem else text_of(error)
-            raise RunError(f"{problem}. It takes about {needed}; {kept}") from error
+            raise RunError(f"{problem}. The file takes about {needed}; {kept}") from error
 
 
 def _limit_blas() -> None:
@@ -325,7 +325,7 @@ def _limit_blas() -> None:
 
 @command()
 def warmup() -> None:
-    """Compile the kernels for this CPU now, for example when building a container image."""
+    """Compile fastw2v's kernels (its inner loops) for this CPU now, for example when you build a container image."""
     _limit_blas()
     from ..kernels.cache import CACHE_DIRECTORY
     from ..training.warmup import compile_all, kernels_to_compile
@@ -337,4 +337,4 @@ def warmup() -> None:
             f"compiling {n_kernels} kernels for this CPU" if n_kernels else "the kernels are compiled already"
         )
         compile_all(reporter)
-        reporter.note(f"done in {time.perf_counter() - start:.1f} s: {CACHE_DIRECTORY}")
+        reporter.note(f"done in {time.perf_counter() - start:.1f} s; the kernels are in {CACHE_DIRECTORY}")

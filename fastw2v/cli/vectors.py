@@ -25,7 +25,7 @@ from .stopping import say, signals
 if TYPE_CHECKING:
     from ..vectors.vectors import Vectors
 
-_METHOD = "How words get their places; tsne needs scikit-learn, umap needs umap-learn."
+_METHOD = "How to place the words; tsne needs scikit-learn, umap needs umap-learn."
 
 SYNTACTIC = "gram"
 """The beginning of the names of the syntactic sections of word2vec's questions."""
@@ -33,7 +33,7 @@ SYNTACTIC = "gram"
 
 def _vectors_argument(function: Function) -> Function:
     """Add the argument VECS and its format."""
-    of_vecs = option("--format kind", "Of VECS; default: by the end of its name.", FORMAT)
+    of_vecs = option("--format kind", "Format of VECS (default: by its extension).", FORMAT)
     return click.argument("vecs", metavar="VECS")(of_vecs(function))
 
 
@@ -62,12 +62,12 @@ def _load(vecs: str, kind: str | None, limit: int | None = None, verify: bool = 
 @command()
 @_vectors_argument
 @click.argument("words", nargs=-1)
-@option("-n --topn", "How many neighbours.", IntRange(1), default=10)
+@option("-n --topn", "Number of neighbours.", IntRange(1), default=10)
 @flag("--json as_json", "Print a JSON object for each query.")
 def similar(vecs: str, kind: str | None, words: tuple[str, ...], topn: int, as_json: bool) -> None:
-    """Print the words nearest to WORDS (several are summed), each with its cosine, separated by a tab.
+    """Print the words nearest to WORDS, each with its cosine after a tab. Several WORDS are averaged.
 
-    Without WORDS, each line of stdin is a query, which is repeated as the first column; a terminal shows a prompt.
+    Without WORDS, each line of stdin is a query, which is printed as the first column. On a terminal, you are prompted.
 
     \b
     fastw2v similar vecs.txt king -n 5
@@ -119,7 +119,7 @@ def _print_neighbours(
 @click.argument("a")
 @click.argument("b")
 @click.argument("c")
-@option("-n --topn", "How many answers.", IntRange(1), default=10)
+@option("-n --topn", "Number of answers.", IntRange(1), default=10)
 def analogy(vecs: str, kind: str | None, a: str, b: str, c: str, topn: int) -> None:
     """Answer "A is to B as C is to ...": the words nearest to B - A + C.
 
@@ -132,23 +132,27 @@ def analogy(vecs: str, kind: str | None, a: str, b: str, c: str, topn: int) -> N
 
 @command()
 @_vectors_argument
-@option("--pairs FILE", "Lines of two words and their similarity, between tabs.", multiple=True)
-@option("--analogies FILE", "word2vec's questions-words.txt, or another file of its kind.")
-@option("--restrict-vocab", "Use only this many of the first (most frequent) words.", IntRange(1), default=300_000)
-@flag("--case-sensitive", "Take words as they are written.")
+@option(
+    "--pairs FILE",
+    "File of lines 'word<tab>word<tab>similarity'; may be given several times.",
+    multiple=True,
+)
+@option("--analogies FILE", "File of analogies, such as word2vec's questions-words.txt.")
+@option("--restrict-vocab", "Use only the first (most frequent) words, up to this many.", IntRange(1), default=300_000)
+@flag("--case-sensitive", "Distinguish upper and lower case.")
 @flag("--json as_json", "Print one JSON object.")
 def evaluate(
     vecs: str, kind: str | None, pairs: tuple[str, ...], analogies: str | None, as_json: bool, **options: Any
 ) -> None:
-    """Judge VECS by human similarity (--pairs) and by analogies.
+    """Judge VECS by human ratings of similarity (--pairs) and by analogies.
 
-    Pairs and questions with unknown words are left out; for pairs, the share left out is shown.
+    Pairs and analogies with unknown words are left out; the share of such pairs is shown.
 
     \b
     fastw2v evaluate vecs.txt --pairs wordsim353.tsv --analogies questions-words.txt
     """
     if not pairs and not analogies:
-        raise InputError("name something to judge by: --pairs FILE, --analogies FILE or both")
+        raise InputError("nothing to evaluate: give --pairs FILE, --analogies FILE or both")
     check_stdout()
     vectors = _load(vecs, kind, verify=True)
     options["case_insensitive"] = not options.pop("case_sensitive")
@@ -203,20 +207,21 @@ def _table(report: dict[str, Any]) -> list[str]:
 @command()
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@option("--from source_kind", "Format of IN; default: by the end of its name.", FORMAT)
-@option("--to --format target_kind", "Format of OUT; default: by the end of its name.", FORMAT)
-@option("--limit", "Convert only this many words, the first ones.", IntRange(1))
+@option("--from source_kind", "Format of IN (default: by its extension).", FORMAT)
+@option("--to --format target_kind", "Format of OUT (default: by its extension).", FORMAT)
+@option("--limit", "Convert only the first (usually most frequent) words, up to this many.", IntRange(1))
 @flag("--overwrite", "Replace files that exist.")
 def convert(
     source: str, target: str, source_kind: str | None, target_kind: str | None, limit: int | None, overwrite: bool
 ) -> None:
     """Write the vectors of IN in another format.
 
-    The format follows from the name: .bin is word2vec's binary format, .npz NumPy's, and .fw2v fastw2v's own, which
-    opens at once. A name that ends in .tsv means the two files of TensorBoard's projector, vectors.tsv and
-    metadata.tsv; .safetensors means that file, and one of the words beside it. With --to model2vec, OUT is a directory
-    that Model2Vec and sentence-transformers load. Most other names mean word2vec's text format, or GloVe's, which has
-    no first line; names of other formats, such as .csv, are refused. Text and binary files may end in .gz.
+    The extension of a name sets the format: .bin is word2vec's binary format, .npz NumPy's, and .fw2v fastw2v's own,
+    which opens instantly. A name that ends in .tsv means the two files of TensorBoard's projector, vectors.tsv and
+    metadata.tsv; .safetensors means that file and a second one with the words. With --to model2vec, OUT is a directory
+    that Model2Vec and sentence-transformers load. Most other names mean word2vec's text format; GloVe's, which has
+    no header line, is recognised. Names that belong to other formats, such as .csv, are refused. Text and binary
+    files may end in .gz.
 
     \b
     fastw2v convert glove.6B.100d.txt glove.fw2v
@@ -244,18 +249,18 @@ def convert(
 @command()
 @_vectors_argument
 @click.argument("words", nargs=-1)
-@option("-o --output FILE", "The picture: .png, .svg, .pdf, or .html to explore.", required=True)
-@option("-n --n-words", "How many of the most frequent words, where no WORDS are named.", IntRange(3), default=500)
+@option("-o --output FILE", "Output file: .png, .svg, .pdf, or .html to explore in a browser.", required=True)
+@option("-n --n-words", "Number of the most frequent words to show if no WORDS are named.", IntRange(3), default=500)
 @option("--method", _METHOD, Choice(MAP_METHODS), default="pca")
-@option("--clusters n_clusters", "Groups in colours, by k-means.", IntRange(1), default=8)
-@option("--seed", "Of the clusters, tsne and umap.", IntRange(0, 2**32 - 1), default=1)
+@option("--clusters n_clusters", "Number of clusters, found by k-means and shown as colours.", IntRange(1), default=8)
+@option("--seed", "Random seed of the clusters, tsne and umap.", IntRange(0, 2**32 - 1), default=1)
 @flag("--overwrite", "Replace a file that exists.")
 def plot(
     vecs: str, kind: str | None, words: tuple[str, ...], output: str, method: str, overwrite: bool, **options: Any
 ) -> None:
     """Draw a map of WORDS, or of the most frequent words.
 
-    A page of HTML can be moved, zoomed and searched, and shows a word's neighbours on a click; it needs no network.
+    An .html file is a page to drag, zoom and search, without a network; a click on a word shows its neighbours.
 
     \b
     fastw2v plot vecs.txt -o map.html -n 2000 --method tsne
@@ -276,10 +281,10 @@ def plot(
 
 @command()
 @click.argument("file")
-@option("--format kind", "Default: by the end of its name.", FORMAT)
-@option("-n n_words", "How many words to show.", IntRange(0), default=10)
+@option("--format kind", "Format of FILE (default: by its extension).", FORMAT)
+@option("-n n_words", "Number of words to show.", IntRange(0), default=10)
 def info(file: str, kind: str | None, n_words: int) -> None:
-    """Describe a FILE of vectors, a model or a checkpoint (or its directory), after reading and checking all of it.
+    """Describe FILE: vectors, a model, or a checkpoint (or its directory). All of it is read and checked.
 
     \b
     fastw2v info vecs.txt
@@ -298,7 +303,7 @@ def info(file: str, kind: str | None, n_words: int) -> None:
     norms = np.where(vectors.vectors.any(axis=1), vectors.norms, 0)
     size = f", {os.path.getsize(file):,} bytes" if os.path.isfile(file) else ""
     show(f"{file}: {kind}, {len(vectors):,} words x {vectors.vector_size}{size}")
-    show(f"lengths of the vectors: {norms.min():.4g} to {norms.max():.4g}, mean {norms.mean(dtype=float):.4g}")
+    show(f"norms of the vectors: {norms.min():.4g} to {norms.max():.4g}, mean {norms.mean(dtype=float):.4g}")
     counts = vectors.counts
     if counts is not None:
         show(f"counts: {int(counts.sum()):,} in all, {counts.min():,} to {counts.max():,}")

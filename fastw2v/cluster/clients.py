@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import InputError, MissingExtra
 from ..files.locks import temporary_directory
 from ..machine import available_memory, available_threads, failure_of, format_bytes
+from ..system import ending_signals, hangup_blocked
 from ..threads import in_thread
 from .connection import POLL_SECONDS
 from .failures import first_line
@@ -126,7 +127,7 @@ def _client_of(attempt: Future[Any], address: str, worker_timeout: float, warn: 
         silence = time.monotonic() - start
         message = f"the Dask scheduler at {address} has not answered for {silence:.0f} s"
         if silence > worker_timeout:
-            raise InputError(f"{message}: it hangs, or something else is there")
+            raise InputError(f"{message}: it hangs, or that address is not a scheduler's")
         if silence > min(SILENT_SECONDS, worker_timeout / 2) and not is_told:
             is_told = True
             warn(f"{message}: the run ends after {worker_timeout:.0f} s (--worker-timeout)")
@@ -165,7 +166,7 @@ def _local_cluster(n_workers: int, threads: int | None) -> Iterator[Any]:
     try:
         security = distributed.Security.temporary()
     except ImportError:
-        raise MissingExtra("a cluster of this machine", "cryptography") from None
+        raise MissingExtra("a cluster on this machine", "cryptography") from None
     parent = dask.config.get("temporary-directory", None)
     if parent:
         os.makedirs(parent, exist_ok=True)
@@ -209,13 +210,8 @@ def _start_resource_tracker() -> None:
 
     A closed terminal would end it, and then the workers would print a traceback for each of their semaphores.
     """
-    if not hasattr(signal, "SIGHUP"):
-        return
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which a new process inherits
-    try:
+    with hangup_blocked():
         resource_tracker.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _no_interrupts() -> Any:
@@ -224,7 +220,7 @@ def _no_interrupts() -> Any:
 
     class NoInterrupts(WorkerPlugin):  # type: ignore[misc]
         def setup(self, worker: Any) -> None:
-            for name in {"SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU"} & vars(signal).keys():
-                signal.signal(getattr(signal, name), signal.SIG_IGN)
+            for number in ending_signals():
+                signal.signal(number, signal.SIG_IGN)
 
     return NoInterrupts()

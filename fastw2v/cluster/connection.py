@@ -118,7 +118,7 @@ class Connection:
         seconds = self.seconds - max(since, self.watch.worked)
         if seconds > self.watch.worker_timeout:
             workers = at_work()
-            why = "Dask has lost one, or workers cannot reach each other, or have too little memory to receive data"
+            why = "Dask has lost a task, or workers cannot reach each other, or have too little memory to receive data"
             message = f"no worker has worked for {seconds:.0f} s, though tasks are left: {why}"
             message += f"; {', '.join(workers)} should have worked" if workers else ""
             self.report(message)

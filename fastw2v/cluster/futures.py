@@ -109,10 +109,10 @@ class Tasks:
             if seconds > (SILENT_SECONDS if is_first else overdue) and not is_told:
                 is_told = True
                 names = ", ".join(self._at_work())
-                waiting = f"waiting for worker {names}" if names else "Dask has given its tasks to no worker yet"
+                waiting = f"waiting for worker {names}" if names else "Dask has not given the tasks to any worker yet"
                 if is_first:
-                    reason = ": it works on tasks of others, or cannot receive data"
-                    self.workers.tell_change(f"after {seconds:.0f} s still {waiting}{reason if names else ''}")
+                    reason = ": it is working on tasks of other clients, or cannot receive data"
+                    self.workers.tell_change(f"{waiting}{reason if names else ''} ({seconds:.0f} s so far)")
                 else:
                     usual = f"{seconds:.0f} s so far, usually {usual_seconds:.0f} s"
                     self.workers.tell_change(f"part of a round is late ({usual}): {waiting}")

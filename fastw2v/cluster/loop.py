@@ -100,7 +100,7 @@ class ClusterLoop:
                 self._workers.wait_for_loss(seconds=1.0)
                 self._workers.update()
                 if worker in self._workers.addresses:
-                    self._workers.refuse(WorkerFailed(worker, f"it takes no data ({failure})"))
+                    self._workers.refuse(WorkerFailed(worker, f"it does not receive data ({failure})"))
         self._go_to(self._fetched._replace(copies=[[block] for block in blocks]))
         self._fetched = self._newest
 
@@ -124,7 +124,7 @@ class ClusterLoop:
                 n_gone = len(set(self._began_with) - set(self._workers.addresses))
                 if self._n_losses > MOST_LOSSES + LOSSES_OF_WORKER * n_gone:  # what joins may die again and again
                     lost = f"the workers lost their data {self._n_losses} times in one round"
-                    advice = "if their logs say that Dask ended them for want of memory, give each worker more"
+                    advice = "if their logs say that they ran out of memory, give each worker more"
                     raise ClusterFailed(f"{lost}; the last time: {failure}; {advice}")
                 self._workers.set_newcomers_aside(failure)
                 self._go_back()
@@ -132,7 +132,7 @@ class ClusterLoop:
             except (DataLost, WorkerFailed) as another:
                 failure = another
         n_words = self._run.position.n_words
-        self._workers.tell_change(f"data or tasks were lost: training again from token {n_words:,} on")
+        self._workers.tell_change(f"data or tasks were lost: going back to token {n_words:,}")
 
     def _go_back(self) -> None:
         for model in (self._newest_here(), self._before):

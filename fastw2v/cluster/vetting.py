@@ -102,7 +102,7 @@ class Vetting:
         if seconds > min(SILENT_SECONDS, watch.worker_timeout / 2) + GONE_SECONDS and worker not in self._told:
             self._told.add(worker)
             state = "has been compiling kernels" if check.is_compiling else "has not answered"
-            self._connection.report(f"worker {worker} {state} for {seconds:.0f} s: it takes no part so far")
+            self._connection.report(f"worker {worker} {state} for {seconds:.0f} s: it does not take part yet")
         return None
 
     def _problem_found_by(self, check: Check) -> Problem:

@@ -198,7 +198,7 @@ class Watch:
                 advice = "give it more with dask worker --memory-limit"
                 return f"is paused by Dask, which pauses a worker at 80 % of its memory limit: {advice}"
             case [status]:
-                return f"is {status} (Dask's word)"
+                return f"is {status} (as Dask calls it)"
             case states:
                 return f"is {' or '.join(states)}"
 

@@ -20,7 +20,10 @@ MOST_FAILURES = 2
 """A worker with which so many rounds have failed, or for which all others have waited so often, is left out, unless a
 round succeeds with it in between."""
 
-DIED = "it died in the last one, and its log may say why (too little memory?); its nanny's next workers stay out too"
+DIED = (
+    "it died in the last one, and its log may say why (too little memory?); workers that its nanny starts in its place "
+    "are left out too"
+)
 
 
 class Workers:
@@ -139,7 +142,7 @@ class Workers:
             if stalled:
                 why = f"each of {', '.join(sorted(stalled))} {self._connection.watch.why_stalled(*stalled)}"
                 raise InputError(f"{address} has no worker that starts tasks: {why}")
-            advice = f"start some with dask worker {address}; a cluster that adapts needs a minimum of one"
+            advice = f"start some with dask worker {address}; an adaptive cluster needs a minimum of one"
             raise InputError(f"{address} has no workers: {advice}")
         if waited > PATIENCE and not stalled:  # the watch waits for those
             raise ClusterFailed(f"{address} has had no workers for {PATIENCE:.0f} s")

@@ -26,7 +26,7 @@ _SEGMENTERS = {
     "[\u3040-\u30ff]": ("Japanese", "sudachipy"),
     "[\u3400-\u4dbf\u4e00-\u9fff]": ("Chinese", "jieba"),
     "[\u0e00-\u0e7f]": ("Thai", "pythainlp"),
-    "": ("in a script without spaces", "a segmenter for its language"),
+    "": ("Lao, Burmese or Khmer", "a segmenter for its language"),
 }
 """What a text is in whose words a character like this is frequent, and what segments it."""
 
@@ -56,7 +56,7 @@ def _on_blanks(count_of: dict[str, int]) -> str:
         return 4 * sum(count for word, count in unspaced.items() if re.search(pattern, word)) > n_tokens
 
     language, segmenter = next(names for pattern, names in _SEGMENTERS.items() if is_frequent(pattern))
-    return f"the text seems to be {language}, without spaces between its words: segment it first, with {segmenter}"
+    return f"the text seems to be {language}, without spaces between words: split it into words first, with {segmenter}"
 
 
 def _on_punctuation(count_of: dict[str, int]) -> str:

@@ -20,7 +20,7 @@ from .paths import shown
 HEAD_BYTES = 6
 """The length of the longest magic number."""
 
-WHOLE_COPY = "Nothing was trained; get a whole copy (gzip -t, bzip2 -t and xz -t check one)"
+WHOLE_COPY = "Nothing was trained; get an intact copy (gzip -t, bzip2 -t and xz -t check one)"
 """What to do about damage."""
 
 _COMPRESSED_BYTES = 1 << 18
@@ -147,5 +147,5 @@ def _refuse_beginnings(file: str, head: bytes) -> None:
     """Raise InputError if the name of a file says that it is compressed, and not even its magic number is all there."""
     for name, suffix, magic, _ in _COMPRESSIONS:
         if file.lower().endswith(suffix) and len(head) < len(magic) and magic.startswith(head):
-            what = f"{file} is cut off: its name says {name}, and it has {len(head)} bytes, fewer than any such file"
+            what = f"{file} is cut off: its name says {name}, and it has {len(head)} bytes, too few for any such file"
             raise InputError(f"{what}. {WHOLE_COPY}; a text that is not compressed needs another name")

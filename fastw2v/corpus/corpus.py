@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..system import free_pages
 from ..threads import Pool
 from .idfile import map_ids, map_in_order, renumber_file, temporary_file, write_ids
 from .paths import Texts, find_files
@@ -144,5 +145,5 @@ class Corpus:
     def let_go(self) -> None:
         """Free the memory that holds pages of the file of ids; they are loaded again when they are read."""
         memory = getattr(self.ids.base, "obj", None)  # the mmap behind NumPy's view of it
-        if isinstance(memory, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            memory.madvise(mmap.MADV_DONTNEED)
+        if isinstance(memory, mmap.mmap):
+            free_pages(memory)

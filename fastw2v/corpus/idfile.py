@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..errors import InputError, RunError
 from ..kernels.forks import LOADING
 from ..kernels.tokenize import renumber
-from ..machine import format_bytes, largest_file
+from ..machine import format_bytes
+from ..system import largest_file
 from ..threads import Pool
 from .compression import fill
 
@@ -37,7 +38,7 @@ def temporary_file(directory: str | None) -> Iterator[BinaryIO]:
         spool = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
     except OSError as error:
         raise InputError(
-            f"cannot keep ids in {directory or 'a temporary directory'}: {error.strerror}. "
+            f"cannot keep the encoded corpus in {directory or 'a temporary directory'}: {error.strerror}. "
             "Name another directory with --temp-dir"
         ) from error
     with spool as file:
@@ -46,12 +47,12 @@ def temporary_file(directory: str | None) -> Iterator[BinaryIO]:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            problem, advice = f"no room left in {directory}", "Name a roomier directory with --temp-dir"
+            problem, advice = f"no room left in {directory}", "Name a directory with more room with --temp-dir"
             if error.errno == errno.EFBIG and (limit := largest_file()) is not None:
                 problem, advice = f"ulimit -f allows files of {format_bytes(limit)}", "Raise that limit"
             raise RunError(
-                f"{problem}, with {format_bytes(file.tell())} of ids written: they take 4 bytes a word, about the size "
-                f"of the text. {advice}"
+                f"{problem}, with {format_bytes(file.tell())} of the encoded corpus written: it takes 4 bytes per "
+                f"token, about the size of the text. {advice}"
             ) from error
 
 
@@ -80,7 +81,9 @@ def renumber_file(file: BinaryIO, new_ids: NDArray[np.int32], pool: Pool) -> int
             piece = np.empty(min(IDS_AT_A_TIME, n_ids - first), np.int32)
             file.seek(4 * first)
             if fill(file, piece.view(np.uint8)) < piece.nbytes:
-                raise RunError("the file of ids became shorter while it was read: was its directory cleaned?")
+                raise RunError(
+                    "the file of the encoded corpus became shorter: was its directory cleaned? See --temp-dir"
+                )
             yield piece
 
     # Pieces are written behind those that are read, never over them, since they only become shorter.

@@ -62,7 +62,7 @@ def refuse_no_text(text: NDArray[np.uint8], file: str) -> None:
         )
     for magic, what in _NO_TEXT.items():
         if magic.match(start):
-            raise InputError(f"{shown(file)} is {what}, which is not text: take the text out of it first")
+            raise InputError(f"{shown(file)} is {what}, which is not text: extract the text first")
     if start.startswith(PACKED):
         raise InputError(
             f"{shown(file)} is compressed twice, or holds a compressed archive: decompress it until plain text is left "
@@ -94,8 +94,8 @@ def refuse_zeros(text: NDArray[np.uint8], file: str, place: int) -> None:
     found = np.flatnonzero(4 * np.count_nonzero(pieces == 0, axis=1) > _ZEROS_BYTES)
     if len(found):
         raise InputError(
-            f"{shown(file)} holds UTF-16, UTF-32 or no text near byte {place + int(found[0]) * _ZEROS_BYTES:,} of its "
-            "text: make all of it UTF-8 (iconv -f UTF-16 -t UTF-8), then put the parts together"
+            f"{shown(file)} is not UTF-8 near byte {place + int(found[0]) * _ZEROS_BYTES:,} of its text, but UTF-16, "
+            "UTF-32 or no text at all: convert that part (iconv -f UTF-16 -t UTF-8), or leave it out"
         )
 
 

@@ -36,7 +36,7 @@ def find_files(corpus: Texts) -> list[str]:
     if files.count(STDIN) > 1:
         raise InputError("stdin (-) can be read only once: name it once")
     if STDIN in files and sys.stdin is None:
-        raise InputError("the corpus is stdin (-), which is closed")
+        raise InputError("the corpus is stdin (-), which is closed: pipe text in, or name a file")
     for file in files:
         if file != STDIN and not is_url(file) and not os.access(file, os.R_OK):
             raise InputError(f"corpus {file} cannot be read: permission denied")
@@ -49,7 +49,7 @@ def _files_of(name: str) -> list[str]:
     if os.path.isdir(name):
         if files := _files_below(name):
             return files
-        raise InputError(f"corpus directory {name} holds no files")
+        raise InputError(f"corpus directory {name} holds no files (hidden ones do not count): name another")
     if name == STDIN or os.path.exists(name):
         return [name]
     _check_readable(name)
@@ -59,11 +59,13 @@ def _files_of(name: str) -> list[str]:
     if files := _regular({*found, *below} - directories):
         return files
     if found:
-        raise InputError(f"corpus glob {name} finds no files, only {found[0]}: check it")
+        raise InputError(f"corpus glob {name} matches no files, only {found[0]}: check the pattern")
     is_text = len(name.split()) > _WORDS_OF_A_NAME
     advice = "; to train on text itself, put it in a file, or from Python give lines=[...]" if is_text else ""
     shown_name = f"{name[:60]}..." if len(name) > 60 and is_text else name
-    raise InputError(f"corpus {shown_name} does not exist, as a path or as a glob: check the spelling{advice}")
+    raise InputError(
+        f"corpus {shown_name} does not exist, and as a glob it matches nothing: check the spelling{advice}"
+    )
 
 
 def names_of(corpus: Texts) -> list[str]:
@@ -72,7 +74,7 @@ def names_of(corpus: Texts) -> list[str]:
         names = [os.fsdecode(name) for name in ([corpus] if isinstance(corpus, str | os.PathLike) else corpus)]
         names = [re.sub("^(file|local)://", "", name) for name in names]  # a path, with all that holds for paths
     except TypeError as error:
-        raise InputError(f"a corpus is a path or several: {error}") from error
+        raise InputError(f"a corpus is one or more paths: {error}") from error
     if not names:
         raise InputError("no corpus given: name at least one file, directory or glob, or - for stdin")
     return names
@@ -260,7 +262,9 @@ def _regular(paths: Iterable[str]) -> list[str]:
     for path in paths:
         if not os.path.exists(path):
             what = f"is a symbolic link to {os.readlink(path)}, which" if os.path.islink(path) else "is listed, but"
-            raise InputError(f"corpus {path} {what} does not exist or cannot be reached: remove it, or name the others")
+            raise InputError(
+                f"corpus {path} {what} does not exist or cannot be reached: remove it, or name the other files"
+            )
         if not os.path.isfile(path):
-            raise InputError(f"corpus {path} is a pipe, a socket or a device: remove it, or name the others")
+            raise InputError(f"corpus {path} is a pipe, a socket or a device: remove it, or name the other files")
     return sorted(paths)

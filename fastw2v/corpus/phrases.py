@@ -45,19 +45,21 @@ Pairs = dict[tuple[str, ...], float]
 
 @dataclass(frozen=True)
 class PhraseOptions:
-    """The rule that makes two words a phrase: they occur `min_count` times as a pair, with a score over `threshold`.
+    """The options of `Phrases.learn`: when two words become a phrase.
 
-    The default threshold depends on the scoring: 10, with word2phrase 100, and with npmi 0.5.
-    A phrase is never longer than the 1,000 bytes that a word of a text may have.
+    Two words become a phrase if they occur `min_count` times as a pair and score more than `threshold`. The default
+    threshold is 10, or 100 with the scoring word2phrase, or 0.5 with npmi. A phrase is never longer than the 1,000
+    bytes that a word of a text may have.
 
-    scoring: one of these, where n(x) is the count of x and p(x) its share of the tokens:
+    scoring is one of these, where n(x) is the count of x and p(x) its share of the tokens:
 
     default      (n(ab) - min_count) / n(a) / n(b) * (distinct words + distinct pairs), as gensim
     word2phrase  (n(ab) - min_count) / n(a) / n(b) * words of the text (Mikolov et al. 2013, "Distributed
                  representations", equation 6, as word2phrase.c scales it)
     npmi         log(p(ab) / p(a) / p(b)) / -log(p(ab)), from -1 to 1 (Bouma 2009)
 
-    connector_words: words that may stand between the two words of a pair. passes: each of them finds longer phrases.
+    connector_words: words that may stand between the two words of a pair.
+    passes: how many times to look for phrases; each pass finds longer ones.
     delimiter: the text that joins the words of a phrase.
     """
 
@@ -91,9 +93,11 @@ class PhraseOptions:
 
 
 class Phrases:
-    """The phrases of a text, to be applied to sentences: `phrases[["new", "york", "city"]]`.
+    """The phrases of a text. `phrases[["new", "york", "city"]]` joins those of a sentence.
 
-    by_pass: the phrases of each pass. reading: the figures of the text from which they were learnt, or None.
+    by_pass: for each pass, a dict from the words of each phrase, a tuple, to its score.
+    options: how they were learnt.
+    reading: a `Reading`: the size of the text from which they were learnt, or None.
     """
 
     def __init__(
@@ -112,11 +116,15 @@ class Phrases:
         threads: int | None = None,
         **options: Any,
     ) -> Self:
-        """Find the phrases of a corpus, which is files, or of sentences, lists of words, or of lines.
+        """Find the phrases of a corpus (files), of sentences (lists of words), or of lines, each as for `train`.
 
-        output: a file for the text with its phrases joined, a line for each that holds words.
-        The options are those of PhraseOptions and ReadOptions. Memory grows with the distinct words and pairs. Raises
-        InputError.
+        output: a file for the text with its phrases joined. Lines without words are left out.
+        threads: by default one for each core that this process may use.
+        options: those of `PhraseOptions`: min_count (5), threshold (10; 100 with scoring word2phrase, 0.5 with npmi),
+        scoring (default, word2phrase or npmi), delimiter ("_"), connector_words (none) and passes (1);
+        and for text lower, strip_punctuation, digits, invalid_utf8 and temp_dir, as for `train`.
+
+        The more distinct words and pairs of words there are, the more memory it takes. Raises InputError.
         """
         of_phrases, of_reading = ([item.name for item in fields(kind)] for kind in (PhraseOptions, ReadOptions))
         if unknown := [name for name in options if name not in of_phrases + of_reading]:
@@ -127,7 +135,7 @@ class Phrases:
             raise InputError(f"threads is {threads}: it must be from 1 to 4096")
         threads = threads or available_threads()
         if (corpus, sentences, lines).count(None) != 2:
-            raise InputError("phrases need one of corpus, which is files, sentences and lines")
+            raise InputError("phrases need exactly one of corpus (files), sentences and lines")
         names = names_of(corpus) if corpus is not None else []
         files = find_files(names) if corpus is not None else []
         if output is not None:
@@ -158,7 +166,7 @@ class Phrases:
         return cls(by_pass, chosen, text.reading)
 
     def __getitem__(self, sentence: Sequence[str]) -> list[str]:
-        """Return a sentence, a list of words, with its phrases joined."""
+        """Return the words of a sentence with its phrases joined."""
         if isinstance(sentence, str):
             raise InputError("a sentence is a list of words: split the text first, as in phrases[text.split()]")
         words = list(sentence)
@@ -182,7 +190,7 @@ class Phrases:
         return merged + open_words
 
     def export_phrases(self) -> dict[str, float]:
-        """Return the score of each phrase, its words joined; the highest score where several are spelled alike."""
+        """Return the score of each phrase. Where several phrases are spelled alike, it is the highest score."""
         scores: dict[str, float] = {}
         for pairs in self.by_pass:
             for words, score in pairs.items():

@@ -42,7 +42,7 @@ class Preparation:
 
     lower: make all letters lower case, each by itself as Unicode says; a sigma at the end of a word becomes its final
     form, and a dotted capital I an i. strip_punctuation: remove punctuation, the signs of mathematics and currencies,
-    which divide words as blanks do; apostrophes and hyphens inside a word, and . and , between digits stay. digits:
+    which separate words as spaces do; apostrophes and hyphens inside a word, and . and , between digits stay. digits:
     `keep` them, write each as 0 (`zero`), or `drop` words with digits and without letters.
     """
 

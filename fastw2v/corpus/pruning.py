@@ -83,7 +83,7 @@ class Pruning:
         check_unicode(words)
         fixed = self.vocabulary.pruned(0, self.max_vocab)
         if len(fixed) < 2:
-            raise InputError(f"the vocabulary that was given has {len(fixed)} words: a context needs two")
+            raise InputError(f"training needs at least two words, and the given vocabulary has {len(fixed)}")
         return fixed
 
     def choose(self, counts: WordCounts, n_unknown: int = 0) -> tuple[Vocabulary, NDArray[np.int32]]:
@@ -96,13 +96,16 @@ class Pruning:
             if counts.n_tokens == 0:
                 if n_unknown == 0:
                     raise InputError("the text holds no words: it is empty or all white space")
-                others, advice = f"({n_unknown:,} tokens are others)", "is it of another language or case?"
+                others, advice = f"(all {n_unknown:,} tokens are other words)", "is it in another language or case?"
                 raise InputError(f"the text holds no word of the vocabulary {others}: {advice}")
             return self.fixed, np.arange(len(self.fixed), dtype=np.int32)
         if self.earlier is not None:
             vocabulary, ids = self.earlier.extended(counts.words, counts.counts, self.min_count)
             if not (ids >= 0).any():
-                raise InputError(f"the corpus holds no word of the earlier run, and none {self.min_count} times")
+                raise InputError(
+                    f"the corpus holds no word of the earlier run, and no other word {self.min_count} times: is it in "
+                    "another language or case? Otherwise lower --min-count or give more text"
+                )
             return vocabulary, ids
         vocabulary, places = Vocabulary.from_counts(counts.words, counts.counts, self.min_count, self.max_vocab)
         n_words = len(counts.words)
@@ -111,13 +114,13 @@ class Pruning:
         if len(vocabulary) == 0:
             top = int(counts.counts.argmax())
             raise InputError(
-                f"no word of the corpus occurs min_count = {self.min_count} times: it has {counts.n_tokens} tokens, "
-                f"{n_words} distinct words, the most frequent {counts.words[top]!r} {counts.counts[top]} times. "
-                "Lower --min-count or give more text" + "".join(f"; {text}" for text in counts.advice[:1])
+                f"no word of the corpus occurs {self.min_count} times (min_count): of {counts.n_tokens} tokens and "
+                f"{n_words} distinct words, the most frequent one, {counts.words[top]!r}, occurs {counts.counts[top]} "
+                "times. Lower --min-count or give more text" + "".join(f"; {text}" for text in counts.advice[:1])
             )
         if len(vocabulary) < self.least_words:
             raise InputError(
-                f"the vocabulary is one word, {vocabulary.words[0]!r}, of {n_words} distinct ones found: a context "
+                f"the vocabulary is one word, {vocabulary.words[0]!r}, of {n_words} distinct words found: training "
                 f"needs two. Lower --min-count ({self.min_count}) or give more text"
             )
         ids = np.full(n_words, -1, np.int32)

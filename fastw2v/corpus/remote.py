@@ -46,7 +46,7 @@ def _links_to_file(files: Any, name: str, info: dict[str, Any]) -> bool:
 def find_urls(url: str) -> list[str]:
     """Return the files that a URL names, sorted: itself, those of a glob, or those below a directory."""
     if "::" in url:
-        raise InputError(f"{url} is one URL in another, which is not supported: unpack it first")
+        raise InputError(f"{url} is a URL of a file inside another (::), which is not supported: unpack that first")
     with file_system(url) as (files, path):
         if any(character in path for character in ("*[" if url.startswith("http") else "*?[")):
             found = files.glob(path, detail=True).items()
@@ -57,5 +57,5 @@ def find_urls(url: str) -> list[str]:
         else:
             names = [files.info(path)["name"]]
         if not names:
-            raise InputError(f"{url} names no files")
+            raise InputError(f"{url} names no files: check the spelling")
         return sorted(files.unstrip_protocol(name) for name in names)

@@ -77,7 +77,7 @@ def from_lines(lines: Iterable[str], pruning: Pruning = DEFAULT_PRUNING, **optio
 def iterated(items: Any, what: str) -> Iterator[Any]:
     """Return an iterator over a list, a column, the groups of a `groupby`, or another iterable. Raises InputError."""
     if isinstance(items, (str, bytes)):
-        raise InputError(f"{what} is the string {items[:40]!r}: give a list or another iterable; a file is the corpus")
+        raise InputError(f"{what} is the string {items[:40]!r}: give a list or another iterable; name files as corpus")
     if hasattr(items, "get_group"):  # a groupby of pandas, whose items are (key, group)
         if getattr(items, "ndim", 1) == 2:
             raise InputError(f"{what} is a groupby of tables: choose a column, as in groupby('customer')['item']")
@@ -105,7 +105,7 @@ def from_walks(walks: Walks, pruning: Pruning = DEFAULT_PRUNING, temp_dir: str |
     labels, offsets = _checked(walks)
     largest = int(labels.max()) if labels.size else -1
     if largest < 0:
-        raise InputError("the walks hold no label of 0 or more")
+        raise InputError("the walks are empty or hold only negative numbers, which are padding: labels are 0 or more")
     if largest < max(MOST_LABEL, 4 * labels.size):
         occurs = np.zeros(largest + 1, bool)
         for piece in _closed_pieces(labels, offsets):
@@ -133,7 +133,7 @@ def _flat(walks: Iterable[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             lengths += map(len, some)
             labels = np.array(list(chain.from_iterable(some))) if any(map(len, some)) else pieces[0]
         except (TypeError, ValueError) as error:
-            raise InputError(f"the walks hold what is no sequence of integers: {error}") from error
+            raise InputError(f"the walks hold something that is not a sequence of integers: {error}") from error
         if labels.dtype.kind not in "iu":
             wrong = next(item for row in some for item in row if not isinstance(item, Integral))
             raise InputError(
@@ -167,7 +167,10 @@ def _checked(walks: Walks) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
         offsets = offsets.astype(np.int64)  # else the differences of falling offsets would wrap around
     is_rising = offsets.ndim == 1 and offsets.dtype.kind in "iu" and len(offsets) > 1 and (np.diff(offsets) >= 0).all()
     if not is_rising or offsets[0] != 0 or offsets[-1] != len(labels):
-        raise InputError(f"the offsets of {len(labels)} labels must be rising integers from 0 to {len(labels)}")
+        raise InputError(
+            f"the offsets, {offsets.dtype} {offsets.shape}, do not divide {len(labels)} labels: they must be integers "
+            f"that never fall, from 0 to {len(labels)}"
+        )
     return labels, offsets.astype(np.int64)
 
 

@@ -134,7 +134,7 @@ def check_seen(files: dict[str, int], checksums: dict[str, int] | None = None) -
         here = fingerprints(files)
         for file, checksum in checksums.items():
             if here.get(file) != checksum:
-                return f"sees other text in {file} than the other workers, of the same size"
+                return f"sees different text in {file} than the other workers, of the same size"
     return ""
 
 

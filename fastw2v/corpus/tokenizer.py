@@ -30,7 +30,7 @@ def problem_of(word: str) -> str:
     if (n_bytes := len(word.encode())) > MAX_WORD_BYTES:
         return f"the word {word[:40]!r}... has {n_bytes:,} bytes: words of a text have up to {MAX_WORD_BYTES:,}"
     if _CONTROL.search(word) or word.split() != [word]:
-        return f"the word {word[:40]!r} is empty or holds a separator of words, such as a blank or a control"
+        return f"the word {word[:40]!r} is empty or holds white space or a control character, which separate words"
     return ""
 
 
@@ -100,7 +100,10 @@ class Tokenizer:
         ids = self.encode(np.array(bytearray(text.encode())), MAX_WORD_BYTES)
         ids = ids[ids >= 0]
         if text.split() != words or _CONTROL.search(text) or self.n_overlong or self.n_words != len(words):
-            raise InputError(f"the vocabulary: {next(filter(None, map(problem_of, words)), 'a word is repeated')}")
+            raise InputError(
+                f"the vocabulary cannot be used: {next(filter(None, map(problem_of, words)), 'a word is repeated')}; "
+                "correct or remove it"
+            )
         for part in self.parts:
             part.counts[:] = 0
             part.may_grow = False
@@ -163,7 +166,7 @@ def count_words(parts: list[WordCounter], invalid_utf8: str) -> WordCounts:
     n_tokens = int(counts.sum())
     if invalid_utf8 == "replace" and n_invalid > MOST_INVALID * n_tokens:
         raise InputError(
-            f"{n_invalid:,} of {n_tokens:,} tokens of the corpus are not UTF-8, {example}: it is no text, or text in "
+            f"{n_invalid:,} of {n_tokens:,} tokens of the corpus are not UTF-8, {example}: it is not text, or text in "
             f"another encoding; {advice}, or give --invalid-utf8 keep"
         )
     words, place_of_word = _as_text(texts, np.concatenate(lengths), invalid, invalid_utf8 == "replace")

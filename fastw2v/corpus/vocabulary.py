@@ -21,12 +21,15 @@ MOST_TOKENS = 2**62
 
 @dataclass(frozen=True)
 class Reading:
-    """The figures of a text as it was read, before any word was left out.
+    """The size of a text as it was read, before any word was left out, and what was noticed.
 
-    n_bytes: the size of the text. n_tokens: running words, rare ones included. n_types: distinct words. n_overlong:
-    tokens that were dropped because they are too long. n_unknown: tokens that are not in the vocabulary that was
-    given. n_invalid: tokens with bytes that are not UTF-8. advice: what a look at the words says about the text, a
-    sentence each.
+    n_bytes: the size of the text in bytes.
+    n_tokens: the running words, rare ones included.
+    n_types: the distinct words.
+    n_overlong: the tokens that were dropped because they are too long.
+    n_unknown: the tokens that are not in a given vocabulary.
+    n_invalid: the tokens with bytes that are not UTF-8.
+    advice: hints on preparing the text, a sentence each.
     """
 
     n_bytes: int
@@ -40,11 +43,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Words by falling count, and by UTF-8 bytes where counts are equal. The id of a word is its place.
+    """Words and their counts, the most frequent word first. The id of a word is its position.
 
-    words: each once, none with white space; empty where only the counts are needed. counts: (n_words,), whole numbers
-    from 0 up, which become int64. Training takes a count of 0 for 1, so words whose counts are all 0, as those of a
-    mere list of words, are equally frequent to it. Raises InputError for other counts.
+    words: the words, each once, none with white space. Empty where only the counts are needed.
+    counts: how often each word occurred, (n_words,), whole numbers of 0 or more, which become int64. Training takes a
+    count of 0 as 1, so a plain list of words, all with counts of 0, is trained as equally frequent words.
+
+    `from_counts`, `load` and `train` sort the words so, those of equal counts by their UTF-8 bytes. Raises InputError
+    for counts that cannot be used.
     """
 
     words: list[str]
@@ -54,7 +60,7 @@ class Vocabulary:
         counts = _checked_counts(self.counts)
         if len(self.words) not in (0, len(counts)):
             raise InputError(
-                f"a vocabulary has {len(self.words):,} words and {len(counts):,} counts: give each word one"
+                f"a vocabulary has {len(self.words):,} words and {len(counts):,} counts: give each word one count"
             )
         object.__setattr__(self, "counts", counts)
 
@@ -69,9 +75,12 @@ class Vocabulary:
     def from_counts(
         cls, words: Sequence[str], counts: NDArray[np.int64], min_count: int = 1, max_vocab: int | None = None
     ) -> tuple[Self, NDArray[np.int64]]:
-        """Return the `max_vocab` most frequent of the words that occur `min_count` times, and their places in `words`.
+        """Make a vocabulary of the most frequent words, and return it with their positions in `words`.
 
-        words: distinct, in any order. counts: (len(words),), as those of a vocabulary.
+        words: distinct words in any order.
+        counts: their counts, (len(words),).
+        min_count: leave out words that occur fewer times.
+        max_vocab: keep only this many words.
         """
         counts = cls([], counts).counts
         frequent = np.flatnonzero(counts >= min_count)
@@ -86,7 +95,7 @@ class Vocabulary:
         return cls([names[i] for i in order[:max_vocab]], counts[places]), places
 
     def pruned(self, min_count: int, max_vocab: int | None) -> Self:
-        """Return a vocabulary of the words that `from_counts` keeps."""
+        """Return the vocabulary without rare words, as `from_counts` does."""
         return self.from_counts(self.words, self.counts, min_count, max_vocab)[0]
 
     def extended(
@@ -94,7 +103,9 @@ class Vocabulary:
     ) -> tuple[Self, NDArray[np.int32]]:
         """Return the vocabulary with the counts of a text added, and the new id of each word of the text, or -1.
 
-        New words must occur `min_count` times. words: distinct, in any order. counts: (len(words),) int64.
+        words: the distinct words of the text in any order.
+        counts: their counts, (len(words),) int64.
+        min_count: leave out new words that occur fewer times.
         """
         count_of = dict(zip(self.words, self.counts.tolist(), strict=True))
         names = list(words)
@@ -107,15 +118,15 @@ class Vocabulary:
 
     @property
     def weights(self) -> NDArray[np.int64]:
-        """The counts that training works with, (n_words,): a count of 0 is taken for 1."""
+        """The counts that training works with, (n_words,). A count of 0 becomes 1."""
         return np.maximum(self.counts, 1)
 
     def keep_probability(self, sample: float, formula: str = "word2vec") -> NDArray[np.float64]:
         """Return the probability that a token of each word stays in the text, (n_words,).
 
-        Let f be the share of the word among all tokens and t = sample. formula: `word2vec` is min(1, sqrt(t/f) + t/f),
-        as in word2vec.c and gensim; `paper` is min(1, sqrt(t/f)), Mikolov et al. 2013, "Distributed representations",
-        equation 5. sample = 0 keeps everything.
+        sample: the threshold t; 0 keeps every token.
+        formula: with f, the share of a word among all tokens, `word2vec` is min(1, sqrt(t/f) + t/f), as in word2vec.c
+        and gensim, and `paper` is min(1, sqrt(t/f)) (Mikolov et al. 2013, "Distributed representations", equation 5).
         """
         if sample == 0:
             return np.ones(len(self))
@@ -123,12 +134,12 @@ class Vocabulary:
         return np.minimum(1.0, np.sqrt(ratio) + (ratio if formula == "word2vec" else 0.0))
 
     def noise_weights(self, exponent: float) -> NDArray[np.float64]:
-        """Return count ** exponent, (n_words,), to which the probability of a word as a negative is proportional."""
+        """Return count ** exponent, (n_words,). Words are drawn as negatives in proportion to it."""
         weights: NDArray[np.float64] = self.weights.astype(np.float64) ** exponent
         return weights
 
     def save(self, path: PathLike) -> None:
-        """Write a line `word count` for each word, like word2vec's -save-vocab."""
+        """Write a line `word count` for each word, as word2vec.c does with -save-vocab."""
         check_words(self.words, "vocabulary")
         lines = (f"{word} {count}\n" for word, count in zip(self.words, self.counts.tolist(), strict=True))
         with replacing(path) as file:
@@ -136,9 +147,9 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: PathLike, problem_of: Callable[[str], str] = lambda word: "") -> Self:
-        """Read a file that `save` or word2vec.c wrote. Raises InputError, which names the line.
+        """Read a file that `save` or word2vec.c wrote. Raises InputError, which names the bad line.
 
-        problem_of: says what is wrong with a word, or "".
+        problem_of: a function that says what is wrong with a word, or returns "".
         """
         try:
             text = Path(path).read_text("utf-8-sig")
@@ -156,7 +167,7 @@ class Vocabulary:
                         raise InputError(f"vocabulary {path}, line {number}: {problem}")
                     counts[word] = int(count)
                 case _:
-                    claim = "is not 'word count', or repeats a word"
+                    claim = "is not 'word count', or repeats a word: correct or remove it"
                     raise InputError(f"vocabulary {path}, line {number}: {line[:60]!r} {claim}")
         return cls.from_counts(list(counts), np.array(list(counts.values()), np.uint64), min_count=0)[0]
 
@@ -174,7 +185,9 @@ def _checked_counts(counts: Any) -> NDArray[np.int64]:
         )
     wrong = np.flatnonzero(~(given >= 0) | (given != np.floor(given)))  # NaN is not >= 0
     if len(wrong):
-        raise InputError(f"count {wrong[0]} of a vocabulary is {given[wrong[0]]}: counts are whole numbers from 0 up")
+        raise InputError(
+            f"count number {wrong[0] + 1} of the vocabulary is {given[wrong[0]]}: counts are whole numbers, 0 or more"
+        )
     if (total := given.sum(dtype=np.float64)) > MOST_TOKENS:
         raise InputError(f"the counts of a vocabulary add up to {total:.3g}, more than 2**62: scale them down")
     return given.astype(np.int64, copy=False)

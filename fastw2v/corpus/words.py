@@ -118,7 +118,9 @@ class WordCounter:
         if 2 * n_words >= len(entries):
             n_room = min(2 * len(entries), most_words)
             if n_words >= n_room:
-                raise InputError(f"more than {n_words} distinct words: ids are 32 bits. Is this text split into words?")
+                raise InputError(
+                    f"the text has more than {n_words:,} distinct words, the most allowed. Is it split into words?"
+                )
             entries = _enlarged(entries, n_room)
             table = np.zeros(1 << (2 * n_room - 1).bit_length(), np.uint64)
             kernels.rehash(self._words.table, table)

@@ -22,9 +22,7 @@ def lines_of(event: events.Event) -> list[str]:
         case events.Resumed(path, n_words):
             return [f"resuming from {path}, written after {n_words:,} tokens"]
         case events.BestKept(epoch, loss, n_epochs):
-            return [
-                f"kept the vectors of epoch {epoch} ({n_epochs} were trained): held-out loss {loss:.4f}, the lowest"
-            ]
+            return [f"kept the vectors of epoch {epoch} of {n_epochs}, with the lowest held-out loss, {loss:.4f}"]
         case events.EpochEnded() if not math.isnan(event.held_out_loss):
             return [f"epoch {event.epoch}  {losses_of(event)}"]
     return []
@@ -34,15 +32,15 @@ def _lines_of_corpus(event: events.CorpusRead) -> list[str]:
     reading, n_words, n_types = event.reading, len(event.vocabulary), event.reading.n_types
     words = f"{n_words:,} of {n_types:,} distinct words"
     if n_words > n_types:  # a given vocabulary, or that of an earlier run
-        words = f"{n_words:,} words, for {n_types:,} distinct words of the text"
+        words = f"{n_words:,} words (this corpus has {n_types:,})"
     text = (
         f"read {reading.n_bytes / 1e6:,.1f} MB, {reading.n_tokens:,} tokens; "
-        f"vocabulary of {words}, covering {event.n_tokens:,} tokens"
+        f"vocabulary: {words}, covering {event.n_tokens:,} tokens"
     )
     lines = ["; ".join([text, *describe_changes(reading)])]
     lines += advice_lines(reading)
     if event.n_started:
-        lines.append(f"{event.n_started:,} of {n_words:,} words start from the vectors given")
+        lines.append(f"{event.n_started:,} of {n_words:,} words start from given vectors")
     if held_out := event.held_out:
         lines.append(f"held-out text: {held_out.n_tokens:,} tokens, {held_out.n_unknown:,} not in the vocabulary")
     return lines
@@ -85,7 +83,9 @@ def format_bar(progress: events.Progress, columns: int = COLUMNS) -> str:
         "loss": f"loss {'-' if math.isnan(progress.loss) else f'{progress.loss:.3f}'}",
         "lr": f"lr {progress.learning_rate:.2g}",
         "left": f"ETA {left // 3600}:{left // 60 % 60:02}:{left % 60:02}",
-        "workers": f"{progress.n_workers} workers, waiting {progress.waited:.0%}" if progress.n_workers else "",
+        "workers": f"{progress.n_workers} worker{'s' * (progress.n_workers > 1)}, waiting {progress.waited:.0%}"
+        if progress.n_workers
+        else "",
     }
     text = "  ".join(filter(None, parts.values()))
     for name in ("workers", "lr", "speed", "loss", "left"):

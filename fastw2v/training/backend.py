@@ -60,7 +60,7 @@ def text_options(config: TrainConfig, threads: int) -> dict[str, Any]:
 def compile_here(config: TrainConfig, threads: int, callback: Callback) -> None:
     """Compile the kernels of a loss in this process, or load them from the cache, as the phase `compile`."""
     is_cold = kernels_to_compile(config)
-    note = "compiling the kernels for this CPU, once: this may take half a minute" if is_cold else ""
+    note = "compiling the kernels for this CPU, which is done once: this may take half a minute" if is_cold else ""
     with phase("compile", callback, note):
         compile_kernels(threads, config, callback)
 

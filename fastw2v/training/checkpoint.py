@@ -74,7 +74,7 @@ def check_directory(directory: PathLike, resume: bool) -> None:
     for name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         check_no_link(path / name)
     if not resume and any((path / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
-        advice = "give --resume (resume=True) to resume it; to start anew, name another directory or remove it"
+        advice = "give --resume (resume=True) to resume it; to start fresh, name another directory or remove it"
         raise InputError(f"{path} holds the checkpoint of a run: {advice}")
     # A directory in the place of the latest checkpoint does no harm: `load` takes the previous one.
     check_output(path / (PREVIOUS_CHECKPOINT if (path / CHECKPOINT).is_dir() else CHECKPOINT))
@@ -198,7 +198,10 @@ def load(directory: PathLike) -> Checkpoint | None:
         except InputError as error:
             problems.append(str(error))
     if problems:
-        raise InputError(f"no checkpoint in {os.fspath(directory)} can be used: {'; '.join(problems)}")
+        raise InputError(
+            f"no checkpoint in {os.fspath(directory)} can be used: {'; '.join(problems)}; to start "
+            "fresh, name another directory"
+        )
     return None
 
 

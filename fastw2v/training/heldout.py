@@ -49,7 +49,7 @@ def held_out_loss(
     if total[N_PREDICTIONS] == 0:
         raise InputError(
             "the held-out text has no line (sentence) with two words of the vocabulary "
-            "that subsampling (--sample) keeps"
+            "that subsampling (--sample) keeps: give more of it"
         )
     return mean_loss(total)
 

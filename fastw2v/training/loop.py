@@ -24,10 +24,10 @@ class LocalLoop:
         self._seconds_before = run.position.seconds
         position, n_spans, epochs = run.position, run.schedule.n_spans, run.config.epochs
         if position.epoch > epochs or position.n_spans > n_spans:
-            place = f"{position.n_spans:,} spans into epoch {position.epoch + 1}"
-            size = f"{epochs} epochs of {n_spans:,} spans"
-            advice = "start anew with another --checkpoint directory"
-            raise InputError(f"the checkpoint is damaged: it stands {place}, but this run has {size}; {advice}")
+            place = f"{position.n_spans:,} parts into epoch {position.epoch + 1}"
+            size = f"{epochs} epochs of {n_spans:,} parts"
+            advice = "start again with another --checkpoint directory"
+            raise InputError(f"the checkpoint is damaged: it is {place}, but this run has {size}; {advice}")
 
     def train_epoch(self) -> None:
         """Train what is left of the run's epoch, and tell the progress after each slice."""

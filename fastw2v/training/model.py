@@ -1,4 +1,4 @@
-"""TrainedModel: the options, the vocabulary and both matrices of a training."""
+"""TrainedModel: the options, the vocabulary and both matrices of a run."""
 
 import os
 from collections.abc import Sequence
@@ -22,11 +22,15 @@ from ..vectors.vectors import Vectors
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The result of a training, to query, to save and to train further: `train(more, continue_from=model, lr=...)`.
+    """The whole result of a run, which can be queried, saved, and trained further with `continue_from`.
 
-    vocabulary: the words and their counts. input_vectors: each word as a context, (n_words, dim) float32.
-    output_vectors: each word as a centre word, (n_words, dim) float32; with hierarchical softmax the nodes of its tree,
-    the last row being unused. Raises InputError for a matrix of another shape than (words, dim).
+    config: the options of the run.
+    vocabulary: the words and their counts.
+    input_vectors: the vector of each word as a context, (n_words, dim) float32.
+    output_vectors: the vector of each word as a centre word, (n_words, dim) float32. With hierarchical softmax these
+    belong to the nodes of its tree, and the last row is not used.
+
+    Raises InputError for a matrix whose shape is not (n_words, dim).
     """
 
     config: TrainConfig
@@ -45,9 +49,11 @@ class TrainedModel:
         return f"<TrainedModel: {config.model}, {config.loss}, {len(self.vocabulary):,} words x {config.dim}>"
 
     def vectors(self, which: str | None = None) -> Vectors:
-        """The words with their vectors. Neither of the two matrices is copied or changed.
+        """Return the words with their vectors. Neither of the two matrices is copied or changed.
 
-        which: `input`, `output`, or `average` for the mean of both; by default the option `vectors`. Raises InputError.
+        which: `input`, `output`, or `average` for the mean of both; by default the option `vectors` of the run.
+
+        Raises InputError for another name.
         """
         which = replace(self.config, vectors=which).vectors if which else self.config.vectors
         matrix = self.input_vectors if which == "input" else self.output_vectors
@@ -56,13 +62,15 @@ class TrainedModel:
         return Vectors(self.vocabulary.words, matrix, self.vocabulary.counts)
 
     def save(self, path: PathLike) -> None:
-        """Write all of the model to a file of suffix .fw2v, which is a file of vectors too.
+        """Write the whole model to a file with the extension .fw2v, which is a file of vectors, too.
 
-        Raises InputError for another suffix or loss hs, RunError for NaN and where the file cannot be written.
+        Raises InputError for another extension or loss hs, and RunError for NaN or if the file cannot be written.
         """
         _check_name(path, self.config)
         if not (is_finite(self.input_vectors) and is_finite(self.output_vectors)):
-            raise RunError(f"the model holds NaN or infinite numbers: {os.fspath(path)} was not written")
+            raise RunError(
+                f"the model holds NaN or infinite numbers: {os.fspath(path)} was not written; train with a lower lr"
+            )
         about = {**training_kind(self.config), "config": asdict(self.config)}
         words, counts = self.vocabulary.words, self.vocabulary.counts
         content = ModelFile(words, self.input_vectors, counts, output_vectors=self.output_vectors, training=about)
@@ -70,7 +78,10 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
-        """Read what `save` wrote, or a checkpoint. The matrices are checked, then mapped. Raises InputError."""
+        """Read a file that `save` wrote, or a checkpoint. The matrices are checked, then mapped into memory.
+
+        Raises InputError for a file that is damaged or holds no model.
+        """
         content = modelfile.read(path, verify=True)
         if content.output_vectors is None or content.counts is None:
             advice = "continue_from needs what save_model wrote; or start from the vectors with init_vectors"
@@ -80,9 +91,9 @@ class TrainedModel:
 
 
 def last_vectors(model: TrainedModel) -> Vectors:
-    """The vectors that the model's options name, of a model that must not be used any more.
+    """Return the vectors that the model's options name. The model must not be used afterwards.
 
-    An average takes the place of the output vectors: that of a large model needs no new memory.
+    The average is written over the output vectors, so that it needs no new memory for a large model.
     """
     if model.config.vectors != "average":
         return model.vectors()
@@ -98,7 +109,7 @@ def _average(model: TrainedModel, place: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def _config_of(path: PathLike, content: ModelFile) -> TrainConfig:
-    """The options that a file was trained with; those that it does not name have their defaults."""
+    """Return the options that a file was trained with; options that it does not name have their defaults."""
     about = content.training if isinstance(content.training, dict) else {}
     config = about["config"] if isinstance(about.get("config"), dict) else {}
     known = {item.name for item in fields(TrainConfig)}  # a later version may know more
@@ -111,18 +122,21 @@ def _config_of(path: PathLike, content: ModelFile) -> TrainConfig:
 
 
 def training_kind(config: TrainConfig) -> dict[str, str]:
-    """The options that give output vectors their meaning."""
+    """Return the options on which the meaning of the output vectors depends."""
     return {"model": config.model, "loss": config.loss}
 
 
 def check_model_output(path: PathLike, config: TrainConfig, inputs: Sequence[PathLike] = ()) -> None:
-    """Raise InputError where `TrainedModel.save` could write no file, or none to continue from."""
+    """Raise InputError if `TrainedModel.save` could not write a file, or not one to continue from."""
     check_output(path, inputs)
     _check_name(path, config)
 
 
 def _check_name(path: PathLike, config: TrainConfig) -> None:
     if config.loss == "hs":
-        raise InputError("save_model needs loss ns or softmax: the nodes of a tree mean nothing to another vocabulary")
+        raise InputError(
+            "save_model needs loss ns or softmax: with hs the output vectors belong to the nodes of a tree, which "
+            "another vocabulary does not have; leave it out, and start from the vectors later with init_vectors"
+        )
     if format_of(path) != "native":
         raise InputError(f"model {os.fspath(path)}: its name must end in .fw2v, the only format that holds a model")

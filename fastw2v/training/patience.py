@@ -39,7 +39,7 @@ class Patience:
             about = dict(found.training or {})
             best = about.pop("best")
             if found.output_vectors is None or _fixed(about) != _fixed(self._content.training):
-                raise InputError(f"{self._path} is of another run")
+                raise InputError(f"{self._path} is from another run")
             self.epoch, self.loss = int(best["epoch"]), float(best["held_out_loss"])
         except (InputError, LookupError, TypeError, ValueError) as error:
             warn(f"the best vectors before this checkpoint are lost: {text_of(error)}")

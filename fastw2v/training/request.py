@@ -101,7 +101,7 @@ class Request:
         if not isinstance(self.checkpoint_every, Real):
             raise InputError(f"checkpoint_every is {self.checkpoint_every!r}: it must be a number of minutes")
         if self.held_out is not None and self.config.held_out_share:
-            raise InputError("held_out and held_out_share are two held-out texts: give one")
+            raise InputError("held_out and held_out_share are both held-out text: give one of them")
         if self.config.patience and self.held_out is None and not self.config.held_out_share:
             raise InputError("patience needs held-out text: give held_out_share, such as 0.01, or held_out")
         if not callable(self.callback):
@@ -113,11 +113,9 @@ class Request:
         if self.checkpoint is None and self.checkpoint_every != Request.checkpoint_every:
             reasons.append("checkpoint_every has no effect without checkpoint")
         if self.vocabulary is not None and self.config.min_count != TrainConfig.min_count:
-            reasons.append(
-                "min_count has no effect with a vocabulary that is given: its rare words stay; max_vocab limits it"
-            )
+            reasons.append("min_count has no effect with a given vocabulary: its rare words stay; max_vocab limits it")
         if self.vocabulary is not None and self.config.invalid_utf8 != TrainConfig.invalid_utf8:
-            reasons.append("invalid_utf8 has no effect with a vocabulary that is given: tokens are compared as bytes")
+            reasons.append("invalid_utf8 has no effect with a given vocabulary: tokens are compared as bytes")
         if self.source.corpus is None and self.source.lines is None:
             given = "walks" if self.source.sentences is None else "sentences"
             reasons += [

@@ -14,7 +14,8 @@ from ..errors import InputError
 from ..events import Estimated, NewFile
 from ..files.names import STANDARD_STREAMS, is_device, real_path
 from ..kernels.layout import RowLayout
-from ..machine import available_memory, format_bytes, largest_file
+from ..machine import available_memory, format_bytes
+from ..system import largest_file
 from .matrices import matrix_bytes
 from .objective import length_of_paths
 from .softmax import BATCH
@@ -52,7 +53,7 @@ def estimate_memory(
     tables = 20 * n_words + 8 * length_of_paths(vocabulary) if config.loss == "hs" else 25 * n_words
     memory = {
         "2 matrices": 2 * matrix_bytes(n_words, config.dim),
-        "rows of threads": matrix_bytes(n_thread_rows, config.dim),
+        "copies per thread": matrix_bytes(n_thread_rows, config.dim),
         "tables": tables,
         "a batch": 4 * BATCH * n_words if config.loss == "softmax" else 0,
         "words": BYTES_OF_A_WORD * n_words,

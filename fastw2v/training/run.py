@@ -214,7 +214,7 @@ class TrainingRun:
         if self.checkpointer:
             # A model with hierarchical softmax cannot be continued from: a new vocabulary has a new tree.
             option = "--init-vectors" if self.config.loss == "hs" else "--continue-from"
-            message = f"{message}. {self.checkpointer.last_good(f'{option} starts from it with a lower --lr')}"
+            message = f"{message}. {self.checkpointer.last_good(f'to start from it, give {option} and a lower --lr')}"
         return DivergedError(message)
 
     def tell_progress(self, position: Position, last: Slice, n_workers: int = 0, waited: float = 0.0) -> None:

@@ -217,7 +217,7 @@ def refuse_absurd(
         raise InputError(
             f"full softmax would take about {seconds / 3600:,.0f} hours here and {memory / 1e9:.1f} GB: "
             f"{n_predictions:.2g} predictions, each against all {n_words:,} words. Use --loss ns or hs, or lower "
-            "--max-vocab or --epochs; --force-softmax trains all the same"
+            "--max-vocab or --epochs; --force-softmax trains anyway"
         )
 
 

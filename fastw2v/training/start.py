@@ -52,14 +52,16 @@ class Start:
         """What a request says to start from, None for random vectors. Raises InputError."""
         init_vectors, continue_from, config = request.init_vectors, request.continue_from, request.config
         if init_vectors is not None and continue_from is not None:
-            raise InputError("init_vectors and continue_from are two places to start from: give one")
+            raise InputError("init_vectors and continue_from are both vectors to start from: give one of them")
         if init_vectors is None and continue_from is None:
             if request.freeze:
                 raise InputError("freeze needs vectors to keep as they are: give init_vectors or continue_from")
             return None
         are_fixed = request.freeze and init_vectors is not None  # all that learns begins anew, as in a new run
         if config.lr is None and not are_fixed:
-            advice = "the default of a new run, moves them as far as random vectors; a tenth of that refines them"
+            advice = (
+                "the default of a new run, moves them as much as it moves random ones; a tenth of that refines them"
+            )
             raise InputError(f"starting from trained vectors needs an explicit lr: {config.first_lr:g}, {advice}")
         if config.vectors != "input":
             advice = "a run that starts from given vectors must return the input vectors; use input"
@@ -67,14 +69,16 @@ class Start:
         start = cls._of_model(request) if init_vectors is None else cls(_loaded(init_vectors), is_frozen=request.freeze)
         dim = start.vectors.vector_size
         if dim != config.dim:
-            raise InputError(f"the vectors to start from have {dim} numbers, dim is {config.dim}: give dim {dim}")
+            raise InputError(
+                f"the vectors to start from have {dim} dimensions, and dim is {config.dim}: give dim {dim}"
+            )
         return start
 
     @classmethod
     def _of_model(cls, request: Request) -> Self:
         model, config = request.continue_from, request.config
         if config.loss == "hs":
-            reason = "with hs a new vocabulary has a new tree, whose nodes are not the old ones"
+            reason = "with hs a new vocabulary gets a new tree, whose nodes are not the old ones"
             advice = "start from the vectors with init_vectors"
             raise InputError(f"continue_from needs loss ns or softmax: {reason}; {advice}")
         if request.vocabulary is not None or config.max_vocab:
@@ -101,11 +105,11 @@ class Start:
         if (rows < 0).all():
             given = f"{len(self.vectors):,} with vectors to start from, as {self.vectors.index_to_key[:3]}"
             words = f"{len(vocabulary):,} words of the vocabulary"
-            raise InputError(f"none of the {words} is among the {given}: are they of another language or case?")
+            raise InputError(f"none of the {words} is among the {given}: are they in another language or case?")
         if self.is_frozen and (rows >= 0).all():
             all_given = f"the result would be the given vectors, as all {len(vocabulary):,} words have one"
             advice = "give text with new words, which occur min_count times, or leave out freeze"
-            raise InputError(f"freeze leaves nothing to learn but output vectors: {all_given}; {advice}")
+            raise InputError(f"freeze would leave only output vectors to learn: {all_given}; {advice}")
         return rows
 
     def fill(self, matrices: Matrices, rows: NDArray[np.int64]) -> None:

@@ -100,7 +100,7 @@ def _checkpoint_of(request: Request) -> Checkpoint | None:
         raise InputError(f"checkpoint_every is {request.checkpoint_every} minutes: it must be above 0")
     if request.checkpoint is None:
         if request.resume:
-            raise InputError("resume needs the directory of the checkpoint to resume from")
+            raise InputError("resume needs the directory of the checkpoint to resume from: give checkpoint")
         return None
     checkpoint.check_directory(request.checkpoint, request.resume)
     earlier = checkpoint.load(request.checkpoint) if request.resume else None

@@ -57,7 +57,7 @@ HELPER_SECONDS = 120.0
 """The other process is not waited for any longer: it takes 5 s on an idle machine, and could be stopped or hang."""
 
 Options = dict[str, Any]
-"""The options that decide which kernels a training needs: model, loss and update; `lower` stands for all that prepare
+"""The options that decide which kernels a run needs: model, loss and update; `lower` stands for all that prepare
 text."""
 
 
@@ -99,7 +99,7 @@ def compile_all(callback: Callback = ignore) -> None:
 
 
 def kernels_to_compile(config: TrainConfig | None = None) -> list[str]:
-    """Return the names of the kernels that a training with these options, or anything, needs and the cache lacks."""
+    """Return the names of the kernels that a run with these options, or anything, needs and the cache lacks."""
     return _missing([_options_of(config)], False) if config else _missing(_all_options(), True)
 
 
@@ -238,7 +238,7 @@ def _own_pieces(every: list[Options]) -> list[Piece]:
 
 
 def _other_pieces(every: list[Options], has_all: bool) -> list[Piece]:
-    """Return what else a training needs, in the order of its need, or with `has_all` all that fastw2v has."""
+    """Return what else a training run needs, in the order of its need, or with `has_all` all that fastw2v has."""
     of_text = ["tokenize.end_of_last_separator", "tokenize.find_tokens", "dictionary.look_up", "dictionary.rehash"]
     pieces = {"matrices": Piece(["random.fill_uniform"], _make_matrices), "tokens": Piece(of_text, _tokenize)}
     if has_all or any(options["lower"] for options in every):

@@ -53,7 +53,7 @@ class Evaluation:
                 left, right = self._units([first, second]) if known else np.zeros((2, 1))
                 scores.append((value, float(left @ right)))
         if not scores:
-            lack = f"{os.fspath(path)} holds no pair of known words ({n_unknown} of unknown ones)"
+            lack = f"{os.fspath(path)} holds no pair of known words ({n_unknown} have unknown ones)"
             raise InputError(f"{lack}: its lines must be word{delimiter!r}word{delimiter!r}score")
         n_pairs = len(scores) + (0 if self.dummy4unknown else n_unknown)
         human, ours = np.transpose(scores)
@@ -79,7 +79,7 @@ class Evaluation:
             elif self.dummy4unknown:
                 sections[-1]["incorrect"].append(analogy)
         if n_others:
-            warn(f"{os.fspath(path)}: lines that do not hold four words are left out: {n_others:,}")
+            warn(f"{os.fspath(path)}: left out {n_others:,} lines that do not hold four words")
         answers = self._solve([analogy for _, analogy in questions])
         for (section, analogy), answer in zip(questions, answers, strict=True):
             section["correct" if answer == analogy[3] else "incorrect"].append(analogy)

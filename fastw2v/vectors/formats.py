@@ -92,7 +92,7 @@ def check_storable(words: Sequence[str], kind: str, dim: int) -> None:
         check_words(words, "word2vec", f"rename it, or {ANOTHER_FORMAT}")
         _check_lengths(words)
     if kind == "glove" and dim > _MOST_NUMBERS:
-        raise InputError(f"a row has {dim:,} numbers: a file without a header has up to {_MOST_NUMBERS:,}")
+        raise InputError(f"a row has {dim:,} numbers, and GloVe's format up to {_MOST_NUMBERS:,}: {ANOTHER_FORMAT}")
     if kind == "glove" and dim == 1 and words[0].encode().isdigit():
         raise InputError(f"the first row, {words[0]} and a number, would be taken for a header: {ANOTHER_FORMAT}")
 
@@ -170,7 +170,7 @@ def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = Fal
         content = _load_rows(os.fspath(path), kind, limit)
     n_repeated = len(content.words) - len(set(content.words))
     if n_repeated:
-        raise InputError(f"{os.fspath(path)} holds {n_repeated} words more than once")
+        raise InputError(f"{os.fspath(path)} holds {n_repeated} words more than once: each may occur once")
     return content
 
 
@@ -261,7 +261,7 @@ def _unpack(name: str, file: IO[bytes], text: IO[bytes]) -> None:
         n_bytes += text.write(block)
         if n_bytes > max(_SMALL, _MOST_INFLATION * source.n_read):
             growth = f"{name} grows to more than {_MOST_INFLATION} times its size when it is unpacked"
-            raise InputError(f"{growth}, which vectors hardly do: if these are some, unpack it first")
+            raise InputError(f"{growth}, which vectors hardly ever do: if it holds vectors, unpack it first")
 
 
 def _map(name: str, file: IO[bytes]) -> NDArray[np.uint8]:
@@ -286,7 +286,10 @@ def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:
     dim = 0 if kind == "binary" else _length_of_row(data)
     if dim == 0:
         advice = ": it is native: give --format native (kind)" if line.startswith(modelfile.MAGIC) else ""
-        raise InputError(f"{name} does not start with a line 'words dim', but with {line[:40]!r}{advice}")
+        raise InputError(
+            f"{name} does not start with a line 'words dim' or a vector, but with {line[:40]!r}"
+            f"{advice or ': see --format'}"
+        )
     if dim > _MOST_NUMBERS:
         raise InputError(
             f"{name} starts with a row of more than {_MOST_NUMBERS:,} numbers: it needs a line 'words dim'"
@@ -321,10 +324,10 @@ def _problem_of(problem: int, row: int, rest: NDArray[np.uint8], shape: _Shape, 
     if problem == numbers.TOO_MANY:
         if kind == "binary":
             claim = f"the {shape.n} x {shape.dim} it claims"
-            return f" is damaged, or its first line lies: {len(rest):,} bytes follow {claim}"
+            return f" is damaged, or its first line is wrong: {len(rest):,} bytes follow {claim}"
         if shape.start:
             return f" holds more rows than the {shape.n} its first line claims"
-        return f" has rows that are not {shape.dim} long, as its first one is"  # the file is too small for that
+        return f" has rows that are not {shape.dim} long, unlike its first one"  # the file is too small for that
     if problem == numbers.BAD_WORD:
         word = f"a word of up to {numbers.MAX_WORD_BYTES:,} bytes and a blank"
         return f" is damaged: row {row} should begin with {word}, not with {rest[:40].tobytes()!r}"

@@ -34,10 +34,10 @@ class Indexed(Protocol):
 
 
 class VectorIndex:
-    """Finds most of the nearest words, by a graph of neighbours (HNSW, Malkov and Yashunin 2018) of usearch.
+    """An index that finds most of the nearest words without comparing the query with all words.
 
-    `Vectors.index` makes one. The larger `expansion_search` is, the more of the nearest words are found, and the longer
-    a search takes.
+    `Vectors.index` makes one. It is a graph of neighbours (HNSW, Malkov and Yashunin 2018), built by usearch. The
+    larger `expansion_search` is, the more of the nearest words are found, and the longer a search takes.
     """
 
     def __init__(self, vectors: Indexed, graph: Any) -> None:
@@ -45,7 +45,7 @@ class VectorIndex:
 
     @classmethod
     def of(cls, vectors: Indexed, connectivity: int, expansion_add: int, expansion_search: int, threads: int) -> Self:
-        """Build the index of all vectors, on so many threads; 0 means all cores."""
+        """Build an index of all vectors. threads: how many threads build it; 0 for all cores."""
         graph = _new_graph(vectors.vector_size, connectivity, expansion_add, expansion_search)
         for first in range(0, len(vectors), ROWS_AT_A_TIME):
             rows = unit_rows(vectors.vectors[first : first + ROWS_AT_A_TIME])
@@ -59,7 +59,7 @@ class VectorIndex:
         return f"<VectorIndex: {len(self):,} words x {self.vectors.vector_size}>"
 
     def most_similar(self, positive: Query = None, negative: Query = None, topn: int = 10) -> Neighbours:
-        """The `topn` words of highest cosine to a query, as `Vectors.most_similar`; a few of them may be missed."""
+        """Return the `topn` words nearest to a query, as `Vectors.most_similar` does. A few of them may be missed."""
         check_topn(topn, may_be_none=False)
         query = weighted(positive, 1.0) + weighted(negative, -1.0)
         if not query:
@@ -70,7 +70,7 @@ class VectorIndex:
         return self._search(mean[None], topn, [own])[0]
 
     def most_similar_batch(self, keys: Sequence[Key], topn: int = 10) -> list[Neighbours]:
-        """`most_similar` of many words."""
+        """Return what `most_similar` does for each of many words."""
         check_topn(topn, may_be_none=False)
         rows = [self.vectors.get_index(key) for key in listed(keys)]
         return self._search(unit_rows(self.vectors.vectors[rows]), topn, [{row} for row in rows])
@@ -91,13 +91,13 @@ class VectorIndex:
         return neighbours
 
     def save(self, path: PathLike) -> None:
-        """Write the graph to a file, for `Vectors.index(path=...)` of the same vectors."""
+        """Write the index to a file, for `Vectors.index(path=...)` with the same vectors."""
         with replacing(path) as file:
             file.write(self._graph.save())
 
     @classmethod
     def load(cls, vectors: Indexed, path: PathLike, expansion_search: int = 64) -> Self:
-        """Read what `save` has written for these vectors. Raises InputError for the graph of others."""
+        """Read an index that `save` has written for these vectors. Raises InputError for one of other vectors."""
         graph = _new_graph(vectors.vector_size)
         try:
             with open(path, "rb") as file:
@@ -105,13 +105,16 @@ class VectorIndex:
         except OSError as error:
             raise InputError(f"cannot read the index {path}: {error.strerror or error}") from error
         except Exception as error:  # usearch raises whatever a damaged file leads it to
-            raise InputError(f"{path} is damaged, or no index: {error}") from error
+            raise InputError(f"{path} is damaged, or not an index: {error}") from error
         if len(graph) != len(vectors) or graph.ndim != vectors.vector_size:
             claim = f"{len(graph):,} words x {graph.ndim}"
-            raise InputError(f"{path} is the index of {claim}, these are {len(vectors):,} x {vectors.vector_size}")
+            raise InputError(
+                f"{path} is the index of {claim}, and these vectors are {len(vectors):,} x {vectors.vector_size}: "
+                "build it again, with index() and save()"
+            )
         looked_at = np.linspace(0, len(vectors) - 1, ROWS_COMPARED).astype(int)
         if not np.allclose(np.array(graph.get(looked_at)), unit_rows(vectors.vectors[looked_at]), atol=1e-5):
-            raise InputError(f"{path} is the index of other vectors: build it anew, with index() and save()")
+            raise InputError(f"{path} is the index of other vectors: build it again, with index() and save()")
         graph.expansion_search = expansion_search
         return cls(vectors, graph)
 

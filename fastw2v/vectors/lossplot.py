@@ -1,4 +1,4 @@
-"""The loss curve of a training, drawn by matplotlib while the training runs."""
+"""The loss curve of a training run, drawn by matplotlib while the training runs."""
 
 import math
 import time
@@ -39,7 +39,7 @@ class LossCurve:
 
 
 class LossPlot:
-    """A callback that keeps the losses of a training, draws them from time to time, and passes all events on.
+    """A callback that keeps the losses of a training run, draws them from time to time, and passes all events on.
 
     Raises InputError or MissingExtra if it will not be able to draw. A drawing that fails later is a warning.
     """

@@ -35,7 +35,7 @@ def format_of(path: PathLike) -> str:
     is_compressed = name.suffix == ".gz"
     kind = _FORMAT_OF_SUFFIX.get(name.with_suffix("").suffix if is_compressed else name.suffix, "text")
     if is_compressed and kind not in ("text", "binary"):
-        raise InputError(f"{os.fspath(path)}: only text and binary files are compressed; leave out .gz")
+        raise InputError(f"{os.fspath(path)}: only text and binary files can be compressed; leave out .gz")
     return kind
 
 
@@ -70,7 +70,9 @@ def check_input(path: PathLike, kind: str) -> None:
     """Raise InputError for a file of vectors that does not exist, or of a format that is not read. `-` is stdin."""
     name = os.fspath(path)
     if kind in WRITTEN_ONLY:
-        raise InputError(f"{name}: {WRITTEN_ONLY[kind]} are written only; read the file that they were made from")
+        raise InputError(
+            f"{name}: {WRITTEN_ONLY[kind]} can be written but not read; read the file that they were made from"
+        )
     try:
         if name != "-":
             os.stat(name)

@@ -27,7 +27,7 @@ def check_words(words: Sequence[str]) -> None:
     lengths = [len(word) for word in words]
     longest = max(lengths)
     if longest > _LONGEST_WORD and longest > _MOST_PADDING * sum(lengths) / len(lengths):
-        waste = f"the longest word has {longest} letters, and npz would give so many to each word"
+        waste = f"the longest word has {longest} letters, and npz would reserve as many for every word"
         raise InputError(f"{waste}: {ANOTHER_FORMAT}")
     if any(word.endswith("\0") for word in words):  # NumPy drops zero bytes at the end
         raise InputError(f"a word ends in a zero byte, so no npz file can hold it: {ANOTHER_FORMAT}")
@@ -58,7 +58,7 @@ def read(path: PathLike, limit: int | None = None) -> ModelFile:
     except OSError as error:
         raise InputError(f"cannot read vectors {name}: {error.strerror or error}") from error
     except Exception as error:  # NumPy and zipfile raise whatever a damaged file leads them to
-        raise InputError(f"{name} is damaged, or no npz file with words and vectors: {error}") from error
+        raise InputError(f"{name} is damaged, or not an npz file with words and vectors: {error}") from error
 
 
 def _content_of(name: str, limit: int | None) -> ModelFile:

@@ -22,9 +22,9 @@ def printable(text: str) -> str:
 
 
 def check_picture(path: PathLike, what: str) -> str:
-    """The suffix of a picture's name, in small letters and without the point. what: "plot" or "map".
+    """The extension of a picture's name, in small letters and without the point. what: "plot" or "map".
 
-    Raises InputError for a suffix that `what` cannot have, MissingExtra where matplotlib is needed and not installed.
+    Raises InputError for an extension that `what` cannot have, and MissingExtra if matplotlib is needed but missing.
     """
     suffix, (*most, last) = os.path.splitext(os.fspath(path))[1][1:].lower(), PICTURE_SUFFIXES[what]
     if suffix not in (*most, last):

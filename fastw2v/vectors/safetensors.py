@@ -61,11 +61,13 @@ def read(path: PathLike, limit: int | None = None) -> ModelFile:
             start = file.read(_LENGTH.size)
             n_header = _LENGTH.unpack(start)[0] if len(start) == _LENGTH.size else size
             if n_header > min(size, _MOST_HEADER_BYTES):
-                raise InputError(f"{tensors} is no safetensors file, or damaged")
+                raise InputError(f"{tensors} is not a safetensors file, or damaged")
             shape, first = _matrix_in(tensors, file.read(n_header))
             n, dim = shape
             if n != len(words):
-                raise InputError(f"{tensors} holds {n:,} vectors, and {words_path} {len(words):,} words")
+                raise InputError(
+                    f"{tensors} holds {n:,} vectors, but {words_path} {len(words):,} words: they do not belong together"
+                )
             first += _LENGTH.size + n_header
             if first + 4 * n * dim > size:
                 raise InputError(f"{tensors} is cut off: {n:,} vectors x {dim} do not fit into its {size:,} bytes")
@@ -98,7 +100,7 @@ def _matrix_in(path: str, header: bytes) -> tuple[tuple[int, int], int]:
         [about] = matrices.values()
         (n, dim), (start, stop) = map(int, about["shape"]), map(int, about["data_offsets"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is no safetensors file, or damaged: {error}") from error
+        raise InputError(f"{path} is not a safetensors file, or damaged: {error}") from error
     if min(n, dim) < 1 or start < 0 or stop - start != 4 * n * dim:
         raise InputError(f"{path} is damaged: its header claims {n} vectors x {dim} in {stop - start} bytes")
     return (n, dim), start

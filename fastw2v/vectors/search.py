@@ -92,7 +92,7 @@ def _sound(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
     """The same cosines. Raises InputError for NaN, and for numbers above 1 by more than rounding."""
     highest = cosines.max(initial=-1)  # NaN, if one is there
     if not highest < _HIGHEST_COSINE:
-        reason = "vectors hold NaN, infinite or too large numbers, or lengths that are not theirs"
+        reason = "the vectors hold NaN, infinite or too large numbers, or their stored norms are wrong"
         raise InputError(
             f"a cosine is {highest:.3g}: {reason}. Is their file damaged? `fastw2v info FILE` checks all of it"
         )
@@ -151,7 +151,7 @@ def weighted(query: Query, sign: float) -> list[tuple[KeyOrVector, float]]:
 def listed(keys: Any) -> Any:
     """The keys, unless that is a single word, whose letters would be taken for words: then it raises InputError."""
     if isinstance(keys, (str, bytes)):
-        raise InputError(f"{keys!r} is one word where a list of words is asked for: [{keys!r}]")
+        raise InputError(f"{keys!r} is one word, but a list of words is needed: [{keys!r}]")
     return keys
 
 
@@ -160,5 +160,5 @@ def check_topn(topn: Any, may_be_none: bool = True) -> None:
     if topn is None and may_be_none:
         return
     if not isinstance(topn, (int, np.integer)) or topn < 0:
-        allowed = "a whole number from 0 up" + ", or None for all cosines" * may_be_none
+        allowed = "a whole number, 0 or more" + ", or None for all cosines" * may_be_none
         raise InputError(f"topn is {topn!r}: it must be {allowed}")

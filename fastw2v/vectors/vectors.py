@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 class Vectors:
     """Words and one float32 vector for each.
 
-    index_to_key: (n,) list of str, each once. vectors: (n, dim) float32. counts: (n,) int64 from 0 up, or None if
-    unknown. An unknown word raises UnknownWord, which is a KeyError. Methods that take a word take an integer too. If
-    all words are decimals of integers, as those of walks are, it is such a label, 17 for "17"; else it is the index of
-    a word, from 0 on.
+    index_to_key: the words, each once, (n,).
+    vectors: the vector of each word, (n, dim) float32.
+    counts: how often each word occurred, (n,) int64, or None if that is unknown.
+
+    An unknown word raises UnknownWord, which is a KeyError. Methods that take a word also take an integer. If all words
+    are integers in digits, as those of walks are, the integer stands for such a word, 17 for "17"; otherwise it is the
+    index of a word, from 0. Raises InputError for shapes that do not fit each other, and for repeated words.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Vectors:
 
     @computed_once
     def key_to_index(self) -> dict[str, int]:
-        """The row of each word. Raises InputError where a word occurs twice, or is not a str."""
+        """The row of each word. Raises InputError if a word occurs twice or is not a str."""
         if not all(issubclass(kind, str) for kind in set(map(type, self.index_to_key))):
             bad = next(word for word in self.index_to_key if not isinstance(word, str))
             raise InputError(f"the word {bad!r} is of type {type(bad).__name__}: words must be str")
@@ -67,11 +70,12 @@ class Vectors:
 
     @computed_once
     def norms(self) -> NDArray[np.float32]:
-        """The length of each vector, (n,) float32; 1 for a zero vector, which is similar to nothing."""
+        """The length of each vector, (n,) float32. It is 1 for a zero vector, which is then similar to nothing."""
         return norms_of(self.vectors)
 
     @property
     def vector_size(self) -> int:
+        """The number of dimensions."""
         return int(self.vectors.shape[1])
 
     def __len__(self) -> int:
@@ -98,7 +102,7 @@ class Vectors:
         return f"<Vectors: {len(self):,} words x {self.vector_size}>"
 
     def get_index(self, key: Key, default: int | None = None) -> int:
-        """The row of a word; for an unknown word `default`, or UnknownWord where that is None."""
+        """Return the row of a word, or `default` for an unknown word. Raises UnknownWord if that is None."""
         if isinstance(key, (int, np.integer)):
             if not self.has_labels:
                 if key not in self:
@@ -111,16 +115,16 @@ class Vectors:
         return index
 
     def get_vector(self, key: Key, norm: bool = False) -> NDArray[np.float32]:
-        """The vector of a word, (dim,) float32; at length 1 with `norm`."""
+        """Return the vector of a word, (dim,) float32; with `norm`, scaled to length 1."""
         check_flags(norm=norm)
         index = self.get_index(key)
         vector: NDArray[np.float32] = self.vectors[index]
         return vector / self.norms[index] if norm else vector
 
     def matrix_for(self, keys: Iterable[Key], missing: float | None = None) -> NDArray[np.float32]:
-        """The vectors of words or labels in the order given, (n, dim), as features for another model.
+        """Return the vectors of words or labels in the given order, (n, dim), as features for another model.
 
-        missing: a number that fills the rows of unknown words, such as 0 or NaN; None raises UnknownWord for them.
+        missing: a number for the rows of unknown words, such as 0 or NaN. If it is None, they raise UnknownWord.
         """
         absent = None if missing is None else -1
         rows = np.array([self.get_index(key, absent) for key in keys], np.int64)
@@ -130,11 +134,11 @@ class Vectors:
         return matrix
 
     def get_normed_vectors(self) -> NDArray[np.float32]:
-        """A copy of the vectors, each at length 1, (n, dim)."""
+        """Return a copy of the vectors, each scaled to length 1, (n, dim)."""
         return self.vectors / self.norms[:, None]
 
     def get_vecattr(self, key: Key, attr: str) -> int:
-        """The count of a word: "count" is the only attribute."""
+        """Return the count of a word; "count" is the only attribute."""
         if attr != "count" or self.counts is None:
             raise InputError(f"these vectors have no {attr!r}" + ("" if attr == "count" else "; there is 'count'"))
         return int(self.counts[self.get_index(key)])
@@ -147,10 +151,13 @@ class Vectors:
         post_normalize: bool = False,
         ignore_missing: bool = True,
     ) -> NDArray[np.float32]:
-        """The sum of weight * vector over the sum of |weight|, (dim,) float32.
+        """Return the weighted mean of vectors: the sum of weight * vector over the sum of |weight|, (dim,) float32.
 
-        pre_normalize: take the vectors of words at length 1; arrays among the keys stay as they are. post_normalize:
-        return the mean at length 1. ignore_missing: leave out unknown words.
+        keys: words, or vectors as arrays.
+        weights: a number for each key; by default 1.
+        pre_normalize: scale the vectors of words to length 1 first. Arrays among the keys stay as they are.
+        post_normalize: scale the mean to length 1.
+        ignore_missing: leave out unknown words, instead of raising UnknownWord. The mean of none is a zero vector.
         """
         check_flags(pre_normalize=pre_normalize, post_normalize=post_normalize, ignore_missing=ignore_missing)
         if len(keys) == 0:
@@ -170,15 +177,15 @@ class Vectors:
         return unit(mean) if post_normalize else mean
 
     def similarity(self, w1: Key, w2: Key) -> float:
-        """The cosine of two words."""
+        """Return the cosine of the vectors of two words."""
         return float(self.get_vector(w1, norm=True) @ self.get_vector(w2, norm=True))
 
     def distance(self, w1: Key, w2: Key) -> float:
-        """1 - similarity."""
+        """Return 1 - similarity."""
         return 1 - self.similarity(w1, w2)
 
     def distances(self, word_or_vector: KeyOrVector, other_words: Sequence[Key] = ()) -> NDArray[np.float32]:
-        """1 - cosine of a word or vector to each of the other words, or to all words, (n,) float32."""
+        """Return 1 - cosine of a word or vector with each of the other words, or with all words, (n,) float32."""
         query = self._checked(self._vector_of(word_or_vector, norm=False))
         if len(listed(other_words)) == 0:
             return 1 - self._rows(0, len(self)).cosines(unit(query))
@@ -186,36 +193,36 @@ class Vectors:
 
     @staticmethod
     def cosine_similarities(vector_1: NDArray[np.float32], vectors_all: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The cosine of a vector, (dim,), to each row of (n, dim)."""
+        """Return the cosine of a vector, (dim,), with each row of a matrix, (n, dim)."""
         return Rows(vectors_all, norms_of(vectors_all)).cosines(unit(vector_1))
 
     def n_similarity(self, ws1: Sequence[Key], ws2: Sequence[Key]) -> float:
-        """The cosine of the means of two lists of words."""
+        """Return the cosine of the mean vectors of two lists of words."""
         if not (len(listed(ws1)) and len(listed(ws2))):
             raise InputError("n_similarity needs words in both lists")
         return float(unit(self[ws1].mean(axis=0)) @ unit(self[ws2].mean(axis=0)))
 
     def closer_than(self, key1: Key, key2: Key) -> list[str]:
-        """The words that are closer to key1 than key2 is."""
+        """Return the words that are closer to key1 than key2 is."""
         distances = self.distances(key1)
         index = self.get_index(key1)
         closer = np.flatnonzero(distances < distances[self.get_index(key2)])
         return [self.index_to_key[i] for i in closer if i != index]
 
     def rank(self, key1: Key, key2: Key) -> int:
-        """The place of key2 among the neighbours of key1, counted from 1."""
+        """Return the position of key2 among the neighbours of key1, from 1."""
         return len(self.closer_than(key1, key2)) + 1
 
     def most_similar_to_given(self, key1: Key, keys_list: Sequence[Key]) -> Key:
-        """The word of `keys_list` that is most similar to key1."""
+        """Return the word of `keys_list` that is most similar to key1."""
         return keys_list[int(np.argmax([self.similarity(key1, key) for key in keys_list]))]
 
     def doesnt_match(self, words: Sequence[str]) -> str:
-        """The word furthest from the mean of all, taken at length 1; unknown words are left out."""
+        """Return the word furthest from the mean of the vectors at length 1. Unknown words are left out."""
         return self.rank_by_centrality(words)[-1][1]
 
     def rank_by_centrality(self, words: Sequence[str], use_norm: bool = True) -> list[tuple[float, str]]:
-        """(cosine to the mean, word) of the known words, the most central first."""
+        """Return (cosine with the mean, word) for each known word, the most central one first."""
         check_flags(use_norm=use_norm)
         known = [word for word in listed(words) if word in self]
         if not known:
@@ -233,12 +240,16 @@ class Vectors:
         clip_end: int | None = None,
         restrict_vocab: int | None = None,
     ) -> Neighbours | NDArray[np.float32]:
-        """The `topn` words of highest cosine to the mean of the positive less the negative words, each at length 1.
+        """Return the `topn` words nearest to the positive minus the negative words: (word, cosine), the nearest first.
 
-        `v.most_similar(["king", "woman"], ["man"])` answers "man is to king as woman is to ...". The words of the query
-        are left out. A word may come with a weight, as (word, weight); below 0 it counts as negative. restrict_vocab:
-        search only the first so many words, the most frequent; clip_start, clip_end: only these rows. topn None: all
-        cosines, (rows,) float32.
+        `v.most_similar(["king", "woman"], ["man"])` answers "man is to king as woman is to ...". The query is the mean
+        of the vectors, each scaled to length 1. The words of the query are left out of the result.
+
+        positive, negative: a word, a vector, or a list of them. A word may have a weight, as in (word, weight); a
+        weight below 0 counts as negative.
+        topn: how many words; None for the cosines of all words that are searched, (n,) float32.
+        clip_start, clip_end: search only the rows from clip_start up to clip_end.
+        restrict_vocab: search only the first (most frequent) words, up to this many.
         """
         check_topn(topn)
         if topn == 0:
@@ -253,22 +264,25 @@ class Vectors:
         return self._best(self._rows(first, stop).cosines(mean), first, topn, keys)
 
     def similar_by_word(self, word: Key, topn: int = 10, restrict_vocab: int | None = None) -> Any:
-        """`most_similar` to one word."""
+        """Return the words `most_similar` to one word."""
         return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
 
     similar_by_key = similar_by_word
 
     def similar_by_vector(self, vector: NDArray[np.float32], topn: int = 10, restrict_vocab: int | None = None) -> Any:
-        """`most_similar` to a vector, (dim,); no word is left out."""
+        """Return the words `most_similar` to a vector, (dim,). No word is left out."""
         return self.most_similar([np.asarray(vector)], topn=topn, restrict_vocab=restrict_vocab)
 
     def most_similar_cosmul(
         self, positive: Query = None, negative: Query = None, topn: int | None = 10, restrict_vocab: int | None = None
     ) -> Neighbours | NDArray[np.float32]:
-        """The words of highest product of (1 + cosine) / 2 to the positive over that to the negative words.
+        """Return (word, score): the product of (1 + cosine) / 2 for the positive words, over that for the negative.
 
-        Levy and Goldberg (2014): a single large cosine weighs less than in `most_similar`. restrict_vocab: search only
-        the first so many words. Arrays in the query should have length 1.
+        A single large cosine weighs less than in `most_similar` (Levy and Goldberg 2014). Arrays in the query should
+        have length 1.
+
+        topn: how many words; None for the scores of all words.
+        restrict_vocab: search only the first (most frequent) words, up to this many.
         """
         check_topn(topn)
         if topn == 0:
@@ -276,7 +290,7 @@ class Vectors:
         n = self._n_searched(restrict_vocab)
         query = weighted(positive, 1.0) + weighted(negative, -1.0)
         if any(abs(weight) != 1 for _, weight in query):
-            raise InputError("most_similar_cosmul knows no weights: leave them out")
+            raise InputError("most_similar_cosmul takes no weights: leave them out")
         if not any(weight == 1 for _, weight in query):
             raise InputError("most_similar_cosmul needs at least one positive word")
         wanted, unwanted = ([self._vector_of(key, norm=True) for key, weight in query if weight == x] for x in (1, -1))
@@ -285,7 +299,7 @@ class Vectors:
     def most_similar_batch(
         self, keys: Sequence[Key] | NDArray[np.float32], topn: int = 10, restrict_vocab: int | None = None
     ) -> list[Neighbours]:
-        """`most_similar` of many words, or of many vectors, (queries, dim), by one matrix product."""
+        """Return what `most_similar` does for each of many words, or rows of an array (n, dim), but much faster."""
         check_topn(topn, may_be_none=False)
         own = None
         if not (isinstance(keys, np.ndarray) and keys.ndim == 2):
@@ -309,11 +323,16 @@ class Vectors:
         threads: int = 0,
         path: PathLike | None = None,
     ) -> "VectorIndex":
-        """An approximate index, much faster on millions of words; it may miss neighbours. It needs usearch.
+        """Return an index that finds most of the nearest words among millions in a fraction of the time.
 
-        The first three options are those of HNSW: larger values miss fewer neighbours and take longer. threads: for
-        building, 0 for all cores. path: a file that `VectorIndex.save` has written for these vectors, which is read
-        instead of building; then only expansion_search has an effect.
+        It needs the package usearch. The first three options are those of HNSW (see `VectorIndex`): larger numbers find
+        more of the nearest words, and take longer.
+
+        connectivity: the links of each word in the graph.
+        expansion_add, expansion_search: how many candidates are kept while a word is added, and during a search.
+        threads: the threads that build the index; 0 for all cores.
+        path: a file that `VectorIndex.save` has written for these vectors. It is read instead of building an index;
+        only expansion_search has an effect then.
         """
         from .index import VectorIndex
 
@@ -351,7 +370,7 @@ class Vectors:
         return vector.astype(np.float32, copy=False)
 
     def subset(self, keys: Iterable[Key]) -> "Vectors":
-        """Vectors of these words alone, in this order, with a copy of their rows."""
+        """Return the vectors of these words only, in this order, as a copy."""
         rows = [self.get_index(key) for key in keys]
         counts = None if self.counts is None else self.counts[rows]
         return Vectors([self.index_to_key[row] for row in rows], self.vectors[rows], counts)
@@ -365,10 +384,12 @@ class Vectors:
         case_insensitive: bool = True,
         dummy4unknown: bool = False,
     ) -> tuple[tuple[float, float], tuple[float, float], float]:
-        """Correlation with human similarity: (Pearson's r, p), (Spearman's rho, p), share of unknown pairs in %.
+        """Correlate cosines with human ratings: (Pearson's r, p), (Spearman's rho, p), unknown pairs in %.
 
-        pairs: a file of lines `word <delimiter> word <delimiter> score`; # starts a comment. dummy4unknown: a pair with
-        an unknown word counts as similarity 0; otherwise it is left out.
+        pairs: a file of lines `word <delimiter> word <delimiter> score`; # starts a comment.
+        restrict_vocab: use only the first (most frequent) words, up to this many.
+        case_insensitive: ignore the case of letters.
+        dummy4unknown: count a pair with an unknown word as similarity 0, instead of leaving it out.
         """
         return self._evaluation(restrict_vocab, case_insensitive, dummy4unknown).word_pairs(pairs, delimiter, encoding)
 
@@ -379,10 +400,14 @@ class Vectors:
         case_insensitive: bool = True,
         dummy4unknown: bool = False,
     ) -> tuple[float, list[dict[str, Any]]]:
-        """The share of analogies that 3CosAdd solves, and the sections with their `correct` and `incorrect` ones.
+        """Return the share of analogies that are solved (by 3CosAdd), and the solved and unsolved ones by section.
 
-        analogies: a file of lines `a b c d` (a is to b as c is to d) under headings `: section`. The last section is
-        'Total accuracy'. dummy4unknown: a line with an unknown word counts as not solved; otherwise it is left out.
+        Each section has the lists `correct` and `incorrect`; the last one, 'Total accuracy', has those of all sections.
+
+        analogies: a file of lines `a b c d` (a is to b as c is to d) under headings `: section`.
+        restrict_vocab: use only the first (most frequent) words, up to this many.
+        case_insensitive: ignore the case of letters.
+        dummy4unknown: count a line with an unknown word as not solved, instead of leaving it out.
         """
         return self._evaluation(restrict_vocab, case_insensitive, dummy4unknown).word_analogies(analogies)
 
@@ -391,7 +416,7 @@ class Vectors:
         return Evaluation(self.index_to_key[:n], self._rows(0, n), case_insensitive, dummy4unknown)
 
     def to_gensim(self) -> Any:
-        """A gensim KeyedVectors with a copy of the vectors, and the counts."""
+        """Return a gensim KeyedVectors with a copy of the vectors and the counts."""
         try:
             from gensim.models import KeyedVectors
         except ImportError as error:
@@ -406,7 +431,10 @@ class Vectors:
     def save_word2vec_format(
         self, fname: PathLike, fvocab: PathLike | None = None, binary: bool = False, *, write_header: bool = True
     ) -> None:
-        """Write word2vec's format, or GloVe's without a header; to fvocab lines `word count`. Raises as `save` does."""
+        """Write word2vec's format, or GloVe's, which has no header. Raises what `save` raises.
+
+        fvocab: a file for lines `word count`.
+        """
         check_flags(binary=binary, write_header=write_header)
         if binary and not write_header:
             raise InputError("word2vec's binary format always has a header")
@@ -418,30 +446,42 @@ class Vectors:
 
     @classmethod
     def load_word2vec_format(cls, fname: PathLike, *, binary: bool = False, limit: int | None = None) -> Self:
-        """Read a file of word2vec, gensim or GloVe, gzipped or not; at most `limit` words. Raises InputError."""
+        """Read a file of word2vec, gensim or GloVe, compressed by gzip or not.
+
+        limit: read only this many words, the first ones.
+
+        Raises InputError for a file that is damaged or not of this format.
+        """
         check_flags(binary=binary)
         return cls.load(fname, "binary" if binary else "text", limit)
 
     def save(self, fname: PathLike, kind: str | None = None) -> None:
-        """Write a file in one of `VECTOR_FORMATS`, by default as its name ends. Raises InputError, RunError."""
+        """Write the vectors to a file, replacing an old one.
+
+        kind: text, binary, glove, tensorboard, npz, native, safetensors or model2vec; by default that of the extension.
+
+        Raises InputError for words that the format cannot hold, and RunError for NaN or if the file cannot be written.
+        """
         self.key_to_index  # noqa: B018  a mapped file may hold a word twice
         formats.save(fname, ModelFile(self.index_to_key, self.vectors, self.counts), kind or format_to_write(fname))
 
     @classmethod
     def load(cls, fname: PathLike, kind: str | None = None, limit: int | None = None, *, verify: bool = False) -> Self:
-        """Read what `save` has written; at most `limit` words. Raises InputError for a damaged file.
+        """Read a file of vectors. Raises InputError for a file that is damaged or not of this format.
 
-        A native file is mapped into memory instead of read. One of more than 8 MB is therefore not checked for flipped
-        bits, NaN, or lengths that are not those of its vectors, unless `verify` says so, which reads all of it; `save`
-        and looking up a word find words that occur twice, and a search of all words finds NaN and numbers that are too
-        large. Other formats are always checked.
+        kind: the format, as for `save`.
+        limit: read only this many words, the first ones.
+        verify: check a native (.fw2v) file of more than 8 MB completely. It is otherwise only mapped into memory, so
+        that flipped bits, NaN and wrong norms may go unnoticed. A search over all words still finds NaN
+        and numbers that are too large; `save` and looking up a word still find repeated words. Other formats are always
+        checked.
         """
         check_flags(verify=verify)
         return cls.of(formats.load(fname, kind or format_of(fname), limit, verify))
 
     @classmethod
     def of(cls, content: ModelFile) -> Self:
-        """The vectors of a file that has been read; the norms that it holds are not computed again."""
+        """Return the vectors of a file that has been read, with the norms that it holds."""
         vectors = cls(content.words, content.vectors, content.counts)
         if content.norms is not None:
             vectors.norms = content.norms
@@ -449,5 +489,5 @@ class Vectors:
 
 
 def _is_label(word: str) -> bool:
-    """Whether a word is the decimal of an integer from 0 up."""
+    """Whether a word is the decimal of an integer, 0 or more."""
     return word.isascii() and word.isdigit() and (word == "0" or word[0] != "0")

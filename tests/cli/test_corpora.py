@@ -28,7 +28,7 @@ def test_phrases_and_vocab_say_what_they_change(run, tmp_path):
     assert run("vocab", text, "--min-count", 1)[:2] == (0, "one 2\n")
     assert run("phrases", text, "-o", "-")[:2] == (0, "one one\n")
     code, _, err = run("phrases", text, "-o", tmp_path / "p.txt", "--list", tmp_path / "p.txt")
-    assert (code, "is named for two outputs" in err) == (2, True)
+    assert (code, "is given as two outputs" in err) == (2, True)
     assert "threshold is nan" in run("phrases", text, "-o", "-", "--threshold", "nan")[2]
 
 
@@ -96,7 +96,7 @@ def test_the_vocabulary_of_a_text_is_read_back(run, tmp_path):
     assert (tmp_path / "again").read_bytes() == counts.read_bytes()
     assert Vectors.load(tmp_path / "v").index_to_key == ["\ufeffking", "king", "q", "z"]
     code, _, err = run("train", text, "-o", tmp_path / "v", "--overwrite", *options, "--min-count", 100)
-    assert (code, err.count("warning: min_count has no effect with a vocabulary that is given")) == (0, 1)
+    assert (code, err.count("warning: min_count has no effect with a given vocabulary")) == (0, 1)
     counts.write_text(f"a 3\n{'b' * 4001} 2\n")
     code, _, err = run("train", text, "-o", tmp_path / "w", *options, "--overwrite")
     assert code == 2

@@ -50,7 +50,9 @@ def test_a_reader_that_ends_before_it_has_the_vectors(small, output):
     got = shell(f"train --dim 2000 -o {output} --temp-dir . | head -1; echo ${{PIPESTATUS[0]}}", small)
     assert got.stdout == "96 2000\n1\n"
     [line] = got.stderr.splitlines()
-    assert line.startswith(f"fastw2v: cannot write {output}: its reader ended before everything was written. It takes ")
+    assert line.startswith(
+        f"fastw2v: cannot write {output}: its reader closed it before everything was written. The file takes "
+    )
     path = small / re.search(r"the vectors went to (\S+) instead", line)[1]
     assert Vectors.load(path).vectors.shape == (96, 2000)
 
@@ -61,7 +63,7 @@ def test_a_reader_of_a_pipe_that_dies(small):
     for command in ("train --dim 2000 -o >(head -1)", "fastw2v convert big.fw2v >(head -1) --to text"):
         got = shell(f"{command}; echo $?", small)
         assert got.stdout.endswith("1\n")
-        assert "its reader ended before everything was written" in got.stderr
+        assert "its reader closed it before everything was written" in got.stderr
 
 
 def test_a_short_write_is_an_error(small):
@@ -76,7 +78,10 @@ def test_a_short_write_is_an_error(small):
 
 def test_closed_standard_streams(small):
     got = shell("train - -o v <&-", small)
-    assert (got.returncode, got.stderr) == (2, "fastw2v: the corpus is stdin (-), which is closed\n")
+    assert (got.returncode, got.stderr) == (
+        2,
+        "fastw2v: the corpus is stdin (-), which is closed: pipe text in, or name a file\n",
+    )
     got = shell("train -o - >&-", small)
     assert (got.returncode, got.stderr) == (2, "fastw2v: output - is closed: name a file, or leave the stream open\n")
     assert shell("train -o v 2>&-", small).returncode == 0
@@ -158,8 +163,8 @@ def test_every_command_waits_for_no_output_of_another_run(run, planted, tmp_path
 
 LIMITED = {
     "convert v.fw2v v.txt": "cannot write v.txt: File too large: ulimit -f allows 0.0 MB, raise that limit",
-    "vocab c.txt -o w": "ulimit -f allows files of 0.0 MB, with 0.0 MB of ids written",
-    "phrases c.txt -o p": "ulimit -f allows files of 0.0 MB, with 0.0 MB of ids written",
+    "vocab c.txt -o w": "ulimit -f allows files of 0.0 MB, with 0.0 MB of the encoded corpus written",
+    "phrases c.txt -o p": "ulimit -f allows files of 0.0 MB, with 0.0 MB of the encoded corpus written",
     "similar v.fw2v w1 -n 2000 > s": "cannot write to stdout: File too large: ulimit -f allows 0.0 MB",
 }
 

@@ -49,14 +49,14 @@ SHOWN = [
     (events.PhaseEnded("compile", 1.0), []),
     (
         events.CorpusRead(VOCABULARY, 11, READING, None),
-        ["read 2.0 MB, 12 tokens; vocabulary of 2 of 3 distinct words, covering 11 tokens"],
+        ["read 2.0 MB, 12 tokens; vocabulary: 2 of 3 distinct words, covering 11 tokens"],
     ),
     (
         events.CorpusRead(VOCABULARY, 11, replace(READING, n_invalid=1), replace(READING, n_unknown=5), 1),
         [
-            "read 2.0 MB, 12 tokens; vocabulary of 2 of 3 distinct words, covering 11 tokens; "
+            "read 2.0 MB, 12 tokens; vocabulary: 2 of 3 distinct words, covering 11 tokens; "
             "1 tokens were not valid UTF-8 (see --invalid-utf8)",
-            "1 of 2 words start from the vectors given",
+            "1 of 2 words start from given vectors",
             "held-out text: 12 tokens, 5 not in the vocabulary",
         ],
     ),

@@ -111,7 +111,9 @@ def test_output_and_checkpoint_on_the_same_full_disk(planted, tmp_path, places, 
     [path] = places[0].glob("fastw2v-*/o.txt")
     last = err.splitlines()[-1]
     assert last.startswith(f"fastw2v: cannot write {disk}/o.txt: No space left on device")
-    assert f"It takes about 0.0 MB; the vectors went to {path} instead: copy that file to where it should be" in last
+    assert (
+        f"The file takes about 0.0 MB; the vectors went to {path} instead: copy that file to where it should be" in last
+    )
     assert last.endswith(f"there is no checkpoint in {disk}/c")
     np.testing.assert_array_equal(Vectors.load(path).vectors, fastw2v.train(planted, **SMALL).vectors)
     assert not list(disk.glob("*.txt"))
@@ -162,7 +164,7 @@ def test_a_model_without_room(planted, tmp_path, places, run, fill, is_output_fu
         [output] = places[0].glob("fastw2v-*/o.bin")
         assert f"the vectors went to {output} instead" in last
     else:
-        assert last.endswith(f"{output} has the vectors")
+        assert last.endswith(f"the vectors are in {output}")
     np.testing.assert_array_equal(Vectors.load(output).vectors, expected.vectors("average").vectors)
 
 
@@ -177,7 +179,7 @@ def test_memory_that_runs_out_at_the_end_is_named(run, planted, tmp_path, monkey
     code, _, err = run("train", planted, *outputs, *COMMAND, "--epochs", 1)
     assert code == 1
     assert f"too little memory to write the model {tmp_path}/m.fw2v; the model could not be saved" in err
-    assert "(out of memory; out of memory); out of memory. It takes about 0.0 MB; the vectors could not be" in err
+    assert "(out of memory; out of memory); out of memory. The file takes about 0.0 MB; the vectors could not be" in err
 
 
 def test_an_output_that_another_made_meanwhile(run, planted, tmp_path, places, monkeypatch):
@@ -191,6 +193,6 @@ def test_an_output_that_another_made_meanwhile(run, planted, tmp_path, places, m
     monkeypatch.setattr(fastw2v.api, "train_model", train_while_another_writes)
     code, _, err = run("train", planted, "-o", output, *COMMAND, "--epochs", 1)
     assert (code, output.read_text()) == (1, "theirs")
-    assert "was made by someone else meanwhile" in err
+    assert "was created by another program in the meantime" in err
     [saved] = places[0].glob("fastw2v-*/o.txt")
     assert len(Vectors.load(saved)) == 96

@@ -82,7 +82,7 @@ def test_commands_without_results_need_no_stdout(room, run, monkeypatch, command
 
 def test_streams_of_a_shell(room):
     for end, code, message in (
-        (">&-", 2, "fastw2v: stdout, where the results go, is closed: leave it open, or give it a file\n"),
+        (">&-", 2, "fastw2v: the results go to stdout, which is closed: leave it open, or redirect it to a file\n"),
         ("> /dev/full", 1, "fastw2v: cannot write to stdout: No space left on device\n"),
         ("| (exec <&-; sleep 2)", 0, ""),
     ):
@@ -114,7 +114,7 @@ def test_show(monkeypatch, capsys):
         with pytest.raises(RunError, match="cannot write to stdout: No space left on device"):
             show("text")
         patched.setattr(sys, "stdout", None)
-        with pytest.raises(InputError, match="stdout, where the results go, is closed"):
+        with pytest.raises(InputError, match="the results go to stdout, which is closed"):
             check_stdout()
 
 

@@ -156,7 +156,7 @@ def test_a_run_whose_cpu_time_is_used_up_saves_its_state(planted, tmp_path):
     resource.prlimit(process.pid, resource.RLIMIT_CPU, (1, resource.RLIM_INFINITY))
     _, err = process.communicate()
     assert process.returncode == 152
-    assert "the CPU time that ulimit -t allows is used up: the vectors were not written; --resume trains from" in err
+    assert "the CPU time that ulimit -t allows is used up: the vectors were not written; --resume continues from" in err
     assert (tmp_path / "c" / "checkpoint.fw2v").exists()
 
 
@@ -180,9 +180,9 @@ main()
     [
         ("train c.txt -o o.txt --min-count 1 --sample 0 --epochs 1", "o.txt", "terminated: o.txt has been written"),
         ("vocab c.txt -o o.txt --min-count 1", "o.txt", "terminated: o.txt has been written"),
-        ("phrases c.txt -o o.txt --list l.txt", "o.txt", "terminated: o.txt alone has been written"),
+        ("phrases c.txt -o o.txt --list l.txt", "o.txt", "terminated: only o.txt has been written"),
         ("phrases c.txt -o o.txt --list l.txt", "l.txt", "terminated: o.txt and l.txt have been written"),
-        ("convert v.txt v.tsv", "v.tsv", "terminated: v.tsv alone has been written"),
+        ("convert v.txt v.tsv", "v.tsv", "terminated: only v.tsv has been written"),
         ("convert v.txt o.bin", "o.bin", "terminated: o.bin has been written"),
         ("plot v.txt -o o.html", "o.html", "terminated: o.html has been written"),
     ],

@@ -17,7 +17,7 @@ def test_trains_and_tells(run, planted, tmp_path):
     code, out, err = run("train", planted, "-o", tmp_path / "v.txt", *TRAIN)
     assert (code, out) == (0, "")
     assert share_of_planted_neighbours(Vectors.load(tmp_path / "v.txt")) > 0.95
-    assert "30,000 tokens; vocabulary of 96 of 96 distinct words, covering 30,000 tokens" in err
+    assert "30,000 tokens; vocabulary: 96 of 96 distinct words, covering 30,000 tokens" in err
     assert "[########################] 100% epoch 3/3" in err
     assert f"wrote {tmp_path}/v.txt: 96 words" in err
     *_, figures, advice = err.splitlines()
@@ -118,10 +118,10 @@ def test_stdin_to_stdout(planted, tmp_path):
 
 
 REFUSED = [
-    ("missing.txt -o v", "corpus missing.txt does not exist, as a path or as a glob: check the spelling"),
+    ("missing.txt -o v", "corpus missing.txt does not exist, and as a glob it matches nothing: check the spelling"),
     ("empty.txt -o v", "the corpus holds no words: it is empty or all white space"),
-    ("one.txt -o v --min-count 1", "the vocabulary is one word, 'word', of 1 distinct ones found"),
-    ("rare.txt -o v", "no word of the corpus occurs min_count = 5 times: it has 3 tokens, 3 distinct words"),
+    ("one.txt -o v --min-count 1", "the vocabulary is one word, 'word', of 1 distinct words found"),
+    ("rare.txt -o v", "no word of the corpus occurs 5 times (min_count): of 3 tokens and 3 distinct words"),
     ("good.txt -o none/v", "does not exist: create it first"),
     ("good.txt -o .", "output . is a directory: name a file in it"),
     ("good.txt -o good.txt", "output good.txt is the same file as the input good.txt: choose another name"),
@@ -140,12 +140,12 @@ REFUSED = [
     ("in -o v --loss-plot in/w.png", "output in/w.png lies in the corpus directory in: "),
     ("in -o v.tsv --dask local:1 --log-json in/w", "output in/w lies in the corpus directory in: "),
     ("good.txt -o old.txt", "output old.txt exists: give --overwrite (overwrite=True) to replace it"),
-    ("good.txt -o v --save-vocab v", "v is named for two outputs: give each its own file"),
+    ("good.txt -o v --save-vocab v", "v is given as two outputs: give each its own file"),
     ("good.txt -o v --log-json none/l", "does not exist: create it first"),
     ("good.txt -o v --read-vocab none", "cannot read vocabulary none: No such file"),
-    ("good.txt -o v --dim 0", "dim is 0: it must be at least 1 and at most 10000"),
-    ("good.txt -o v --lr nan", "lr is nan: it must be at least 1e-30"),
-    ("good.txt -o v --negative 0", "negative is 0: it must be at least 1"),
+    ("good.txt -o v --dim 0", "dim is 0: it must be from 1 to 10,000"),
+    ("good.txt -o v --lr nan", "lr is nan: it must be from 1e-30 to"),
+    ("good.txt -o v --negative 0", "negative is 0: it must be from 1 to"),
     ("good.txt -o v --dim ten", "Invalid value for '--dim': 'ten' is not a valid integer"),
     ("good.txt -o v --update both", "Invalid value for '--update'"),
     ("good.txt -o v --vector-size 5", "No such option '--vector-size'. Did you mean --dim?"),
@@ -153,7 +153,7 @@ REFUSED = [
     ("-o v", "Missing argument 'CORPUS...'"),
     ("utf16.txt -o v", "utf16.txt is UTF-16, UTF-32 or not text: convert it to UTF-8"),
     ("cut.gz -o v", "cut.gz is damaged or cut off near its byte"),
-    ("good.txt -o v --temp-dir none", "cannot keep ids in none: No such file or directory"),
+    ("good.txt -o v --temp-dir none", "cannot keep the encoded corpus in none: No such file or directory"),
 ]
 
 
@@ -232,7 +232,7 @@ def test_a_word_that_is_too_long_for_npz_is_refused_before_training(run, planted
     (tmp_path / "t.txt").write_text(planted.read_text() + "x" * 1000 + "\n")
     code, _, err = run("train", tmp_path / "t.txt", "-o", tmp_path / "v.npz", *TRAIN)
     assert code == 2
-    assert "the longest word has 1000 letters, and npz would give so many to each word: use another format" in err
+    assert "the longest word has 1000 letters, and npz would reserve as many for every word: use another format" in err
     assert not (tmp_path / "v.npz").exists()
 
 
@@ -271,7 +271,7 @@ def test_warmup(run):
     run("warmup")
     code, out, err = run("warmup")
     assert (code, out) == (0, "")
-    assert re.fullmatch(r"the kernels are compiled already\ndone in [\d.]+ s: .+\n", err), err
+    assert re.fullmatch(r"the kernels are compiled already\ndone in [\d.]+ s; the kernels are in .+\n", err), err
 
 
 def peak_mb(path, *options):
@@ -296,7 +296,7 @@ def test_a_line_of_100_mb_takes_the_memory_of_short_lines(tmp_path):
     long_mb, err = peak_mb(long, *options)
     short_mb, _ = peak_mb(short, *options)
     assert "read 100." in err
-    assert "12,000,000 tokens; vocabulary of 10,000 of 10,000 distinct words" in err
+    assert "12,000,000 tokens; vocabulary: 10,000 of 10,000 distinct words" in err
     assert "dropped 1 tokens of more than 1,000 bytes" in err
     assert long_mb < short_mb + 30
 
@@ -317,7 +317,7 @@ def test_a_share_is_kept_out_and_ends_the_run(run, planted, tmp_path):
     code, _, err = run("train", planted, "-o", tmp_path / "v.txt", "--epochs", "20", *how)
     assert code == 0
     assert "held-out text: 6," in err or "held-out text: 5," in err
-    assert "were trained): held-out loss" in err
+    assert "with the lowest held-out loss" in err
 
 
 def test_a_run_that_is_complete(run, planted, tmp_path):

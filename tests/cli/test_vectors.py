@@ -82,7 +82,7 @@ def test_evaluate(run, vecs, tmp_path):
     assert found["pairs"][0]["spearman"] == pytest.approx(1)
     assert [score["asked"] for score in found["analogies"]["sections"]] == [1, 1, 1, 1, 2]
     code, _, err = run("evaluate", vecs)
-    assert (code, err) == (2, "fastw2v: name something to judge by: --pairs FILE, --analogies FILE or both\n")
+    assert (code, err) == (2, "fastw2v: nothing to evaluate: give --pairs FILE, --analogies FILE or both\n")
 
 
 @pytest.mark.parametrize("name", ["o.bin", "o.npz", "o.fw2v", "o.txt.gz", "o.vec"])
@@ -176,7 +176,7 @@ def test_info_of_stdin_and_of_zeros(tmp_path):
     (tmp_path / "v.txt").write_text("2 2\na 0 0\nb 3 4\n")
     command = f"{sys.executable} -m fastw2v info - < {tmp_path / 'v.txt'}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[:2] == ["-: text, 2 words x 2", "lengths of the vectors: 0 to 5, mean 2.5"]
+    assert done.stdout.splitlines()[:2] == ["-: text, 2 words x 2", "norms of the vectors: 0 to 5, mean 2.5"]
 
 
 def test_a_model_is_not_converted_in_silence(run, planted, tmp_path):
@@ -215,7 +215,7 @@ def test_a_map_of_a_file_with_any_name(run, vecs, tmp_path, name, suffix):
 
 def test_info_of_the_largest_numbers(run, tmp_path):
     Vectors(["a", "b"], np.full((2, 2), 2e38)).save(tmp_path / "v.txt")
-    assert "lengths of the vectors: 2.828e+38 to 2.828e+38, mean 2.828e+38\n" in run("info", tmp_path / "v.txt")[1]
+    assert "norms of the vectors: 2.828e+38 to 2.828e+38, mean 2.828e+38\n" in run("info", tmp_path / "v.txt")[1]
 
 
 def test_queries_of_stdin_are_a_column(vecs):

@@ -40,7 +40,7 @@ def test_what_is_refused_at_once():
         ClusterBackend(FakeClient(), TrainConfig(), Source(lines=["a b"]), lambda event: None)
     with pytest.raises(InputError, match="stdin"):
         backend_of(FakeClient(), "-")
-    with pytest.raises(InputError, match="a corpus is a path"):
+    with pytest.raises(InputError, match="a corpus is one or more paths"):
         backend_of(FakeClient(), 5)
 
 

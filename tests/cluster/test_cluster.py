@@ -195,7 +195,7 @@ def test_a_signal_saves_the_run(text, request, where, number, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 128 + number, err
-    assert "--resume trains from token" in err
+    assert "--resume continues from token" in err
     records = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     reached = max(record["words"] for record in records if "epoch_ended" in record)
     assert checkpoint.load(tmp_path / "c").position.n_words >= reached, "nothing of the last whole round is lost"
@@ -221,7 +221,7 @@ def test_a_signal_ends_a_run_whose_cluster_hangs(text, cluster, client, hangs, t
     finally:
         process.kill()
     assert process.returncode == 143, err
-    assert "--resume trains from token" in err
+    assert "--resume continues from token" in err
     assert "Traceback" not in err
     assert checkpoint.load(tmp_path / "c").position.n_words > 0
 

@@ -107,7 +107,7 @@ def test_tasks_that_dask_has_lost(connection, client, clock):
     connection.check_work(0, at_work)
     clock.wait(10)
     message = (
-        r"no worker has worked for 3\d s, though tasks are left: Dask has lost one.*; tcp://b:1 should have worked"
+        r"no worker has worked for 3\d s, though tasks are left: Dask has lost a task.*; tcp://b:1 should have worked"
     )
     with pytest.raises(Stalled, match=message) as stalled:
         connection.check_work(0, at_work)

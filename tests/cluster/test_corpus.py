@@ -48,7 +48,7 @@ def test_the_same_as_on_one_machine(texts, min_count):
 
 def test_errors_of_tasks(texts):
     shards = find_shards([str(texts)])
-    with pytest.raises(InputError, match="no word of the corpus occurs min_count = 99999 times"):
+    with pytest.raises(InputError, match="no word of the corpus occurs 99999 times"):
         read_corpus(FakeTasks(2), shards, Pruning(min_count=99_999), "keep", lambda event: None)
     tasks = FakeTasks(2)
     with pytest.raises(DataLost):

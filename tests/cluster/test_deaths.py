@@ -62,7 +62,7 @@ def test_all_workers_are_killed_and_others_join(text, cluster, client):
     vectors, events = train_with(text, client, act)
     assert separation(vectors) > 0.2
     assert sum("has joined the run" in message for message in messages_of(events)) == 2
-    assert any("training again from token 0 on" in message for message in messages_of(events))
+    assert any("going back to token 0" in message for message in messages_of(events))
     assert of_kind(events, RoundEnded)[-1].n_workers == 2
     assert of_kind(events, EpochEnded)[-1].n_words == 6 * N_TOKENS
 

@@ -142,7 +142,7 @@ def test_rows_that_are_lost_after_a_round(shards):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: going back to token {N_TOKENS:,}"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 2, 1, 1], "a round an epoch"
     assert cluster.run.position.n_words == 3 * N_TOKENS
@@ -158,7 +158,7 @@ def test_a_worker_that_is_lost_in_a_round(shards):
     cluster = Cluster(shards, act=act)
     cluster.train()
     assert [event.epoch for event in cluster.of(Progress)[:6]] == [1, 1, 1, 1, 2, 2]
-    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: going back to token {N_TOKENS:,}"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 3]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [2, 1, 1]
 
@@ -175,7 +175,7 @@ def test_dask_moves_copies(shards, dies):
 
     cluster = Cluster(shards, act=act)
     cluster.train()
-    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: going back to token {N_TOKENS:,}"]
     assert [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)] == [1, 2, 2, 3]
 
 
@@ -195,7 +195,7 @@ def test_two_of_three_workers_die_at_once(shards, left, event_of_death):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: going back to token {N_TOKENS:,}"]
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -209,7 +209,7 @@ def test_workers_die_one_after_the_other(shards):
 
     cluster = Cluster(shards, 3, act)
     cluster.train()
-    assert cluster.messages == [f"data or tasks were lost: training again from token {N_TOKENS:,} on"] * 2
+    assert cluster.messages == [f"data or tasks were lost: going back to token {N_TOKENS:,}"] * 2
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -249,7 +249,7 @@ def test_all_rows_are_lost(shards, has_checkpoint):
     cluster.run.checkpointer = checkpoints if has_checkpoint else None
     cluster.train()
     n_words = N_TOKENS if has_checkpoint else 0
-    assert cluster.messages == [f"data or tasks were lost: training again from token {n_words:,} on"]
+    assert cluster.messages == [f"data or tasks were lost: going back to token {n_words:,}"]
     ended = [event.n_words // N_TOKENS for event in cluster.of(EpochEnded)]
     assert ended == ([1, 2, 2, 3] if has_checkpoint else [1, 2, 1, 2, 3])
     if has_checkpoint:
@@ -334,7 +334,7 @@ def test_the_last_worker_is_replaced_while_the_rows_are_placed(shards, monkeypat
     scatter = cluster.tasks.scatter
     monkeypatch.setattr(cluster.tasks, "scatter", place)
     cluster.train()
-    assert cluster.messages == ["data or tasks were lost: training again from token 0 on"], "once"
+    assert cluster.messages == ["data or tasks were lost: going back to token 0"], "once"
     assert cluster.run.position.n_words == 3 * N_TOKENS
 
 
@@ -438,7 +438,7 @@ def test_a_worker_that_fails_is_left_out(shards, monkeypatch):
 
     monkeypatch.setattr(cluster.tasks, "wait_for_round", fail_once)
     cluster.train()
-    again = f"data or tasks were lost: training again from token {N_TOKENS:,} on"
+    again = f"data or tasks were lost: going back to token {N_TOKENS:,}"
     assert cluster.messages == ["worker w1 failed: too little memory", again]
     assert [event.n_workers for event in cluster.of(RoundEnded)] == [3, 2, 2]
     assert cluster.of(EpochEnded)[-1].n_words == 3 * N_TOKENS
@@ -473,7 +473,7 @@ def test_a_worker_that_takes_no_data_is_left_out(shards, monkeypatch):
 
     monkeypatch.setattr(cluster.tasks, "scatter", fail)
     cluster.train()
-    assert cluster.messages[0] == "worker w0 failed: it takes no data (can't start new thread)"
+    assert cluster.messages[0] == "worker w0 failed: it does not receive data (can't start new thread)"
     assert {event.n_workers for event in cluster.of(RoundEnded)} == {1}
 
 

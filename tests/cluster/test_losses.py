@@ -66,7 +66,7 @@ class LossesOfRun:
                     self.act()
             case ClusterChanged(message=message):
                 self.messages.append(message)
-                if "training again from token" in message:
+                if "going back to token" in message:
                     left = int(re.sub(r"\D", "", message.partition("token")[2]))
                     self.most_lost = max(self.most_lost, self.n_words - left)
                     self.n_words = left
@@ -119,7 +119,7 @@ def test_four_of_five_workers_die_one_by_one_in_a_round(text, cluster, client):
 
     fastw2v.train(text, client=client, callback=act, **OPTIONS)
     assert run.most_lost <= N_TOKENS, run.messages
-    assert sum("training again from token" in message for message in run.messages) >= 4
+    assert sum("going back to token" in message for message in run.messages) >= 4
     assert run.n_words == 6 * N_TOKENS
 
 
@@ -263,7 +263,7 @@ def test_a_task_that_gets_lost(text, client, moment):
     fastw2v.train(text, client=client, callback=run, worker_timeout=4, **OPTIONS)
     assert run.n_words == 6 * N_TOKENS
     assert time.monotonic() - start > 4, "nothing was lost"
-    lost = r"no worker has worked for \d s, though tasks are left: Dask has lost one.*"
+    lost = r"no worker has worked for \d s, though tasks are left: Dask has lost a task.*"
     assert any(re.fullmatch(lost, message) for message in run.messages), run.messages
 
 

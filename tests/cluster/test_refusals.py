@@ -156,7 +156,7 @@ def test_a_worker_without_memory_for_the_model(text, cluster, client):
     _, events = train_with(text, client, act)
     failed, again = messages_of(events)
     assert re.fullmatch(r"worker tcp://.* failed: too little memory; the run does not use this worker", failed)
-    assert again.startswith("data or tasks were lost: training again from token")
+    assert again.startswith("data or tasks were lost: going back to token")
     assert of_kind(events, RoundEnded)[-1].n_workers == 1
     assert of_kind(events, EpochEnded)[-1].n_words == 6 * N_TOKENS
 

@@ -74,7 +74,7 @@ def test_a_worker_that_still_compiles(checks, client, monkeypatch):
     for seconds in (0.0, 1000.0):
         checks._connection.seconds += seconds
         assert checks.problems([C], [A, B]) == {}
-    assert re.search(rf"worker {C} has been compiling kernels for 100\d s: it takes no part so far", str(events))
+    assert re.search(rf"worker {C} has been compiling kernels for 100\d s: it does not take part yet", str(events))
     is_over.set()
     assert settled(checks, [C], [A, B]) == {C: ""}
 

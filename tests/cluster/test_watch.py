@@ -178,7 +178,7 @@ def test_a_worker_that_retires(world):
     world.status_of_paused, world.paused = "closing_gracefully", {B}
     world.wait(15)
     assert world.messages == [
-        f"worker {B} is closing_gracefully (Dask's word); it will be dropped after 30 s (--worker-timeout)"
+        f"worker {B} is closing_gracefully (as Dask calls it); it will be dropped after 30 s (--worker-timeout)"
     ]
 
 

@@ -102,7 +102,7 @@ def test_a_corpus_of_which_one_has_another_copy(text, joins_later):
             return answers
 
     setting.client.run = run
-    problem = f"worker {B} sees other text in {text} than the other workers, of the same size"
+    problem = f"worker {B} sees different text in {text} than the other workers, of the same size"
     if joins_later:
         setting.workers.start([text])
         setting.client.threads[B] = 2
@@ -307,7 +307,7 @@ def test_one_whose_checks_take_long(started, monkeypatch):
         started.workers._wait()
     end.set()
     assert started.messages == [
-        f"worker {C} has not answered for 0 s: it takes no part so far",
+        f"worker {C} has not answered for 0 s: it does not take part yet",
         f"worker {C} has not answered for 0 s; the run does not use this worker",
     ]
     assert started.workers.addresses == [A, B]

@@ -70,7 +70,7 @@ def test_a_compressed_file_that_lost_its_beginning_too_is_refused(tmp_path, kind
     path = tmp_path / f"2.{kind}"
     for n_bytes in range(MAGIC_BYTES[kind]):
         path.write_bytes(WHOLE[kind][:n_bytes])
-        message = f"{path} is cut off: its name says {NAMES[kind]}, and it has {n_bytes} bytes.*get a whole copy"
+        message = f"{path} is cut off: its name says {NAMES[kind]}, and it has {n_bytes} bytes.*get an intact copy"
         for names in [tmp_path], [tmp_path / "*"], [tmp_path / "1.txt", path]:
             with pytest.raises(InputError, match=message):
                 read(names)

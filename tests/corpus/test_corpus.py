@@ -67,7 +67,7 @@ def test_stdin(tmp_path):
     [
         (b"", "holds no words"),
         (b" \n\t\r\n\x00 ", "holds no words"),
-        (b"a b a c", "no word of the corpus occurs min_count = 3 times: it has 4 tokens, 3 distinct words, the most"),
+        (b"a b a c", "no word of the corpus occurs 3 times .min_count.: of 4 tokens and 3 distinct words, the most"),
         (b"a a a b", "the vocabulary is one word, 'a', of 2 distinct"),
         ("a b a".encode("utf-16"), "is UTF-16, UTF-32 or not text"),
         ("a b a".encode("utf-16-le"), "is UTF-16, UTF-32 or not text"),
@@ -98,9 +98,11 @@ def test_slow_and_nonblocking_stdin():
 def test_given_vocabulary_of_one_word(tmp_path):
     path = tmp_path / "c.txt"
     path.write_text("a b a")
-    with pytest.raises(InputError, match="the vocabulary that was given has 1 words: a context needs two"):
+    with pytest.raises(InputError, match="training needs at least two words, and the given vocabulary has 1"):
         read(path, Pruning(vocabulary=Vocabulary(["a"], np.array([5]))))
-    with pytest.raises(InputError, match=r"the vocabulary: the word 'a\\x7fb' is empty or holds a separator"):
+    with pytest.raises(
+        InputError, match=r"the vocabulary cannot be used: the word 'a\\x7fb' is empty or holds white space"
+    ):
         read(path, Pruning(vocabulary=Vocabulary(["a\x7fb", "c"], np.array([5, 5]))))
     assert len(read(path, Pruning(5, vocabulary=Vocabulary(["a", "b"], np.array([2, 1])))).vocabulary) == 2
 
@@ -110,7 +112,7 @@ def test_given_vocabulary_that_does_not_occur(tmp_path):
     pruning = Pruning(vocabulary=Vocabulary(["x", "y"], np.array([1, 1])))
     path.write_text("a b")
     with pytest.raises(
-        InputError, match=r"^the text holds no word of the vocabulary \(2 tokens are others\): is it of an"
+        InputError, match=r"^the text holds no word of the vocabulary \(all 2 tokens are other words\): is it in an"
     ):
         read(path, pruning)
     path.write_text(" \n")

@@ -26,7 +26,7 @@ def test_temporary_ids_leave_no_file(tmp_path):
 def test_bad_temporary_directory(tmp_path):
     path = tmp_path / "c.txt"
     path.write_text("a b a")
-    with pytest.raises(InputError, match="cannot keep ids in .*nowhere.*--temp-dir"):
+    with pytest.raises(InputError, match="cannot keep the encoded corpus in .*nowhere.*--temp-dir"):
         read(path, temp_dir=str(tmp_path / "nowhere"))
 
 
@@ -81,7 +81,7 @@ def test_a_file_that_became_shorter(monkeypatch):
 
     with temporary_file(None) as file, ThreadPoolExecutor(1) as pool:
         write_ids(file, np.array([0, -1], np.int32))
-        with pytest.raises(RunError, match="became shorter while it was read"):
+        with pytest.raises(RunError, match="became shorter: was its directory cleaned"):
             renumber_file(ShortFile(file), np.zeros(1, np.int32), pool)
 
 
@@ -106,9 +106,9 @@ def test_results_come_in_order_and_few_items_are_taken_in_advance():
     [
         (
             2_000_000,
-            r"^ulimit -f allows files of 2.0 MB, with 0.0 MB of ids written: .* of the text. Raise that limit$",
+            r"^ulimit -f allows files of 2.0 MB, with 0.0 MB of the encoded corpus written: .* Raise that limit$",
         ),
-        (None, r"^no room left in .*, with .* Name a roomier directory with --temp-dir$"),  # of the file system
+        (None, r"^no room left in .*, with .* Name a directory with more room with --temp-dir$"),  # of the file system
     ],
 )
 def test_a_limit_of_files(monkeypatch, limit, message):

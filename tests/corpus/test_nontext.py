@@ -121,7 +121,7 @@ NO_TEXT = {
 def test_files_that_are_no_text_are_refused_by_name(tmp_path, what, kind):
     path = tmp_path / "corpus.txt"
     path.write_bytes(COMPRESSORS[kind](NO_TEXT[what] + TEXT))
-    with pytest.raises(InputError, match=f"{path} is {what.split(',')[0]}, which is not text: take the text out"):
+    with pytest.raises(InputError, match=f"{path} is {what.split(',')[0]}, which is not text: extract the text"):
         read(path)
 
 
@@ -131,7 +131,7 @@ def test_utf16_behind_utf8_is_refused(tmp_path, encoding, n_before):
     path = tmp_path / "corpus.txt"
     before = (TEXT * (n_before // len(TEXT) + 1))[:n_before]
     path.write_bytes(before + TEXT[:2400].decode().encode(encoding) + TEXT)
-    with pytest.raises(InputError, match=f"{path} (is|holds) UTF-16, UTF-32 or no(t)? text") as caught:
+    with pytest.raises(InputError, match=f"{path} is (UTF-16|not UTF-8 near)") as caught:
         read(path)
     if n_before > 4096:
         place = int(re.search(r"near byte ([\d,]+)", str(caught.value))[1].replace(",", ""))

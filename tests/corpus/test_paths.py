@@ -37,9 +37,9 @@ def test_paths_globs_and_directories(tmp_path):
     ("corpus", "message"),
     [
         ("missing.txt", r"corpus .*missing.txt does not exist"),
-        ("*.nothing", r"corpus .*\*.nothing does not exist, as a path or as a glob"),
+        ("*.nothing", r"corpus .*\*.nothing does not exist, and as a glob it matches nothing"),
         ("empty", r"corpus directory .*empty holds no files"),
-        ("e*", r"corpus glob .*e\* finds no files, only .*empty: check it"),
+        ("e*", r"corpus glob .*e\* matches no files, only .*empty: check the pattern"),
     ],
 )
 def test_corpus_that_is_not_there(tmp_path, corpus, message):
@@ -107,7 +107,7 @@ def test_no_corpus_or_stdin_twice():
 
 @pytest.mark.parametrize("corpus", [[["some", "words"]], 5, [None]])
 def test_a_corpus_that_is_no_path(corpus):
-    with pytest.raises(InputError, match="a corpus is a path or several"):
+    with pytest.raises(InputError, match="a corpus is one or more paths"):
         find_files(corpus)
 
 

@@ -32,7 +32,7 @@ def test_an_earlier_vocabulary_keeps_its_words_and_gains_counts():
     vocabulary, ids = Pruning(2, max_vocab=1, earlier=earlier).choose(counts_of(a=1, new=2, rare=1))
     assert (vocabulary.words, vocabulary.counts.tolist()) == (["a", "old", "new"], [6, 3, 2])
     assert ids.tolist() == [0, 2, -1]
-    with pytest.raises(InputError, match="holds no word of the earlier run, and none 2 times"):
+    with pytest.raises(InputError, match="holds no word of the earlier run, and no other word 2 times"):
         Pruning(2, earlier=earlier).choose(counts_of(rare=1))
 
 
@@ -55,7 +55,7 @@ def test_counts_of_a_vocabulary():
 
 def test_a_single_word_is_enough_if_least_words_says_so():
     assert Pruning(1, least_words=1).choose(counts_of(a=2))[0].words == ["a"]
-    with pytest.raises(InputError, match="the vocabulary is one word, 'a', of 1 distinct ones"):
+    with pytest.raises(InputError, match="the vocabulary is one word, 'a', of 1 distinct words"):
         Pruning(1).choose(counts_of(a=2))
 
 

@@ -47,7 +47,7 @@ def test_globs_and_directories_give_files_that_are_not_hidden(memory):
         memory.pipe(name, b"a b\n")
     assert find_urls("memory://d/*") == ["memory:///d/x"]
     assert find_urls("memory://d") == ["memory:///d/sub/y", "memory:///d/x"]
-    with pytest.raises(InputError, match="one URL in another"):
+    with pytest.raises(InputError, match="a URL of a file inside another"):
         find_urls("zip://x::memory://d/x")
 
 

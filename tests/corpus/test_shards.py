@@ -134,7 +134,7 @@ def test_nothing_found(tmp_path):
     (tmp_path / "t").write_text("a b\n")
     with pytest.raises(InputError, match="min_count"):
         encode([tmp_path / "t"], Pruning(5))
-    with pytest.raises(InputError, match="no word of the vocabulary .2 tokens are others"):
+    with pytest.raises(InputError, match="no word of the vocabulary .all 2 tokens are other words"):
         encode([tmp_path / "t"], Pruning(vocabulary=Vocabulary(["c", "d"], np.array([1, 1]))))
     with pytest.raises(InputError, match="earlier run"):
         encode([tmp_path / "t"], Pruning(2, earlier=Vocabulary(["c"], np.array([1]))))
@@ -178,7 +178,7 @@ def test_copies_of_the_same_size(tmp_path, n_files):
         assert check_seen(sizes) == ""
         expected = fingerprints(sizes)
         Path(name).write_bytes(b"a " * 10_000)
-        assert check_seen(sizes, expected) == f"sees other text in {name} than the other workers, of the same size"
+        assert check_seen(sizes, expected) == f"sees different text in {name} than the other workers, of the same size"
 
 
 def test_the_fingerprint_of_an_empty_file(tmp_path):

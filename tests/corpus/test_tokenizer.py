@@ -80,7 +80,7 @@ def test_too_many_words_for_ids(monkeypatch):
     monkeypatch.setattr("fastw2v.corpus.words.MAX_ID", 16)
     text = b" ".join(b"%d" % i for i in range(17)) + b"\n"
     assert len(tokenized(text[: text.index(b"16")], n_words=4)[0]) == 16
-    with pytest.raises(InputError, match="more than 16 distinct words: ids are 32 bits"):
+    with pytest.raises(InputError, match="the text has more than 16 distinct words"):
         tokenized(text, n_words=4)
 
 
@@ -94,11 +94,11 @@ def test_learnt_words_are_the_only_ones():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["c", "a b"], "the vocabulary: the word 'a b' is empty or holds a separator of words"),
+        (["c", "a b"], "the vocabulary cannot be used: the word 'a b' is empty or holds white space"),
         (["c", "é" * 2001, "a b"], f"the word '{'é' * 40}'... has 4,002 bytes: words of a text have up to 4,000"),
-        (["\x7f", "c\x01d"], r"the vocabulary: the word '\\x7f' is empty or holds"),
-        (["", "c d"], r"the vocabulary: the word '' is empty or holds"),
-        (["c", "c"], "the vocabulary: a word is repeated"),
+        (["\x7f", "c\x01d"], r"the vocabulary cannot be used: the word '\\x7f' is empty or holds"),
+        (["", "c d"], r"the vocabulary cannot be used: the word '' is empty or holds"),
+        (["c", "c"], "the vocabulary cannot be used: a word is repeated"),
     ],
 )
 def test_words_that_no_text_can_hold(words, message):
@@ -150,7 +150,7 @@ def test_invalid_utf8(tmp_path):
     assert got.reading.n_invalid == 3
     assert sentences_of(got)[0][0] == "caf\ufffd"
     path.write_bytes(b"caf\xe9 " * 3 + b"good " * 2)
-    with pytest.raises(InputError, match=r"3 of 5 tokens of the corpus are not UTF-8, .*: it is no text, or"):
+    with pytest.raises(InputError, match=r"3 of 5 tokens of the corpus are not UTF-8, .*: it is not text, or"):
         read(path)
     assert read(path, invalid_utf8="keep").vocabulary.words == ["caf\\xe9", "good"]
     path.write_bytes(b"caf\xe9 caf\xe8 good caf\xe9 caf\xef\xbf\xbd\n")

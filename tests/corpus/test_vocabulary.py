@@ -47,9 +47,9 @@ def test_counts_become_int64(counts):
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ([5, -3], "count 1 of a vocabulary is -3: counts are whole numbers from 0 up"),
-        ([np.nan, 1], "count 0 of a vocabulary is nan"),
-        ([5, 1.5], "count 1 of a vocabulary is 1.5"),
+        ([5, -3], "count number 2 of the vocabulary is -3: counts are whole numbers, 0 or more"),
+        ([np.nan, 1], "count number 1 of the vocabulary is nan"),
+        ([5, 1.5], "count number 2 of the vocabulary is 1.5"),
         ([5, np.inf], "add up to inf"),
         ([2**62, 2**62], r"add up to 9.22e\+18, more than 2\*\*62: scale them down"),
         ([2**63, 1], r"add up to 9.22e\+18"),

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from fastw2v import InputError
+from fastw2v import InputError, system
 from fastw2v.files import checks
 from fastw2v.files.checks import check_no_link, check_output, check_outputs, check_unicode, check_words
 
 
 def test_one_name_for_two_outputs(tmp_path):
     for first, second in ((tmp_path / "a", tmp_path / "a"), ("-", "/dev/stdout"), ("/dev/fd/1", "-")):
-        with pytest.raises(InputError, match="is named for two outputs"):
+        with pytest.raises(InputError, match="is given as two outputs"):
             check_outputs([first, None, second], [], True)
 
 
@@ -88,7 +88,7 @@ def test_files_that_cannot_be_replaced_are_refused_at_once(tmp_path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            checks, "open", lambda *_, **__: io.BytesIO(b"1 2 3 / %s/a\\040b rw - x\n" % bytes(tmp_path)), raising=False
+            system, "open", lambda *_, **__: io.BytesIO(b"1 2 3 / %s/a\\040b rw - x\n" % bytes(tmp_path)), raising=False
         )
         path.rename(tmp_path / "a b")
         with pytest.raises(InputError, match="is a mount point, which cannot be replaced: mount its directory"):
@@ -135,7 +135,7 @@ def test_each_of_several_outputs_is_checked(tmp_path):
     with pytest.raises(InputError, match="exists"):
         check_outputs([None, tmp_path / "b", tmp_path / "a"], [], False)
     (tmp_path / "link").symlink_to("a")
-    with pytest.raises(InputError, match="link is named for two outputs"):
+    with pytest.raises(InputError, match="link is given as two outputs"):
         check_outputs([tmp_path / "a", tmp_path / "link"], [], True)
 
 

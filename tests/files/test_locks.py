@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from fastw2v import InputError, RunError
-from fastw2v.files import locks
+from fastw2v import InputError, RunError, system
 from fastw2v.files.locks import locked
 from fastw2v.files.replace import replacing
 
@@ -40,7 +39,7 @@ def test_without_locks_nothing_of_the_living_is_removed(tmp_path, monkeypatch):
     def no_locks(descriptor, operation):
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(locks.fcntl, "flock", no_locks)
+    monkeypatch.setattr(system.fcntl, "flock", no_locks)
     with replacing(tmp_path / "o") as file:
         with locked(tmp_path / "o"):
             pass

@@ -133,7 +133,7 @@ def test_streams_are_written_to_directly(tmp_path, capfd):
     os.close(reader)
     read, write = os.pipe()
     os.close(read)
-    with pytest.raises(ReaderLeft, match="its reader ended"), replacing(f"/dev/fd/{write}") as file:
+    with pytest.raises(ReaderLeft, match="its reader closed it"), replacing(f"/dev/fd/{write}") as file:
         file.write(b"nobody reads this")
     os.close(write)
 
@@ -173,7 +173,7 @@ def test_a_file_of_others_that_appears_is_not_replaced(tmp_path):
     victim.write_text("theirs")
     with all_locked([path], overwrite=False):
         path.symlink_to(victim)
-        with pytest.raises(RunError, match="o was made by someone else meanwhile"), replacing(path) as file:
+        with pytest.raises(RunError, match="o was created by another program in the meantime"), replacing(path) as file:
             file.write(b"ours")
         path.unlink()
         for content in (b"first", b"second"):  # as a loss plot, which is drawn again and again

@@ -52,8 +52,8 @@ def test_a_narrow_terminal_shows_the_time_left():
 
 def test_the_best_epoch():
     early, last = events.BestKept(3, 2.34567, 5), events.BestKept(5, 2.0, 5)
-    assert lines_of(early) == ["kept the vectors of epoch 3 (5 were trained): held-out loss 2.3457, the lowest"]
-    assert lines_of(last) == ["kept the vectors of epoch 5 (5 were trained): held-out loss 2.0000, the lowest"]
+    assert lines_of(early) == ["kept the vectors of epoch 3 of 5, with the lowest held-out loss, 2.3457"]
+    assert lines_of(last) == ["kept the vectors of epoch 5 of 5, with the lowest held-out loss, 2.0000"]
 
 
 def test_the_last_lines():

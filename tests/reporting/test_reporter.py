@@ -22,7 +22,7 @@ def test_progress(planted, capfd):
     fastw2v.train(planted, progress=True, **SMALL)
     out, err = capfd.readouterr()
     assert out == ""
-    lines = err.splitlines()
+    lines = [line for line in err.splitlines() if not line.startswith("compiling")]  # the cache may be cold
     assert lines[0].startswith("read 0.")
     assert "100% epoch 2/2" in lines[-3]
     assert lines[-2].startswith("last epoch: loss")

@@ -10,11 +10,12 @@ import time
 
 import pytest
 
+from fastw2v import system
 from fastw2v.modelfile import CHECKPOINT
-from fastw2v.reporting import stderr as module
+from fastw2v.reporting import stderr
 from fastw2v.reporting.stderr import Stderr
 
-pytestmark = pytest.mark.skipif(not hasattr(select, "poll"), reason="needs poll")
+pytestmark = pytest.mark.skipif(not system.HAS_POLL, reason="needs poll")
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_nobody_reads_for_a_while(pipe):
 
 
 def test_nobody_reads_for_ever(pipe, monkeypatch):
-    monkeypatch.setattr(module, "MOST_PENDING", 1000)
+    monkeypatch.setattr(stderr, "MOST_PENDING", 1000)
     reader, screen = pipe[0], pipe[1]()
     for _ in range(2000):
         screen.write("x" * 99 + "\n")
@@ -77,7 +78,7 @@ def test_nobody_reads_for_ever(pipe, monkeypatch):
     shown += read(reader)
     assert len(shown) < 100_000
     n_lines, rest = shown.count("x" * 99), shown.rpartition("x\n")[2]
-    assert rest == f"({2000 - n_lines:,} lines are missing here, as nobody read them)\nthe end\n"
+    assert rest == f"({2000 - n_lines:,} lines are missing here because nobody read them)\nthe end\n"
 
 
 def test_a_reader_that_has_left(pipe):
@@ -97,7 +98,7 @@ def test_a_run_that_nobody_watches_is_trained_and_saved(planted, tmp_path, termi
         termios.tcflow(writer, termios.TCOOFF)
     else:
         reader, writer = os.pipe()
-        while module.is_writable(writer, 0):
+        while system.is_writable(writer, 0):
             os.write(writer, b"x" * 4096)
     command = [sys.executable, "-m", "fastw2v", "train", planted, "-o", tmp_path / "v.txt", "--epochs", "100000"]
     command += ["--min-count", "1", "--dim", "8", "--checkpoint", tmp_path / "c", "--checkpoint-every", "0.002"]

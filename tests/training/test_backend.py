@@ -76,7 +76,10 @@ def test_room_is_asked_for_where_the_size_is_known(planted, monkeypatch):
 def test_compiling_is_announced_where_it_takes_long(monkeypatch):
     config, compiled = TrainConfig(loss="hs"), []
     monkeypatch.setattr(module, "compile_kernels", lambda *arguments: compiled.append(arguments))
-    for is_cold, note in ((True, "compiling the kernels for this CPU, once: this may take half a minute"), (False, "")):
+    for is_cold, note in (
+        (True, "compiling the kernels for this CPU, which is done once: this may take half a minute"),
+        (False, ""),
+    ):
         monkeypatch.setattr(module, "kernels_to_compile", lambda config, is_cold=is_cold: [config.loss] * is_cold)
         recorder = Recorder()
         compile_here(config, 3, recorder)

@@ -340,7 +340,7 @@ def test_a_directory_in_the_place_of_the_latest_checkpoint(planted, tmp_path, sl
 def test_a_checkpoint_of_a_newer_version(planted, tmp_path, monkeypatch):
     fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     monkeypatch.setattr(modelfile, "VERSION", 0)
-    with pytest.raises(InputError, match="has version 1, this fastw2v reads 0: update fastw2v"):
+    with pytest.raises(InputError, match="has format version 1, this fastw2v reads up to 0: update fastw2v"):
         resume(planted, tmp_path / "c")
 
 
@@ -418,7 +418,7 @@ def test_a_position_beyond_the_end_is_refused(planted, tmp_path):
     fastw2v.train(planted, checkpoint=tmp_path / "c", **OPTIONS)
     about = checkpoint.load(tmp_path / "c").about
     rewrite(tmp_path / "c", {**about, "position": {**about["position"], "epoch": 1, "n_spans": 10**6}})
-    with pytest.raises(InputError, match="it stands 1,000,000 spans into epoch 2"):
+    with pytest.raises(InputError, match="it is 1,000,000 parts into epoch 2"):
         resume(planted, tmp_path / "c")
 
 

@@ -87,7 +87,7 @@ def test_held_out_text_without_known_words(tmp_path, planted):
     held_out = tmp_path / "held_out.txt"
     held_out.write_text("nothing known\n")
     with pytest.raises(
-        InputError, match=r"^held-out text: the text holds no word of the vocabulary \(2 tokens are oth"
+        InputError, match=r"^held-out text: the text holds no word of the vocabulary \(all 2 tokens are oth"
     ):
         fastw2v.train(planted, held_out=held_out, **SMALL)
     held_out.write_text("")

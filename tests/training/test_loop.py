@@ -138,8 +138,8 @@ def test_the_rows_are_in_this_process(run):
 @pytest.mark.parametrize("position", [Position(epoch=3), Position(epoch=1, n_spans=N_SPANS + 1)], ids=["epoch", "span"])
 def test_a_position_beyond_the_end_is_refused(run, position):
     run.position = position
-    place = f"{position.n_spans} spans into epoch {position.epoch + 1}"
-    message = f"is damaged: it stands {place}, but this run has 2 epochs of 10 spans; start anew"
+    place = f"{position.n_spans} parts into epoch {position.epoch + 1}"
+    message = f"is damaged: it is {place}, but this run has 2 epochs of 10 parts; start again"
     with pytest.raises(InputError, match=message):
         LocalLoop(run, run.corpus)
 

@@ -133,7 +133,7 @@ def test_a_checkpoint_is_a_model(planted, tmp_path):
 
 def test_a_model_of_hierarchical_softmax_is_not_saved(model, tmp_path):
     model = TrainedModel(TrainConfig(dim=3, loss="hs"), model.vocabulary, model.input_vectors, model.output_vectors)
-    with pytest.raises(InputError, match="save_model needs loss ns or softmax: the nodes of a tree mean nothing"):
+    with pytest.raises(InputError, match="save_model needs loss ns or softmax: with hs the output vectors belong"):
         model.save(tmp_path / "m.fw2v")
     assert not list(tmp_path.iterdir())
 

@@ -57,7 +57,7 @@ def test_a_run_that_is_resumed_knows_the_best_vectors(matrices, tmp_path):
 def test_best_vectors_that_are_of_no_use(matrices, tmp_path):
     Patience(3, matrices, content_of(matrices), tmp_path).is_over(1, 1.5)
     other = Patience(3, matrices, content_of(matrices, "cbow"), tmp_path)
-    with pytest.warns(RuntimeWarning, match="are lost: .*best.fw2v is of another run"):
+    with pytest.warns(RuntimeWarning, match="are lost: .*best.fw2v is from another run"):
         other.resume()
     assert (other.epoch, other.loss) == (0, math.inf)
     (tmp_path / BEST).write_bytes(b"FASTW2V")
@@ -91,7 +91,7 @@ def test_a_run_that_stops_early(planted):
 def test_patience_needs_held_out_text(planted):
     with pytest.raises(InputError, match="patience needs held-out text"):
         fastw2v.train(planted, patience=2)
-    with pytest.raises(InputError, match="are two held-out texts: give one"):
+    with pytest.raises(InputError, match="are both held-out text: give one"):
         fastw2v.train(planted, held_out=planted, held_out_share=0.1)
 
 

@@ -75,8 +75,8 @@ WITHOUT_EFFECT = [
     ({"cbow_gradient": "exact"}, "cbow_gradient has no effect with model skipgram: it needs model cbow"),
     ({"force_softmax": True}, "force_softmax has no effect with loss ns"),
     ({"checkpoint_every": 1}, "checkpoint_every has no effect without checkpoint"),
-    ({"vocabulary": GIVEN, "min_count": 4}, "min_count has no effect with a vocabulary that is given"),
-    ({"vocabulary": GIVEN, "invalid_utf8": "keep"}, "invalid_utf8 has no effect with a vocabulary that is given"),
+    ({"vocabulary": GIVEN, "min_count": 4}, "min_count has no effect with a given vocabulary"),
+    ({"vocabulary": GIVEN, "invalid_utf8": "keep"}, "invalid_utf8 has no effect with a given vocabulary"),
     ({"worker_timeout": 5}, "worker_timeout has no effect: the training is not on a cluster"),
 ]
 

@@ -103,10 +103,10 @@ def test_the_estimate_of_the_matrices_is_what_they_take(options):
     memory = estimate_memory(layout, config, VOCABULARY).memory
     matrices = new_matrices(1000, config, threads, np.zeros(1000, bool) if has_frozen else None)
     n_bytes = matrices.input_vectors.nbytes + matrices.output_vectors.nbytes
-    assert memory["2 matrices"] + memory["rows of threads"] == n_bytes
+    assert memory["2 matrices"] + memory["copies per thread"] == n_bytes
     assert memory["2 matrices"] == 2 * 1000 * 4 * 32, "rows of whole cache lines"
     has_hot_rows = threads > 1 and config.loss != "softmax"
-    assert (memory["rows of threads"] > 0) == (has_frozen or has_hot_rows)
+    assert (memory["copies per thread"] > 0) == (has_frozen or has_hot_rows)
 
 
 def test_what_else_takes_memory():
@@ -140,7 +140,7 @@ def test_too_little_memory_is_refused_with_the_items(planted, tmp_path, monkeypa
     code, _, err = run(*command, "-o", tmp_path / "o")
     assert code == 2
     assert "too little memory: training needs 0.3 MB of memory (2 matrices 0.1 MB" in err
-    assert "a checkpoint 0.1 MB); 0.1 MB is free (the cgroup's limit). Lower --dim or --max-vocab" in err
+    assert "a checkpoint 0.1 MB); 0.1 MB is free under the cgroup's limit. Lower --dim or --max-vocab" in err
     assert not (tmp_path / "o").exists()
 
 
@@ -155,7 +155,9 @@ def test_the_memory_of_a_loss_plot_is_asked_for(planted, tmp_path, monkeypatch):
     monkeypatch.setattr(resources, "available_memory", lambda n_unmapped: (50_000_000, "ulimit -v"))
     options = {"dim": 20, "min_count": 1, "epochs": 1, "threads": 1}
     fastw2v.train(planted, **options)
-    message = r"too little memory: training needs 60 MB of memory \(the loss plot 60 MB\); 50 MB is free \(ulimit -v\)"
+    message = (
+        r"too little memory: training needs 60 MB of memory \(the loss plot 60 MB\); 50 MB is free under ulimit -v"
+    )
     with pytest.raises(InputError, match=message):
         fastw2v.train(planted, loss_plot=tmp_path / "l.pdf", **options)
 

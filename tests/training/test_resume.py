@@ -188,7 +188,7 @@ def test_a_signal_saves_the_run(text_and_whole, tmp_path, sent, run, sighup):
     process.send_signal(sent)
     _, err = process.communicate()
     assert process.returncode == 128 + sent
-    assert "the vectors were not written; --resume trains from token" in err.splitlines()[-1]
+    assert "the vectors were not written; --resume continues from token" in err.splitlines()[-1]
     assert not out.exists()
     code, _, err = run("train", *command, "--resume")
     assert code == 0
@@ -241,7 +241,7 @@ def test_a_failed_last_save_leaves_the_checkpoint(planted, tmp_path, run):
     code, _, err = run(*command, "-o", "/dev/full")
     assert code == 1
     assert "No space left on device" in err
-    assert "It takes about 0.0 MB" in err
+    assert "The file takes about 0.0 MB" in err
     assert f"{tmp_path}/c/{CHECKPOINT} holds the finished run: run again with --resume to write the vectors" in err
     assert run(*command, "-o", tmp_path / "o.txt", "--resume")[0] == 0
     assert len(Vectors.load(tmp_path / "o.txt")) == 96
@@ -275,4 +275,4 @@ def test_the_same_command_resumes_what_it_has_written(planted, tmp_path, run):
     code, _, err = run(
         "train", planted, "-o", tmp_path / "c" / PREVIOUS_CHECKPOINT, "--checkpoint", tmp_path / "c", "--overwrite"
     )
-    assert (code, "is named for two outputs" in err) == (2, True)
+    assert (code, "is given as two outputs" in err) == (2, True)

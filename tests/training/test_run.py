@@ -336,7 +336,9 @@ def test_numbers_that_are_not_finite(new_run):
     run.checkpointer = FakeCheckpointer()
     for loss, option in (("ns", "--continue-from"), ("hs", "--init-vectors")):
         run.config = replace(run.config, loss=loss)
-        with pytest.raises(DivergedError, match=f"No vectors were written. There is one: {option} starts from it with"):
+        with pytest.raises(
+            DivergedError, match=f"No vectors were written. There is one: to start from it, give {option} and a lower"
+        ):
             run.check_finite(total)
 
 

@@ -115,13 +115,13 @@ FROM_VECTORS, FROM_MODEL = {"init_vectors": "v.txt", "lr": 0.01}, {"continue_fro
 REFUSED = [
     ({"freeze": True}, "freeze needs vectors to keep"),
     ({"init_vectors": "v.txt"}, "needs an explicit lr: 0.025, the default of a new run"),
-    ({**FROM_VECTORS, **FROM_MODEL}, "two places to start from"),
-    ({**FROM_VECTORS, "dim": 5}, "have 12 numbers, dim is 5: give dim 12"),
+    ({**FROM_VECTORS, **FROM_MODEL}, "are both vectors to start from"),
+    ({**FROM_VECTORS, "dim": 5}, "have 12 dimensions, and dim is 5: give dim 12"),
     ({**FROM_VECTORS, "vectors": "output"}, "vectors is 'output'"),
     ({**FROM_VECTORS, "init_vectors": "other.txt"}, "none of the 96 words of the vocabulary is among the 1 with vec"),
     (
         {**FROM_VECTORS, "init_vectors": "all.txt", "freeze": True},
-        "freeze leaves nothing to learn but output vectors: .* all 96 wo",
+        "freeze would leave only output vectors to learn: .* all 96 wo",
     ),
     ({**FROM_MODEL, "freeze": True}, "as all 96 words have one; give text with new words, which occur min_count times"),
     ({**FROM_VECTORS, "init_vectors": 5}, "init_vectors is of type int: it must be Vectors"),
@@ -188,7 +188,7 @@ def test_damaged_models_are_refused(planted, tmp_path):
 
 def test_a_corpus_without_words_for_an_earlier_run(tmp_path):
     fastw2v.train(sentences=[["a", "b"]] * 3, save_model=tmp_path / "m.fw2v", **OPTIONS)
-    with pytest.raises(InputError, match="holds no word of the earlier run, and none 2 times"):
+    with pytest.raises(InputError, match="holds no word of the earlier run, and no other word 2 times"):
         fastw2v.train(sentences=[["c", "d"]], continue_from=tmp_path / "m.fw2v", **{**STILL, "min_count": 2})
 
 
@@ -219,7 +219,7 @@ def test_command_line(planted, tmp_path, run):
     assert run(*command, "-o", text, "--save-model", model)[0] == 0
     code, _, err = run(*command, "-o", npz, "--continue-from", model, "--lr", 0.001)
     assert code == 0
-    assert "96 of 96 words start from the vectors given" in err
+    assert "96 of 96 words start from given vectors" in err
     assert Vectors.load(npz).counts.sum() == 2 * Vectors.load(model).counts.sum()
     code, _, err = run(*command, "-o", model, "--init-vectors", model, "--lr", 0.01, "--overwrite")
     assert code == 2

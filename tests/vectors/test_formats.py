@@ -202,7 +202,7 @@ def test_tensorboard(tmp_path):
     assert (tmp_path / "metadata.tsv").read_text().splitlines() == vectors.index_to_key
     with pytest.raises(InputError, match="holds a tab or a line end"):
         Vectors(["a\tb"], np.ones((1, 2))).save(tmp_path / "v.tsv")
-    with pytest.raises(InputError, match="written only"):
+    with pytest.raises(InputError, match="can be written but not read"):
         Vectors.load(tmp_path / "vectors.tsv")
 
 
@@ -212,7 +212,7 @@ def test_names_with_gz(tmp_path):
     assert gzip.decompress((tmp_path / "v.bin.gz").read_bytes()).startswith(b"50 5\nking ")
     np.testing.assert_array_equal(Vectors.load(tmp_path / "v.bin.gz").vectors, vectors.vectors)
     for name in ("v.npz.gz", "v.fw2v.gz", "v.tsv.gz"):
-        with pytest.raises(InputError, match="only text and binary files are compressed"):
+        with pytest.raises(InputError, match="only text and binary files can be compressed"):
             vectors.save(tmp_path / name)
 
 
@@ -260,7 +260,7 @@ def test_a_byte_order_mark_and_limits(tmp_path):
     ("content", "message"),
     [
         ("", "is empty"),
-        ("hello\n", r"does not start with a line 'words dim', but with b'hello'"),
+        ("hello\n", r"does not start with a line 'words dim' or a vector, but with b'hello'"),
         ("x" * 500, "does not start with a line"),
         ("2 2\na 1 2\n", "claims 2 words x 2, which its 10 bytes cannot hold"),
         ("999999999999 300\na 1\n", "cannot hold"),
@@ -302,8 +302,11 @@ def test_damaged_binary_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda head, rows: b"2 3\n" + b"".join(rows), "first line lies: [0-9]+ bytes follow the 2 x 3 it claims"),
-        (lambda head, rows: 2 * (head + b"".join(rows)), "first line lies: [0-9]+ bytes follow the 4 x 3 it claims"),
+        (lambda head, rows: b"2 3\n" + b"".join(rows), "first line is wrong: [0-9]+ bytes follow the 2 x 3 it claims"),
+        (
+            lambda head, rows: 2 * (head + b"".join(rows)),
+            "first line is wrong: [0-9]+ bytes follow the 4 x 3 it claims",
+        ),
         (lambda head, rows: head + b"".join(rows) + b"\n\n", "bytes follow|newline follows row 4, unlike row 1"),
         (lambda head, rows: head + b"\n".join(rows) + b"junk", "row 2 should begin|newline follows row [14], unlike"),
         (lambda head, rows: head + b"".join(rows[:2]) + b"xyz" + b"".join(rows[2:])[:-3], "is cut off|should begin"),
@@ -405,7 +408,7 @@ def test_limits_of_text(tmp_path):
             Vectors(["x" * 10_001], np.eye(1)).save(path, kind)
     wide = np.full((2, 100_001), -1.17549435e-38, np.float32)  # the longest text of a number
     assert round_trip(wide[:, 1:], path, "glove").shape == (2, 100_000)
-    with pytest.raises(InputError, match="a row has 100,001 numbers: a file without a header has up to 100,000"):
+    with pytest.raises(InputError, match="a row has 100,001 numbers, and GloVe's format up to 100,000"):
         round_trip(wide, path, "glove")
     assert round_trip(wide, path, "text").shape == (2, 100_001)
     path.write_bytes(path.read_bytes().split(b"\n", 1)[1])

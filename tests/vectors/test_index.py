@@ -56,13 +56,15 @@ def test_a_file_of_an_index(vectors, index, tmp_path):
     again = vectors.index(path=tmp_path / "index")
     assert again.most_similar("w1") == index.most_similar("w1")
     assert repr(again) == "<VectorIndex: 2,000 words x 16>"
-    with pytest.raises(InputError, match="is the index of 2,000 words x 16, these are 10 x 16"):
+    with pytest.raises(
+        InputError, match="is the index of 2,000 words x 16, and these vectors are 10 x 16: build it again"
+    ):
         vectors.subset(vectors.index_to_key[:10]).index(path=tmp_path / "index")
     others = Vectors(vectors.index_to_key, -vectors.vectors)
-    with pytest.raises(InputError, match="is the index of other vectors: build it anew"):
+    with pytest.raises(InputError, match="is the index of other vectors: build it again"):
         others.index(path=tmp_path / "index")
     (tmp_path / "index").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="is damaged, or no index"):
+    with pytest.raises(InputError, match="is damaged, or not an index"):
         vectors.index(path=tmp_path / "index")
     with pytest.raises(InputError, match="cannot read the index"):
         vectors.index(path=tmp_path / "none")

@@ -38,7 +38,7 @@ def test_format_of_a_name(path, expected):
 
 @pytest.mark.parametrize("path", ["v.npz.gz", "v.fw2v.gz", "v.tsv.gz"])
 def test_formats_that_are_not_compressed(path):
-    with pytest.raises(InputError, match="only text and binary files are compressed; leave out .gz"):
+    with pytest.raises(InputError, match="only text and binary files can be compressed; leave out .gz"):
         format_of(path)
 
 
@@ -84,8 +84,12 @@ def test_directories(tmp_path):
 def test_files_that_cannot_be_read(tmp_path):
     for name, kind, message in [
         (tmp_path / "v.txt", "text", "cannot read vectors .*v.txt: No such file or directory"),
-        ("a\0b", "binary", "cannot read vectors a\0b: embedded null"),
-        (tmp_path, "tensorboard", "TensorBoard's files are written only; read the file that they were made from"),
+        ("a\0b", "binary", "cannot read vectors a\0b: .*embedded null"),
+        (
+            tmp_path,
+            "tensorboard",
+            "TensorBoard's files can be written but not read; read the file that they were made from",
+        ),
     ]:
         with pytest.raises(InputError, match=message):
             check_input(name, kind)

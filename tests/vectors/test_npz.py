@@ -22,7 +22,7 @@ def test_npz_opens_in_numpy(tmp_path):
 def test_npz_that_would_run_or_grow(tmp_path):
     path = tmp_path / "v.npz"
     np.savez(path, words=np.array([object()], object), vectors=np.ones((1, 2)))
-    with pytest.raises(InputError, match="is damaged, or no npz file"):
+    with pytest.raises(InputError, match="is damaged, or not an npz file"):
         Vectors.load(path)
     zeros = io.BytesIO()
     np.save(zeros, np.zeros((5000, 1000), np.float32))

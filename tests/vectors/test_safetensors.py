@@ -45,13 +45,13 @@ def file_of(text, data=b"\0" * 48):
 
 
 DAMAGED = {
-    "empty": (b"", "is no safetensors file, or damaged"),
-    "another file": (b"PAR1" * 20, "is no safetensors file, or damaged"),
-    "no JSON": (file_of(b"{" * 20), "is no safetensors file, or damaged"),
-    "a list": (file_of(b"[]"), "is no safetensors file, or damaged"),
+    "empty": (b"", "is not a safetensors file, or damaged"),
+    "another file": (b"PAR1" * 20, "is not a safetensors file, or damaged"),
+    "no JSON": (file_of(b"{" * 20), "is not a safetensors file, or damaged"),
+    "a list": (file_of(b"[]"), "is not a safetensors file, or damaged"),
     "half": (file_of(header(dtype="F16")), "holds 0 matrices of float32: there should be one"),
     "flat": (file_of(header(shape=[12])), "holds 0 matrices of float32"),
-    "more words": (file_of(header(shape=[3, 4])), "holds 3 vectors, and .*v.words.txt 4 words"),
+    "more words": (file_of(header(shape=[3, 4])), "holds 3 vectors, but .*v.words.txt 4 words"),
     "offsets": (file_of(header(data_offsets=[0, 40])), "its header claims 4 vectors x 3 in 40 bytes"),
     "before the data": (file_of(header(data_offsets=[-48, 0])), "is damaged: its header claims"),
     "cut off": (file_of(header(), b"\0" * 47), "is cut off: 4 vectors x 3 do not fit"),
@@ -98,7 +98,7 @@ def test_model2vec_of_words_with_capitals_and_punctuation(tmp_path):
 
 def test_model2vec_is_written_only(tmp_path):
     Vectors(WORDS, MATRIX).save(tmp_path / "model", "model2vec")
-    with pytest.raises(InputError, match="Model2Vec's directories are written only"):
+    with pytest.raises(InputError, match="Model2Vec's directories can be written but not read"):
         Vectors.load(tmp_path / "model", "model2vec")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot make the directory"):
