@@ -290,7 +290,7 @@ def text(result: dict[str, Any]) -> str:
         f"{result['copies']} copies of {result['corpus']}, one epoch, medians of "
         f"{len(result['speed']['runs']['1 thread'])} rounds, in turns:",
         "",
-        "| | M words/s | of the threads' | waiting | rounds | beats | s in a round | MB sent in it |",
+        "| | M words/s | share of threads' speed | waiting | rounds | beats | s per round | MB sent per round |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     runs = result["speed"]["runs"]
@@ -324,9 +324,9 @@ def text(result: dict[str, Any]) -> str:
         lines.append(f"| {name} | {' | '.join(scores)} | {rounds} | {waited} |")
     lines += [
         "",
-        "Ways to combine, one round of 4 beats in an epoch, one seed:",
+        "Ways to combine n replicas, with one epoch as one round of 4 beats, one seed:",
         "",
-        "| replicas | rows | analogies | WordSim-353 |",
+        "| replicas | rows combined by | analogies | WordSim-353 |",
         "|---:|---|---:|---:|",
     ]
     for row in result["combiners"]["rows"]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from trainers import commit, cpu_name, measure, quality_cell, quality_of
+from trainers import commit, cpu_name, display_name, measure, quality_cell, quality_of
 
 
 @click.command(help=__doc__)
@@ -90,7 +90,7 @@ def table(result: dict[str, Any]) -> str:
     """Medians of the speed, mean ± standard deviation of the quality, in Markdown."""
     measures = list(result["rows"][0]["runs"][0]["quality"])
     lines = [
-        f"| text, MB | options | M words/s | {' | '.join(measures)} |",
+        f"| text, MB | options | M words/s | {' | '.join(map(display_name, measures))} |",
         "|---:|---|---:|" + "---:|" * len(measures),
     ]
     for row in result["rows"]:

@@ -112,7 +112,7 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"| {kind} | {' | '.join(f'{speeds[threads]:.2f}' for threads in all_threads)} |")
     lines += [
         "",
-        "| MB of text | M words | M words/s | whole process, s | s a 100 M words | peak MB |",
+        "| MB of text | M words | M words/s | whole process, s | s per 100 M words | peak MB |",
         "|---:" * 6 + "|",
     ]
     for row in result["sizes"]:

@@ -52,12 +52,12 @@ N_IDS = 500_000
 WALK, DRAWS, PRODUCTS, SIGMOID = range(4)
 PARTS = {
     "walk": "sentences and windows; gathering the rows of the contexts",
-    "draws": "drawing negatives (a draw serves 8 windows); the centre word's row before theirs",
+    "draws": "drawing negatives (a draw serves 8 windows); putting the centre word's row before theirs",
     "products": "the logits: products of contexts and outputs, lane by lane",
     "totals": "the logits: the sums over lanes",
     "sigmoid": "the sigmoid, and what follows from it for each pair of rows",
-    "step": "moving the rows of both sides",
-    "memory": "waiting for memory: what all of it takes longer with 70,000 words",
+    "step": "updating the rows of both sides",
+    "memory": "waiting for memory: the extra time of all parts with 70,000 words",
 }
 """The parts of a step in their order, and what each of them does."""
 
@@ -239,7 +239,7 @@ def nanoseconds_of_parts(row: dict[str, Any]) -> dict[str, float]:
 def table(result: dict[str, Any]) -> str:
     """In Markdown: nanoseconds for a prediction, and shares of the whole."""
     columns = {row["dim"]: nanoseconds_of_parts(row) for row in result["rows"]}
-    lines = ["| part | | " + " | ".join(f"dim {dim}, ns | share" for dim in columns) + " |"]
+    lines = ["| part | | " + " | ".join(f"dim {dim}, nanoseconds | share" for dim in columns) + " |"]
     lines.append("|---|---|" + "---:|---:|" * len(columns))
     for name, what in PARTS.items():
         cells = [f"{parts[name]:.2f} | {parts[name] / sum(parts.values()):.0%}" for parts in columns.values()]

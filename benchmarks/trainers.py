@@ -366,7 +366,7 @@ def main(
 def table(result: dict[str, Any]) -> str:
     """The results in Markdown: medians; ratios to gensim are medians of the rounds' own ratios."""
     timed, measures = result.get("speed", result), list(result["runs"]["gensim"][0]["quality"])
-    heads = ["trainer", "M words/s", "x gensim", "whole process, s", "peak MB", *measures]
+    heads = ["trainer", "M words/s", "times gensim", "whole process, s", "peak MB", *map(display_name, measures)]
     lines = [f"| {' | '.join(heads)} |", "|---|" + "---:|" * (len(heads) - 1)]
     for name, own in timed["runs"].items():
         pairs = list(zip(own, timed["runs"]["gensim"], strict=False))
@@ -379,6 +379,11 @@ def table(result: dict[str, Any]) -> str:
         cells = [name, f"{speed:.2f}", f"{ratio:.1f}", f"{seconds:.1f}", f"{peak:.0f}", *quality]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def display_name(measure: str) -> str:
+    """The name of a measure of quality in tables; the names in results are those of files."""
+    return {"EN-WS-353-ALL": "WordSim-353", "EN-SIMLEX-999": "SimLex-999"}.get(measure, measure)
 
 
 def quality_cell(values: list[float]) -> str:

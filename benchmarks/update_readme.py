@@ -1,4 +1,4 @@
-"""Write the generated parts of the READMEs: the help text and the tables of benchmarks/results.
+"""Write the generated parts of the READMEs and of docs/: the help text and the tables of benchmarks/results.
 
 python benchmarks/update_readme.py          # rewrite them
 python benchmarks/update_readme.py --check  # exit 1 if one is out of date
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import statistics
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ import vectors
 from click.testing import CliRunner
 
 from fastw2v.cli import cli
+from fastw2v.config import TrainConfig, base_type
 
 HERE = Path(__file__).parent
 
@@ -38,10 +41,27 @@ COMPARED = "fastw2v", "gensim"
 
 
 def help_text() -> str:
-    # The width and name of a terminal are not the README's.
-    shown = CliRunner().invoke(cli, ["train", "--help"], prog_name="fastw2v", terminal_width=100, max_content_width=100)
-    options = shown.output[shown.output.index("Output:") :]
-    return f"```text\n{options}```"
+    """The help of every command, under a heading of its own."""
+    parts = []
+    for name in cli.commands:
+        # The width and name of a terminal are not the page's.
+        runner, width = CliRunner(), {"terminal_width": 80, "max_content_width": 80}
+        shown = runner.invoke(cli, [name, "--help"], prog_name="fastw2v", **width)
+        parts.append(f"## fastw2v {name}\n\n```text\n{shown.output}```")
+    return "\n\n".join(parts)
+
+
+def options_of_train() -> str:
+    """The options of `TrainConfig`: default, allowed values and meaning."""
+    lines = ["| option | default | allowed | meaning |", "|---|---|---|---|"]
+    for item in fields(TrainConfig):
+        allowed, kind = item.metadata["allowed"], base_type(item.name)
+        if allowed.choices or allowed.low > -math.inf:
+            values = str(allowed)
+        else:
+            values = "True or False" if kind is bool else "a path"
+        lines.append(f"| `{item.name}` | `{item.default!r}` | {values} | {item.metadata['help']} |")
+    return "\n".join(lines)
 
 
 def trainers_text() -> str:
@@ -56,10 +76,31 @@ def trainers_text() -> str:
         f"{result['cpu']}; {timed['date']}, commit {timed['commit']}, numba {result['versions']['numba']}, gensim "
         f"{result['versions']['gensim']}. Speed counts the training alone; speed, time and memory are medians of "
         f"{len(timed['runs']['fastw2v'])} rounds of one epoch, in which the trainers took turns (word2vec.c and "
-        "fastText ran once). Quality: analogies solved among the 30,000 most frequent words, and Spearman's "
-        "correlation with human similarity, in %, mean and standard deviation over seeds; a trainer without ± ran "
-        "once with all epochs."
+        "fastText ran once); the ratios to gensim are medians over the rounds. Quality: analogies solved "
+        "among the 30,000 most frequent words, and Spearman's correlation with human ratings of similarity, in %, mean "
+        "and standard deviation over seeds; a trainer without ± ran once with all epochs."
         f"{kept}"
+    )
+
+
+def summary_text() -> str:
+    """The README's table: the speed of each trainer at its defaults, and two measures of quality."""
+    result = load("trainers-skipgram-ns")
+    chosen, timed = result["settings"], result["speed"]
+    rows = [row.strip("| ").split(" | ") for row in trainers.table(result).splitlines()[2:] if "--" not in row]
+    lines = [
+        "| trainer | million words/s | times gensim | analogies solved, % | WordSim-353 |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name, speed, ratio, _, _, analogies, similarity, _ in sorted(rows, key=lambda row: -float(row[1])):
+        lines.append(f"| {name} | {speed} | {ratio} | {analogies} | {similarity} |")
+    return (
+        "\n".join(lines) + f"\n\nSkip-gram with {chosen['negative']} negatives, {chosen['dim']} dimensions, "
+        f"{chosen['epochs']} epochs of {chosen['corpus']} (100 MB of Wikipedia), {chosen['threads']} threads of an "
+        f"{result['cpu']}, {timed['date']}. Times gensim: the median of the ratios of "
+        f'{len(timed["runs"]["gensim"])} rounds of one epoch. Analogies: questions such as "man is to king as woman is '
+        "to ...\". WordSim-353: Spearman's correlation with human ratings of similarity, in %. "
+        "[Benchmarks](benchmarks/README.md) says how this was measured, and where fastw2v loses."
     )
 
 
@@ -90,9 +131,10 @@ def objectives_text() -> str:
     }
     return (
         joined_tables("objective", names, COMPARED)
-        + f"\n\nSettings as below; the quality of {listed} was measured at an earlier commit "
-        f"with the same kernels. Full softmax over 30,000 words trains {speeds['softmax']:,.0f} pairs a "
-        f"second, negative sampling {speeds['ns'] / 1e6:.0f} M: {speeds['ns'] / speeds['softmax']:,.0f} times as many."
+        + f"\n\nSettings as in the table of trainers in the benchmarks; the quality of {listed} was measured at an "
+        "earlier commit with the same kernels. Full softmax over 30,000 words trains "
+        f"{speeds['softmax']:,.0f} pairs a second, negative sampling {speeds['ns'] / 1e6:.0f} M: "
+        f"{speeds['ns'] / speeds['softmax']:,.0f} times as many."
     )
 
 
@@ -154,8 +196,9 @@ def kernels_text() -> str:
     peak = result["peak"]
     return (
         f"{kernels.table(result)}\n\n{result['cpu']}, {result['lanes']} lanes; {result['date']}, commit "
-        f"{result['commit']}, medians of {result['rounds']} rounds. The probe, one core: {peak['multiply_adds']:.0f} G "
-        f"multiply-adds/s, reading {peak['L1']:.0f} GB/s from L1, {peak['L2']:.0f} from L2, {peak['memory']:.0f} from "
+        f"{result['commit']}, medians of {result['rounds']} rounds. What one core can do, by a "
+        f"probe in the same run: {peak['multiply_adds']:.0f} G multiply-adds/s, reading {peak['L1']:.0f} GB/s from "
+        f"L1, {peak['L2']:.0f} from L2, {peak['memory']:.0f} from "
         "memory."
     )
 
@@ -165,9 +208,9 @@ def rates_text() -> str:
     chosen = result["settings"]
     return (
         f"{rates.table(result)}\n\nThe first 100 and 30 MB of {chosen['corpus']} without the last megabyte, dim 100, "
-        f"5 epochs, {chosen['threads']} threads: analogies / WordSim-353 / SimLex-999 in % (loss of the megabyte held "
-        f"out), means of {chosen['seeds']} seeds, of {chosen['gensim_seeds']} for gensim; {result['date']}, commit "
-        f"{result['commit']}."
+        f"5 epochs, {chosen['threads']} threads: analogies / WordSim-353 / SimLex-999 in % (and the loss of the held-"
+        f"out megabyte); means of {chosen['seeds']} seeds, {chosen['gensim_seeds']} for gensim; {result['date']}, "
+        f"commit {result['commit']}."
     )
 
 
@@ -213,6 +256,8 @@ def plan_text() -> str:
 
 PARTS = {
     "help": help_text,
+    "summary": summary_text,
+    "options": options_of_train,
     "trainers": trainers_text,
     "objectives": objectives_text,
     "settings": settings_text,
@@ -237,7 +282,8 @@ PARTS = {
 
 def main() -> None:
     is_stale = False
-    for readme in (HERE.parent / "README.md", HERE / "README.md", HERE.parent / "docs" / "reliability.md"):
+    root = HERE.parent
+    for readme in (root / "README.md", HERE / "README.md", *sorted((root / "docs").glob("*.md"))):
         old = new = readme.read_text()
         for name, generate in PARTS.items():
             pattern = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)"

@@ -254,7 +254,8 @@ def line(row: dict[str, Any]) -> str:
     if not row["theirs"]:
         return f"| {row['what']} | {ours} | - | - |"
     ratio = statistics.median(theirs / mine for mine, theirs in zip(row["ours"], row["theirs"], strict=True))
-    return f"| {row['what']} | {ours} | {cell(row['theirs'])} ({row['peer']}) | {ratio:.2g} |"
+    times = f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.1f}"
+    return f"| {row['what']} | {ours} | {cell(row['theirs'])} ({row['peer']}) | {times} |"
 
 
 def table(result: dict[str, Any]) -> str:

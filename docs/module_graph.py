@@ -102,7 +102,7 @@ def drawings() -> str:
     """All drawings: the rooms, then the modules of each room."""
     graph = module_graph()
     rooms = {name: others - {""} for name, others in graph_of_rooms(graph).items() if name not in ("", "__main__")}
-    parts = ["The rooms:", mermaid(rooms)]
+    parts = ["Between the folders:", mermaid(rooms)]
     for room in sorted(name for name in rooms if (PACKAGE / name).is_dir()):
         inside = {name for name in graph if room_of(name) == room and "." in name}
         inner = {name.partition(".")[2]: {o.partition(".")[2] for o in graph[name] & inside} for name in sorted(inside)}
