@@ -204,7 +204,7 @@ def test_what_a_round_waits_for(tasks, monkeypatch):
     ):
         tasks.wait_for_round([slow_task], usual_seconds=0)
     tasks.wait_for([slow_task])
-    with pytest.raises(Told, match="usually 0 s.: Dask has given its tasks to no worker yet$"):
+    with pytest.raises(Told, match="usually 0 s.: Dask has not given the tasks to any worker yet$"):
         tasks.wait_for_round([tasks.submit(abs, -1, at="tcp://127.0.0.1:1")], usual_seconds=0)
     slow_task = tasks.submit(slow, at=first)
     with pytest.raises(Told, match=rf"^waiting for worker {first}: it is working on tasks of other clients, or "):
