@@ -17,7 +17,7 @@ LARGEST = 2**63 - 1
 LOWEST_LR = 1e-30
 """The smallest learning rate. The loss divides by 1/10,000 of it at the end of a run: that must be a normal float32."""
 
-_LR = "Learning rate at the start; it falls linearly to lr / 10,000 (default: 0.025, with cbow 0.05)."
+_LR = "Learning rate at the start; it falls linearly to --min-lr (default: 0.025, with cbow 0.05)."
 
 _SHARED = (
     "With --update window: draw this many negatives for a window, which together weigh as much as --negative "
@@ -106,14 +106,16 @@ class TrainConfig:
         1_000_000,
     )
     lr: float | None = _field(None, _LR, LOWEST_LR, 100)
+    min_lr: float | None = _field(None, "Learning rate at the end (default: lr / 10,000).", LOWEST_LR, 100)
     update: str = _choice(
         "window pair", "Skip-gram: update once per window, with shared negatives, or once per pair (slower)."
     )
     shared_negatives: int | None = _field(None, _SHARED, 1, 1_000)
     cbow_gradient: str = _choice(
         "word2vec exact",
-        "CBOW: give each context word the whole gradient of the mean (word2vec), or only its share of it (exact).",
+        "CBOW: give each context word the step of word2vec.c (the whole gradient of the mean), or the exact gradient.",
     )
+    cbow_sum: bool = _field(False, "CBOW: predict from the sum of the context vectors instead of their mean.")
     vectors: str = _choice(
         "input output average",
         "Which vectors to write: those of contexts (input), of centre words (output), or their mean (average).",
@@ -165,6 +167,10 @@ class TrainConfig:
                 f"dim {self.dim} x {drawn} {self.n_drawn} x window {self.window} is more than {MOST_WORK:,} "
                 "multiplications per word: Ctrl-C would take seconds to have an effect; lower one of them"
             )
+        if self.min_lr is not None and self.min_lr > self.first_lr:
+            raise InputError(
+                f"min_lr is {self.min_lr:g}: it must be at most lr, {self.first_lr:g}, from which lr falls"
+            )
         if self.loss == "hs" and self.vectors != "input":
             raise InputError(
                 f"vectors is {self.vectors!r}: with hierarchical softmax the output vectors belong to the nodes "
@@ -172,6 +178,8 @@ class TrainConfig:
             )
         if self.loss == "softmax" and self.update == "pair":
             raise InputError("update is 'pair': softmax trains predictions in batches; use window")
+        if self.loss == "softmax" and self.cbow_sum:
+            raise InputError("cbow_sum is True: softmax predicts from the mean of the context words; use loss ns or hs")
         if self.model == "cbow" and self.update == "pair":
             raise InputError("update is 'pair': with cbow a window is one prediction and has no pairs; use window")
 
@@ -234,9 +242,11 @@ class TrainOptions(TypedDict, total=False):
     held_out_share: float
     patience: int | None
     lr: float | None
+    min_lr: float | None
     update: Literal["window", "pair"]
     shared_negatives: int | None
     cbow_gradient: Literal["word2vec", "exact"]
+    cbow_sum: bool
     vectors: Literal["input", "output", "average"]
     threads: int | None
     seed: int
@@ -258,11 +268,18 @@ _NEEDS = (
     ("shared_negatives", "loss", "ns"),
     ("shared_negatives", "update", "window"),
     ("cbow_gradient", "model", "cbow"),
+    ("cbow_sum", "model", "cbow"),
     ("force_softmax", "loss", "softmax"),
 )
 """Options that have an effect only if another one has this value."""
 
-_GENSIM = {"vector_size": "dim", "workers": "threads", "alpha": "lr", "max_final_vocab": "max_vocab"}
+_GENSIM = {
+    "vector_size": "dim",
+    "workers": "threads",
+    "alpha": "lr",
+    "min_alpha": "min_lr",
+    "max_final_vocab": "max_vocab",
+}
 _WORD2VEC_C = {"size": "dim", "iter": "epochs", "sg": "model (1: skipgram, 0: cbow)"}
 _WORD2VEC_C |= {"cbow": "model (1: cbow, 0: skipgram)", "hs": "loss (1: hs, 0: ns)"}
 _FASTTEXT = {"minCount": "min_count", "neg": "negative", "ws": "window", "epoch": "epochs", "thread": "threads"}

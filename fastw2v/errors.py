@@ -2,6 +2,7 @@
 
 Fastw2vError
  ├── InputError          the request or its input cannot be used
+ │    ├── CutOff         a file ends before what its beginning announces; this is also an EOFError
  │    ├── MissingExtra   an optional package is not installed
  │    └── UnknownWord    a word has no vector; this is also a KeyError
  └── RunError            the work itself failed
@@ -21,6 +22,10 @@ class InputError(Fastw2vError, ValueError):
 
     Most are raised before any work, and some only after text has been read.
     """
+
+
+class CutOff(InputError, EOFError):
+    """A file ends before what its beginning announces."""
 
 
 class MissingExtra(InputError):
@@ -59,7 +64,7 @@ class UnknownWord(InputError, KeyError):
     def __str__(self) -> str:
         import difflib
 
-        word, known = str(self.word), self._known[:_KNOWN_SEARCHED]
+        word, known = str(self.word), [other for other in self._known[:_KNOWN_SEARCHED] if isinstance(other, str)]
         in_other_case = [other for other in known if other.lower() == word.lower()]
         close = [*in_other_case, *difflib.get_close_matches(word, known, 3)]
         similar = ", ".join(list(dict.fromkeys(close))[:3])

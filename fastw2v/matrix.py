@@ -1,4 +1,4 @@
-"""A matrix of vectors as float32, whether it is finite, and how long its rows are."""
+"""A matrix of vectors as float32, or read-only, whether it is finite, and how long its rows are."""
 
 from typing import Any
 
@@ -23,6 +23,13 @@ def as_float32(vectors: ArrayLike) -> NDArray[np.float32]:
     if converted.size and not is_finite(converted):
         raise InputError("the vectors hold NaN, or numbers beyond the range of float32")
     return converted
+
+
+def read_only(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a view of the matrix that cannot be written to; the matrix itself stays as it is."""
+    view = matrix.view()
+    view.flags.writeable = False
+    return view
 
 
 def is_finite(matrix: NDArray[np.float32]) -> bool:

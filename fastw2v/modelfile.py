@@ -6,9 +6,9 @@ the length of its header (uint64), the header's CRC-32 (uint32), the header in J
     {"version": 1, "n": 5, "dim": 3, "sections": {name: [offset, bytes, CRC-32]}, "training": {...} or null}
 
 and the sections: vectors (n x dim float32), norms (n float32), words (UTF-8, with a newline after each word),
-word_ends (n int64: the end of each word's line) and, where they are known, counts (n int64) and the model's
-output_vectors (n x dim float32). All numbers are little-endian. Offsets are multiples of 64 bytes, counted from the
-first such multiple after the header.
+word_ends (n int64: the end of each word's line) and, where they are known, counts (n int64), the model's
+output_vectors (n x dim float32) and node_vectors (the same, of the nodes of its tree; the last row is unused). All
+numbers are little-endian. Offsets are multiples of 64 bytes, counted from the first such multiple after the header.
 
 A file is read in two ways. `read(path)` maps it without a look at its vectors: it checks the checksum of the header,
 that the sections are whole and fit each other, and that the norms are finite numbers above 0. Of a file of more than
@@ -45,7 +45,8 @@ _ALIGNMENT = 64
 _PREFIX = struct.Struct("<8sQI")
 """What precedes the header: `MAGIC`, the header's length and its checksum."""
 
-_DTYPE = {"vectors": "<f4", "norms": "<f4", "words": "u1", "word_ends": "<i8", "counts": "<i8", "output_vectors": "<f4"}
+_DTYPE = {"vectors": "<f4", "norms": "<f4", "words": "u1", "word_ends": "<i8", "counts": "<i8"}
+_DTYPE |= {"output_vectors": "<f4", "node_vectors": "<f4"}
 
 
 def checkpoint_paths(directory: PathLike) -> list[str]:
@@ -62,6 +63,7 @@ class ModelFile(NamedTuple):
     norms: NDArray[np.float32] | None = None  # (n,), 1 for a zero vector; `write` computes them anew
     output_vectors: NDArray[np.float32] | None = None  # (n, dim)
     training: dict[str, Any] | None = None
+    node_vectors: NDArray[np.float32] | None = None  # (n, dim)
 
 
 _BYTES_AT_A_TIME = 1 << 22
@@ -131,45 +133,59 @@ def write(path: PathLike, content: ModelFile, previous: PathLike | None = None) 
 
     The caller sees to it that no number is infinite and that no word occurs twice: `verify` refuses such a file.
     """
-    _check_shapes(path, content)
+    pieces = _pieces(os.fspath(path), content)
+    first = next(pieces)
+    with replacing(path, previous) as file:
+        file.write(first)
+        for piece in pieces:
+            file.write(piece)
+
+
+def to_bytes(content: ModelFile) -> bytes:
+    """Return what `write` would write. Raises InputError."""
+    return b"".join(_pieces("the model", content))
+
+
+def _pieces(name: str, content: ModelFile) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of a native file. The first piece comes when all is checked. name: of the file, for errors."""
+    _check_shapes(name, content)
     check_unicode(content.words)
     lines = [word.encode() + b"\n" for word in content.words]
     ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
     text = np.frombuffer(b"".join(lines), np.uint8)
     norms = norms_of(np.asarray(content.vectors, np.float32))
     arrays: dict[str, NDArray[Any] | None] = {"vectors": content.vectors, "norms": norms, "words": text}
-    arrays |= {"word_ends": ends, "counts": content.counts, "output_vectors": content.output_vectors}
-    sections = {name: (array, _DTYPE[name]) for name, array in arrays.items() if array is not None}
+    arrays |= {"word_ends": ends, "counts": content.counts}
+    arrays |= {"output_vectors": content.output_vectors, "node_vectors": content.node_vectors}
+    sections = {key: (array, _DTYPE[key]) for key, array in arrays.items() if array is not None}
     places: dict[str, list[int]] = {}
     offset = 0
-    for name, section in sections.items():
+    for key, section in sections.items():
         n_bytes = checksum = 0
         for block in _blocks(*section):
             n_bytes, checksum = n_bytes + len(block), zlib.crc32(block, checksum)
-        places[name] = [offset, n_bytes, checksum]
+        places[key] = [offset, n_bytes, checksum]
         offset = _aligned(offset + n_bytes)
     n, dim = content.vectors.shape
     fields = {"version": VERSION, "n": n, "dim": dim, "sections": places, "training": content.training}
     header = json.dumps(fields).encode()
     prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
-    with replacing(path, previous) as file:
-        file.write(prefix + header)
-        file.write(_padding(len(prefix) + len(header)))
-        for name, section in sections.items():
-            for block in _blocks(*section):
-                file.write(block)
-            file.write(_padding(places[name][1]))
+    yield prefix + header + _padding(len(prefix) + len(header))
+    for key, section in sections.items():
+        yield from _blocks(*section)
+        yield _padding(places[key][1])
 
 
-def _check_shapes(path: PathLike, content: ModelFile) -> None:
+def _check_shapes(name: str, content: ModelFile) -> None:
     """Raise InputError for a content that `read` would refuse: nothing in it, or parts that do not fit each other."""
     shape, n = np.shape(content.vectors), len(content.words)
     if len(shape) != 2 or shape[0] != n or 0 in shape:
-        raise InputError(f"{os.fspath(path)} was not written: {n} words need as many vectors, found an array {shape}")
-    for name, array, expected in ("counts", content.counts, (n,)), ("output_vectors", content.output_vectors, shape):
+        raise InputError(f"{name} was not written: {n} words need as many vectors, found an array {shape}")
+    matrices = {"output_vectors": (content.output_vectors, shape), "node_vectors": (content.node_vectors, shape)}
+    for part, (array, expected) in {"counts": (content.counts, (n,)), **matrices}.items():
         if array is not None and np.shape(array) != expected:
-            found = f"found {name} {np.shape(array)}, needed {expected}"
-            raise InputError(f"{os.fspath(path)} was not written: its parts do not fit each other; {found}")
+            found = f"found {part} {np.shape(array)}, needed {expected}"
+            raise InputError(f"{name} was not written: its parts do not fit each other; {found}")
 
 
 def _blocks(array: NDArray[Any], dtype: str) -> Iterator[memoryview]:
@@ -196,7 +212,16 @@ def read(path: PathLike, limit: int | None = None, verify: bool = False) -> Mode
     """
     name = os.fspath(path)
     data = _mapped(name)
-    verify = verify or len(data) <= CHECKED_WHOLE
+    return _parsed(name, data, limit, verify or len(data) <= CHECKED_WHOLE)
+
+
+def from_bytes(data: bytes) -> ModelFile:
+    """Read what `to_bytes` returned, all of which is checked; the arrays are read-only. Raises InputError."""
+    return _parsed("the model", np.frombuffer(data, np.uint8), None, verify=True)
+
+
+def _parsed(name: str, data: NDArray[np.uint8], limit: int | None, verify: bool) -> ModelFile:
+    """Return the content of the bytes of a file, uint8. name: of the file, for errors."""
     try:
         header, start = _header_of(name, data)
         sections = _sections_of(name, data, start, header["sections"], verify)
@@ -271,12 +296,15 @@ def _content_of(name: str, header: dict[str, Any], sections: dict[str, NDArray[A
     text, ends, norms = sections["words"], sections["word_ends"].reshape(n), sections["norms"].reshape(n)
     vectors = sections["vectors"].reshape(n, dim)
     counts = sections["counts"].reshape(n) if "counts" in sections else None
-    output_vectors = sections["output_vectors"].reshape(n, dim) if "output_vectors" in sections else None
+    output_vectors, node_vectors = (
+        sections[key].reshape(n, dim) if key in sections else None for key in ("output_vectors", "node_vectors")
+    )
     if n < 1 or dim < 1 or ends[0] < 1 or ends[-1] != len(text) or (np.diff(ends) < 1).any():
         raise InputError(f"{name} is damaged: its words do not fit their text")
     if not (norms.min() > 0 and norms.max() < np.inf):  # False for NaN
         raise InputError(f"{name} is damaged: the norms of its vectors are not finite numbers above 0")
-    return ModelFile(MappedWords(text, ends), vectors, counts, norms, output_vectors, header.get("training"))
+    words = MappedWords(text, ends)
+    return ModelFile(words, vectors, counts, norms, output_vectors, header.get("training"), node_vectors)
 
 
 def _verify(name: str, content: ModelFile, sections: dict[str, NDArray[Any]]) -> None:
@@ -285,7 +313,8 @@ def _verify(name: str, content: ModelFile, sections: dict[str, NDArray[Any]]) ->
         raise InputError(f"{name} is damaged: its words do not fit their text")
     if n_repeated := len(content.words) - len(set(content.words)):
         raise InputError(f"{name} holds {n_repeated} words more than once: each may occur once")
-    if not all(is_finite(matrix) for matrix in (content.vectors, content.output_vectors) if matrix is not None):
+    matrices = content.vectors, content.output_vectors, content.node_vectors
+    if not all(is_finite(matrix) for matrix in matrices if matrix is not None):
         raise InputError(f"{name} holds NaN or infinite numbers")
     norms, tiny = np.asarray(content.norms), np.finfo(np.float32).tiny
     if not np.allclose(norms, norms_of(content.vectors), rtol=1e-4, atol=tiny):

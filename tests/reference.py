@@ -94,13 +94,16 @@ def labelled_step(inputs, outputs, contexts, rows, labels, learning_rate, weight
     np.add.at(outputs, rows, coefficients.T @ v)
 
 
-def mean_step(inputs, outputs, contexts, rows, labels, learning_rate, is_exact, weight=1.0):
-    """CBOW: the mean of the contexts predicts; each context gets the mean's step, or exactly its share of it."""
-    mean = inputs[contexts].mean(axis=0)
-    moved = mean[None].copy()
+def mean_step(inputs, outputs, contexts, rows, labels, learning_rate, is_exact, weight=1.0, by_sum=False):
+    """CBOW: the mean, or the sum, of the contexts predicts. Each context gets its exact gradient or word2vec.c's step.
+
+    That is the whole step of the mean, which is n times the gradient, or as in gensim 1 / n of the step of the sum.
+    """
+    predicting = inputs[contexts].sum(axis=0) if by_sum else inputs[contexts].mean(axis=0)
+    moved = predicting[None].copy()
     labelled_step(moved, outputs, [0], rows, labels, learning_rate, weight)
-    share = 1 / len(contexts) if is_exact else 1
-    np.add.at(inputs, contexts, share * (moved[0] - mean))
+    gradient, other = (1, 1 / len(contexts)) if by_sum else (1 / len(contexts), 1)
+    np.add.at(inputs, contexts, (gradient if is_exact else other) * (moved[0] - predicting))
 
 
 def labelled_loss(v, outputs, rows, labels):
@@ -203,7 +206,9 @@ def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_r
     for centre, contexts in windows_of_sentences(sentences, windows, draws):
         if windows.by_mean:
             n_predictions += 1
-            mean_step(inputs, outputs, contexts, *rows_and_labels(centre), learning_rate, windows.exact_mean, weight)
+            target = rows_and_labels(centre)
+            exact, by_sum = windows.exact_mean, windows.by_sum
+            mean_step(inputs, outputs, contexts, *target, learning_rate, exact, weight, by_sum)
             inputs[frozen] = frozen_rows
             continue
         n_predictions += len(contexts)

@@ -6,6 +6,7 @@ import pytest
 
 from fastw2v import errors
 from fastw2v.errors import (
+    CutOff,
     DivergedError,
     Fastw2vError,
     InputError,
@@ -22,8 +23,10 @@ def test_hierarchy():
     assert issubclass(UnknownWord, KeyError)
     assert issubclass(RunError, RuntimeError)
     assert issubclass(DivergedError, RunError)
+    assert issubclass(CutOff, InputError)
+    assert issubclass(CutOff, EOFError)
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     assert all(issubclass(kind, Fastw2vError) for kind in kinds)
     assert RunError("x").vectors is None
 

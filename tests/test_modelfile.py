@@ -20,7 +20,7 @@ def test_a_mapped_file_is_not_read_before_it_is_needed(tmp_path):
     vectors.save(tmp_path / "v.fw2v")
     got = Vectors.load(tmp_path / "v.fw2v")
     assert "key_to_index" not in vars(got)
-    assert isinstance(got.vectors.base, np.memmap)
+    assert isinstance(got.vectors.base.base, np.memmap)
     assert not got.vectors.flags.writeable
     words = modelfile.read(tmp_path / "v.fw2v").words
     assert (words[0], words[-1], words[1:3], len(words)) == ("king", "w42", ["queen", "été"], 50)
@@ -257,3 +257,20 @@ def test_writing_takes_no_second_matrix(tmp_path, traced_peak):
     content = ModelFile([str(i) for i in range(len(wide))], wide[:, :100], output_vectors=wide[:, 5:105])
     assert traced_peak(lambda: modelfile.write(tmp_path / "v.fw2v", content)) < 0.7 * wide.nbytes
     assert (modelfile.read(tmp_path / "v.fw2v", verify=True).output_vectors == 1).all()
+
+
+def test_bytes_are_those_of_a_file(tmp_path):
+    matrix = np.arange(6, dtype=np.float32).reshape(3, 2)
+    content = ModelFile(["a", "é", "c"], matrix, np.array([3, 2, 1]), None, matrix + 1, {"x": 1}, matrix + 2)
+    data = modelfile.to_bytes(content)
+    modelfile.write(tmp_path / "m.fw2v", content)
+    assert (tmp_path / "m.fw2v").read_bytes() == data
+    for got in (modelfile.from_bytes(data), modelfile.read(tmp_path / "m.fw2v")):
+        assert list(got.words) == content.words
+        assert got.training == {"x": 1}
+        for name in ("vectors", "counts", "output_vectors", "node_vectors"):
+            np.testing.assert_array_equal(getattr(got, name), getattr(content, name))
+    with pytest.raises(InputError, match="the model is damaged"):
+        modelfile.from_bytes(data[:-64] + b"x" + data[-63:])  # behind it are 40 bytes of padding
+    with pytest.raises(InputError, match="found node_vectors"):
+        modelfile.to_bytes(content._replace(node_vectors=matrix[:2]))

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 _GROUPS = {
     "Output": "output kind overwrite quiet log_json",
     "Text": "lower strip_punctuation digits invalid_utf8 min_count max_vocab save_vocab read_vocab",
-    "Model": "model loss dim window fixed_window negative ns_exponent shared_negatives update cbow_gradient vectors",
-    "Training": "epochs lr sample sample_formula threads seed temp_dir force_softmax",
+    "Model": "model loss dim window fixed_window negative ns_exponent shared_negatives update cbow_gradient cbow_sum "
+    "vectors",
+    "Training": "epochs lr min_lr sample sample_formula threads seed temp_dir force_softmax",
     "Loss and early stopping": "held_out held_out_share patience loss_plot",
     "Long runs": "checkpoint checkpoint_every resume",
     "Starting from earlier vectors": "init_vectors freeze save_model continue_from",

@@ -63,7 +63,9 @@ def write_ids(file: BinaryIO, ids: NDArray[np.int32]) -> None:
 
 
 def map_ids(file: BinaryIO) -> NDArray[np.int32]:
-    """Map the ids of a file into memory, read only."""
+    """Map the ids of a file into memory, read only; an empty file cannot be mapped."""
+    if os.fstat(file.fileno()).st_size == 0:
+        return np.frombuffer(b"", np.int32)
     return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.int32)
 
 

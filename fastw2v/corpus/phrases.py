@@ -5,7 +5,7 @@ The search counts, scores and merges the pairs of a text of ids, pass by pass.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,6 +205,17 @@ class Phrases:
         return f"<Phrases: {len(self):,} phrases, {len(self.by_pass)} passes, scoring {self.options.scoring}>"
 
 
+class _PairCounts(NamedTuple):
+    """The frequent pairs of a text, in any order."""
+
+    keys: NDArray[np.uint64]  # (n,)
+    first: NDArray[np.int64]  # (n,), the id of the first word
+    second: NDArray[np.int64]
+    bounds: NDArray[np.int64]  # (2, n), the first and the last place of an occurrence in the ids; 0 for adjacent words
+    counts: NDArray[np.int64]  # (n,)
+    n_all: int  # distinct pairs, rare ones included
+
+
 class PhraseFinder:
     """A text of ids in which phrases are found and merged, pass by pass, on the threads of a pool."""
 
@@ -218,25 +229,19 @@ class PhraseFinder:
         self.ids = ids
         self.counts = np.zeros(len(self.words), np.int64)
         kernels.count_ids(ids, self.counts)
-        self.is_connector = np.array([word in self.options.connector_words for word in self.words])
+        self.is_connector = np.array([word in self.options.connector_words for word in self.words], np.bool_)
         self.table = _new_table(0)
 
     def find(self) -> Pairs:
         """Return the phrases of the text, and prepare the table with which `merged` merges them."""
-        keys, pair_counts, n_pairs = self._count()
-        first, second = kernels.words_of_keys(keys)
-        is_hashed = first < 0
-        bounds = np.zeros((2, len(keys)), np.int64)
-        bounds[:, is_hashed] = self._locate(keys[is_hashed])
-        first[is_hashed], second[is_hashed] = self.ids[bounds[:, is_hashed]]
-        scores = self._scores(first, second, pair_counts, n_pairs)
+        pairs = self._pairs()
+        keys = pairs.keys
+        scores = self._scores(pairs)
         chosen = np.flatnonzero(scores > self.options.score_to_exceed)
         chosen = chosen[np.argsort(keys[chosen])]  # the same order for any number of threads
         names, phrases = {}, {}  # by the place of their pair
-        found = (array[chosen].tolist() for array in (first, second, *bounds, scores))
-        for pair, a, b, start, end, score in zip(chosen.tolist(), *found, strict=True):
-            ids = self.ids[start : end + 1].tolist() if end else (a, b)
-            words = tuple(self.words[i] for i in ids)
+        found = zip(chosen.tolist(), scores[chosen].tolist(), self._words_of(pairs, chosen), strict=True)
+        for pair, score, words in found:
             name = self.options.delimiter.join(words)  # which may be a word of the text already
             if len(name.encode()) <= MAX_TOKEN_BYTES:
                 names[pair], phrases[words] = name, score
@@ -246,6 +251,37 @@ class PhraseFinder:
         self.table = _new_table(len(names))
         kernels.fill_table(self.table, keys[list(names)], np.array(values, np.uint64))
         return phrases
+
+    def count_all(self, delimiter: str) -> dict[str, int]:
+        """Return how often each word but the connector words occurs in the text, and each pair, joined by `delimiter`.
+
+        Words and pairs that are spelt alike are one, as in gensim. Pairs that occur less than min_count times are none.
+        """
+        is_counted = np.flatnonzero(~self.is_connector & (self.counts > 0))
+        counts = {self.words[i]: n for i, n in zip(is_counted.tolist(), self.counts[is_counted].tolist(), strict=True)}
+        pairs = self._pairs()
+        order = np.argsort(pairs.keys)
+        for words, n in zip(self._words_of(pairs, order), pairs.counts[order].tolist(), strict=True):
+            name = delimiter.join(words)
+            counts[name] = counts.get(name, 0) + n
+        return counts
+
+    def _pairs(self) -> "_PairCounts":
+        """Return the pairs that occur min_count times."""
+        keys, counts, n_pairs = self._count()
+        first, second = kernels.words_of_keys(keys)
+        is_hashed = first < 0
+        bounds = np.zeros((2, len(keys)), np.int64)
+        bounds[:, is_hashed] = self._locate(keys[is_hashed])
+        first[is_hashed], second[is_hashed] = self.ids[bounds[:, is_hashed]]
+        return _PairCounts(keys, first, second, bounds, counts, n_pairs)
+
+    def _words_of(self, pairs: "_PairCounts", chosen: NDArray[np.int64]) -> Iterator[tuple[str, ...]]:
+        """Yield the words of some pairs, connector words included."""
+        found = (array[chosen].tolist() for array in (pairs.first, pairs.second, *pairs.bounds))
+        for a, b, start, end in zip(*found, strict=True):
+            ids = self.ids[start : end + 1].tolist() if end else (a, b)
+            yield tuple(self.words[i] for i in ids)
 
     def _locate(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the first and the last place of the first occurrence of each key's pair in the text, (2, n)."""
@@ -271,11 +307,10 @@ class PhraseFinder:
         keys, counts, n_pairs = zip(*self.pool.map(count, range(n_parts)), strict=True)
         return np.concatenate(keys), np.concatenate(counts), sum(n_pairs)
 
-    def _scores(
-        self, first: NDArray[np.int64], second: NDArray[np.int64], both: NDArray[np.int64], n_pairs: int
-    ) -> NDArray[np.float64]:
-        """Return the score of each pair, (n,). both: how often it occurs. n_pairs: the number of distinct pairs."""
-        n_first, n_second = self.counts[first].astype(np.float64), self.counts[second].astype(np.float64)
+    def _scores(self, pairs: "_PairCounts") -> NDArray[np.float64]:
+        """Return the score of each pair, (n,)."""
+        n_first, n_second = (self.counts[words].astype(np.float64) for words in (pairs.first, pairs.second))
+        both, n_pairs = pairs.counts, pairs.n_all
         scale = n_tokens = int(self.counts.sum())
         if self.options.scoring == "npmi":
             share = both / n_tokens

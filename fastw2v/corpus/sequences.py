@@ -40,11 +40,11 @@ def from_sentences(
             )
         return list(id_of)
 
-    pieces = _ids_of_sentences(iterated(sentences, "sentences"), id_of)
+    pieces = ids_of_sentences(iterated(sentences, "sentences"), id_of)
     return Corpus.from_ids(pieces, words, pruning, temp_dir)
 
 
-def _ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int]) -> Iterator[NDArray[np.int32]]:
+def ids_of_sentences(sentences: Iterator[Sequence[str]], id_of: dict[str, int]) -> Iterator[NDArray[np.int32]]:
     """Yield the ids of the sentences in pieces, -1 after each sentence. id_of: a dict that numbers new words."""
     ids = array("i")
     to_id = id_of.__getitem__

@@ -104,7 +104,7 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
             step_inputs = inputs
             first, end_of_steps, n_together = 0, n_contexts, 1
             if by_mean:
-                take_mean(scratch, inputs, n_contexts)
+                take_mean(scratch, inputs, n_contexts, 1.0 if windows.by_sum else 1.0 / n_contexts)
                 step_inputs = scratch.mean
                 first, end_of_steps = n_contexts, n_contexts + 1
             if by_window:
@@ -140,7 +140,9 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
                     merge_hot_rows(inputs, outputs, copied, own)
                     until_merge = own.merge_every
             if by_mean and visit.learn:
-                spread_step(scratch, inputs, n_contexts, 1.0 / n_contexts if windows.exact_mean else 1.0)
+                # All of the step is a sum's exact gradient, and what word2vec.c gives each word of a mean.
+                is_whole = windows.exact_mean == windows.by_sum
+                spread_step(scratch, inputs, n_contexts, 1.0 if is_whole else 1.0 / n_contexts)
         merge_hot_rows(inputs, outputs, copied, own)
         statistics[N_TOKENS] = n_tokens
         statistics[N_PREDICTIONS] = n_predictions

@@ -262,21 +262,21 @@ def step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands:
 
 
 @inlined
-def take_mean(scratch: Scratch, inputs: Float32s, n_contexts: int) -> None:
-    """Write the mean of the contexts, CBOW's input row, to `scratch.mean`, and its offset, 0, behind the contexts."""
+def take_mean(scratch: Scratch, inputs: Float32s, n_contexts: int, share: float) -> None:
+    """Write CBOW's input row, `share` of the sum of the contexts, to `scratch.mean`, and its offset, 0, behind them."""
     stride = inputs.shape[1]
     scratch.contexts[n_contexts] = 0
-    share = splat(np.float32(1.0) / np.float32(n_contexts))
+    factor = splat(np.float32(share))
     for column in range(0, stride, LANES):
         total = load(inputs, scratch.contexts[0] + column)
         for context in range(1, n_contexts):
             total = add(total, load(inputs, scratch.contexts[context] + column))
-        store(scratch.mean, column, multiply(total, share))
+        store(scratch.mean, column, multiply(total, factor))
 
 
 @inlined
 def spread_step(scratch: Scratch, inputs: Float32s, n_contexts: int, share: float) -> None:
-    """Add `share` of the step of the mean to each context: 1 / n_contexts is the gradient, word2vec.c adds it whole."""
+    """Add `share` of the step of CBOW's input row to each context."""
     stride = inputs.shape[1]
     factor = splat(np.float32(share))
     for column in range(0, stride, LANES):

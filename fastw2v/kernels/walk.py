@@ -23,7 +23,8 @@ class Windows(NamedTuple):
     fixed_window: bool
     by_window: bool  # one step for all pairs of a window, or one for each pair
     by_mean: bool
-    exact_mean: bool  # each context gets 1 / n of the mean's step, its gradient; in word2vec.c all of it
+    by_sum: bool  # CBOW's input row is the sum of the contexts, not their mean
+    exact_mean: bool  # each context gets its gradient: 1 / n of the mean's step, where word2vec.c gives it all of it
     # (n_words,): the words whose input vectors must not change; or empty. Steps move copies of them in spare rows.
     is_frozen: Bools
 

@@ -93,6 +93,17 @@ class Matrices:
         """The (n_words, dim) view of the output vectors of the words; with a tree, of its nodes and a row of zeros."""
         return self.output_vectors[: self.layout.n_words, : self.dim]
 
+    def take(
+        self, rows: NDArray[np.int64], inputs: NDArray[np.float32], outputs: NDArray[np.float32] | None = None
+    ) -> None:
+        """Copy earlier vectors: word i takes row rows[i] of `inputs` and `outputs`, (m, dim), or if that is -1 none."""
+        words = np.flatnonzero(rows >= 0)
+        for first in range(0, len(words), ROWS_AT_A_TIME):
+            some = words[first : first + ROWS_AT_A_TIME]
+            self.word_inputs[some] = inputs[rows[some]]
+            if outputs is not None:
+                self.word_outputs[some] = outputs[rows[some]]
+
     def is_finite(self) -> bool:
         """Whether no number is NaN or infinite."""
         return is_finite(self.input_vectors) and is_finite(self.output_vectors)

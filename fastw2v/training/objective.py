@@ -1,5 +1,6 @@
 """The options of training as the tables that the kernels read, and the trainer for each loss."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..kernels.alias import build_alias_table
 from ..kernels.huffman import Paths, build_tree, fill_paths, path_lengths
 from ..kernels.jit import in_parallel
 from ..kernels.negatives import Negatives
+from ..kernels.statistics import LOGIT_SUM, LOSS, LOSS_LOSS, LOSS_SIZE
 from ..kernels.train import Job, Objective, Pass
 from ..kernels.walk import Spans, Windows
 from .matrices import Matrices, none_frozen
@@ -23,6 +25,10 @@ windows, which share contexts, they fall to 35.7."""
 
 MOST_DRAWS = 64
 """The most draws that serve in turn, however wide the window is: their rows are to stay in the cache."""
+
+
+SUMS_OF_LOSSES = [LOSS, LOSS_SIZE, LOGIT_SUM]
+"""The columns of statistics that are linear in the losses of predictions."""
 
 
 class SpanTrainer(Protocol):
@@ -75,6 +81,27 @@ class HogwildTrainer:
         return Job(ids, spans, *matrices, windows, *self._objective, layout, visit, statistics)
 
 
+class JointTrainer:
+    """A `SpanTrainer` of several objectives: it trains each on the same spans in turn, on input vectors they share.
+
+    Its loss is the sum of theirs, whose standard error is at most the sum of theirs.
+    """
+
+    def __init__(self, trainers: Sequence[SpanTrainer]) -> None:
+        self._trainers = trainers
+
+    def __call__(
+        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
+    ) -> None:
+        """Train on the spans, or with `learn` False take their loss."""
+        each = np.zeros((len(self._trainers), *statistics.shape))
+        for trainer, its_own in zip(self._trainers, each, strict=True):
+            trainer(ids, spans, epoch, its_own, learn)
+        statistics += each.mean(axis=0)
+        statistics[:, SUMS_OF_LOSSES] = each[:, :, SUMS_OF_LOSSES].sum(axis=0)
+        statistics[:, LOSS_LOSS] = np.sqrt(each[:, :, LOSS_LOSS]).sum(axis=0) ** 2  # at most: Minkowski's inequality
+
+
 def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
     """Return how the kernels cut the text into windows; no word is frozen."""
     keep = vocabulary.keep_probability(config.sample, config.sample_formula)
@@ -84,6 +111,7 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
         fixed_window=config.fixed_window,
         by_window=config.update == "window",
         by_mean=config.model == "cbow",
+        by_sum=config.cbow_sum,
         exact_mean=config.cbow_gradient == "exact",
         is_frozen=none_frozen(),
     )
@@ -92,7 +120,7 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
 def objective_of(vocabulary: Vocabulary, config: TrainConfig) -> Objective:
     """Return the tables that give the kernel its output rows: the noise, or the Huffman paths."""
     if config.loss == "hs":
-        return _objective(config, np.zeros(0, np.uint64), _paths_of(vocabulary))
+        return _objective(config, np.zeros(0, np.uint64), paths_of(vocabulary))
     noise = np.zeros(len(vocabulary), np.uint64)
     build_alias_table(vocabulary.noise_weights(config.ns_exponent), noise)
     return _objective(config, noise, _no_paths(len(vocabulary)))
@@ -120,7 +148,8 @@ def _no_paths(n_words: int) -> Paths:
     return Paths(np.zeros(n_words + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32), longest=0)
 
 
-def _paths_of(vocabulary: Vocabulary) -> Paths:
+def paths_of(vocabulary: Vocabulary) -> Paths:
+    """Return the nodes of the Huffman tree above each word, and what is predicted at each."""
     parents, bits, lengths = _tree_of(vocabulary)
     starts = np.zeros(len(vocabulary) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
@@ -134,11 +163,14 @@ def _tree_of(vocabulary: Vocabulary) -> tuple[NDArray[np.int32], NDArray[np.uint
 
     No path is longer than 90: the least weight above a path grows like Fibonacci's numbers, and fits into 64 bits.
     """
-    n_nodes = 2 * len(vocabulary) - 1
+    n_words, n_nodes = len(vocabulary), 2 * len(vocabulary) - 1
     parents, bits, lengths = np.empty(n_nodes, np.int32), np.empty(n_nodes, np.uint8), np.empty(n_nodes, np.int32)
-    build_tree(vocabulary.weights, parents, bits)
+    order = np.argsort(-vocabulary.weights, kind="stable")  # of a vocabulary that has grown, counts may rise
+    build_tree(vocabulary.weights[order], parents, bits)
+    for of_words in (parents[:n_words], bits[:n_words]):
+        of_words[order] = of_words.copy()
     path_lengths(parents, lengths)
-    return parents, bits, lengths[: len(vocabulary)]
+    return parents, bits, lengths[:n_words]
 
 
 def length_of_paths(vocabulary: Vocabulary) -> int:

@@ -5,6 +5,7 @@ trains what is left of an epoch: `LocalLoop` in slices of this process, the clus
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, Self
 
@@ -21,7 +22,7 @@ from ..lazy import computed_once
 from .checkpointer import Checkpointer
 from .heldout import held_out_loss
 from .matrices import Matrices
-from .objective import SpanTrainer, span_trainer
+from .objective import JointTrainer, SpanTrainer, span_trainer
 from .patience import Patience
 from .schedule import Position, Schedule
 from .start import Origin
@@ -31,6 +32,10 @@ Loss = tuple[float, float]
 
 NO_LOSS: Loss = (math.nan, math.nan)
 """The loss of held-out text where it was not taken."""
+
+
+class NothingLearnt(InputError):
+    """The corpus of a run held no prediction to train on."""
 
 
 class StopRequested(Exception):
@@ -87,7 +92,8 @@ class TrainingRun:
     matrices: changed by the training. threads: of this process. held_out: text in the same vocabulary, whose loss is
     told before the first epoch and after each. patience: what ends the run early, or None. origin: what it started
     from, before any checkpoint. resumed_from: the position of the checkpoint on disk from which it was resumed, if it
-    was.
+    was. also: further objectives that are trained on the same spans, each with matrices of its own, whose input vectors
+    are the same memory.
     """
 
     config: TrainConfig
@@ -101,6 +107,7 @@ class TrainingRun:
     patience: Patience | None = None
     position: Position = field(default_factory=Position)
     resumed_from: Position | None = None
+    also: Sequence[tuple[TrainConfig, Matrices]] = ()
     is_stopping: bool = field(default=False, init=False)  # it was asked to end, and saves what it has reached
     _untold: Position | None = field(default=None, init=False)  # the end of an epoch whose losses are not told yet
 
@@ -117,8 +124,12 @@ class TrainingRun:
 
     @computed_once
     def span_trainer(self) -> SpanTrainer:
-        """Trains `matrices` in this process, or takes a loss."""
-        return span_trainer(self.matrices, self.corpus.vocabulary, self.config, self.threads)
+        """Trains `matrices` in this process, and those of `also`, or takes a loss."""
+        trainers = [
+            span_trainer(matrices, self.corpus.vocabulary, config, self.threads)
+            for config, matrices in [(self.config, self.matrices), *self.also]
+        ]
+        return JointTrainer(trainers) if self.also else trainers[0]
 
     def tell(self, event: Event) -> None:
         """Pass an event to the callback. Raises StopRequested if the callback ends the training."""
@@ -129,7 +140,7 @@ class TrainingRun:
     def train(self, loop: Loop) -> None:
         """Train until the epochs are over or the callback stops the run, and save the last checkpoint.
 
-        Raises DivergedError within a slice of the first number that is not finite, and InputError if the corpus has
+        Raises DivergedError within a slice of the first number that is not finite, and NothingLearnt if the corpus has
         nothing to learn from.
         """
         try:
@@ -138,13 +149,13 @@ class TrainingRun:
                 reason = "no line (sentence) of the corpus holds two words of the vocabulary"
                 if self.config.sample:
                     reason += ", or subsampling left no line with two (--sample 0 keeps all words)"
-                raise InputError(f"nothing was learnt: {reason}")
+                raise NothingLearnt(f"nothing was learnt: {reason}")
         except StopRequested:
             self.is_stopping = True
             loop.fetch_what_is_left()
             if self.position == self._untold and not self.checkpointer:  # with one, the resumed run tells it
                 self._tell_losses(self.position, loop.take_loss())
-        if not self.matrices.is_finite():
+        if not all(matrices.is_finite() for matrices in [self.matrices, *(matrices for _, matrices in self.also)]):
             raise self._diverged()
         if self.checkpointer and self.position != self.resumed_from:
             self.checkpointer.save(self.position)

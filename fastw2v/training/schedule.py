@@ -22,7 +22,7 @@ SPAN_OPERATIONS = 2e9
 """The most multiplications of a span: 0.2 s on a slow core, for which Ctrl-C may have to wait."""
 
 LOWEST_RATE = 1e-4
-"""The learning rate never falls below this share of the first one, as in word2vec.c."""
+"""Unless `min_lr` says otherwise, the learning rate never falls below this share of the first one, as in word2vec.c."""
 
 SLICE_SECONDS = 0.35
 """The time that one call of the kernel should take. Ctrl-C waits for its end, as do threads that finish early."""
@@ -41,6 +41,7 @@ class Schedule:
     epochs: int
     lr: float
     seed: int
+    min_lr: float | None = None
 
     @classmethod
     def of(cls, n_ids: int, config: TrainConfig) -> Self:
@@ -48,7 +49,8 @@ class Schedule:
         length = min(LONGEST_SPAN, n_ids // SPANS_OF_SMALL_CORPUS, int(SPAN_OPERATIONS / operations))
         if config.loss == "softmax":  # a span may take seconds; signals get through, but no progress is told
             length = SHORTEST_SPAN
-        return cls(n_ids, max(length, SHORTEST_SPAN), config.epochs, config.first_lr, config.seed)
+        length = max(length, SHORTEST_SPAN)
+        return cls(n_ids, length, config.epochs, config.first_lr, config.seed, config.min_lr)
 
     @property
     def n_spans(self) -> int:
@@ -62,12 +64,16 @@ class Schedule:
     def learning_rates(self, n_done: NDArray[np.int64] | NDArray[np.floating]) -> NDArray[np.float32]:
         """lr * max(1e-4, 1 - position / (epochs * n_ids + 1)), position = n_done * span_length in ids.
 
+        With `min_lr` it is min_lr + (lr - min_lr) * max(0, 1 - position / (epochs * n_ids + 1)), as in gensim.
+
         n_done: the number of spans trained since the start of training. A rate holds for a whole span: at most 1/64 of
         a corpus of 64,000 ids or more, 1,000 ids of a smaller one, and 0.1 % of wiki8.
         """
         position = n_done * self.span_length
         fraction_left = 1.0 - position / (self.epochs * self.n_ids + 1)
-        return (self.lr * np.maximum(LOWEST_RATE, fraction_left)).astype(np.float32)
+        if self.min_lr is None:
+            return (self.lr * np.maximum(LOWEST_RATE, fraction_left)).astype(np.float32)
+        return (self.min_lr + (self.lr - self.min_lr) * np.maximum(0.0, fraction_left)).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -114,12 +114,7 @@ class Start:
 
     def fill(self, matrices: Matrices, rows: NDArray[np.int64]) -> None:
         """Copy the vectors into new matrices, to the words whose `rows` are not -1. Raises InputError for NaN."""
-        words = np.flatnonzero(rows >= 0)
-        for first in range(0, len(words), ROWS_AT_A_TIME):
-            some = words[first : first + ROWS_AT_A_TIME]
-            matrices.word_inputs[some] = self.vectors.vectors[rows[some]]
-            if self.output_vectors is not None:
-                matrices.word_outputs[some] = self.output_vectors[rows[some]]
+        matrices.take(rows, self.vectors.vectors, self.output_vectors)
         if not matrices.is_finite():
             raise InputError("the vectors to start from hold NaN or infinite numbers")
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import modelfile
-from ..errors import InputError, RunError
+from ..errors import CutOff, InputError, RunError
 from ..files.checks import check_unicode, check_words
 from ..files.names import PathLike
 from ..files.replace import UTF8_MARK, replacing, write_text
@@ -128,7 +128,7 @@ def _blocks_of_rows(words: Sequence[str], vectors: NDArray[np.float32], binary: 
     for first in range(0, n, n_rows):
         arena = np.frombuffer(("\n".join(words[first : first + n_rows]) + "\n").encode(), np.uint8)
         ends = np.flatnonzero(arena == ord("\n"))
-        rows = np.ascontiguousarray(vectors[first : first + n_rows])
+        rows = np.array(vectors[first : first + n_rows], order="C")  # writable: else another type to Numba
         text = np.empty(len(arena) + len(rows) * (dim * numbers.MAX_NUMBER_BYTES + 2), np.uint8)
         if binary:
             n_bytes = numbers.format_binary_rows(arena, ends, rows.astype("<f4", copy=False).view(np.uint8), text)
@@ -167,7 +167,7 @@ def load(path: PathLike, kind: str, limit: int | None = None, verify: bool = Fal
     elif kind == "safetensors":
         content = safetensors.read(path, limit)
     else:
-        content = _load_rows(os.fspath(path), kind, limit)
+        content = read_rows(path, kind, limit)
     n_repeated = len(content.words) - len(set(content.words))
     if n_repeated:
         raise InputError(f"{os.fspath(path)} holds {n_repeated} words more than once: each may occur once")
@@ -182,9 +182,16 @@ class _Shape(NamedTuple):
     start: int = 0  # the place of the first row; 0 where there is no header
 
 
-def _load_rows(name: str, kind: str, limit: int | None) -> ModelFile:
+def read_rows(
+    path: PathLike, kind: str, limit: int | None, encoding: str = "utf-8", unicode_errors: str = "backslashreplace"
+) -> ModelFile:
+    """Read the rows of a text, binary or GloVe file; words that are the same stay so.
+
+    encoding, unicode_errors: how words become str, as in `bytes.decode`. Raises InputError, CutOff, UnicodeDecodeError.
+    """
     from ..kernels import numbers
 
+    name = os.fspath(path)
     data = _mapped(name)
     shape = _shape_of(name, data, kind)
     n_wanted = min(shape.n, limit or shape.n)
@@ -204,9 +211,10 @@ def _load_rows(name: str, kind: str, limit: int | None) -> ModelFile:
         problem = numbers.FINE
     if problem or (shape.start and n_read < n_wanted):
         rest = data[state[numbers.BYTES_READ] :]
-        raise InputError(f"{name}{_problem_of(problem, n_read + 1, rest, shape, kind)}")
+        error = CutOff if problem in (numbers.FINE, numbers.TRUNCATED) else InputError
+        raise error(f"{name}{_problem_of(problem, n_read + 1, rest, shape, kind)}")
     places = zip(starts[:n_read].tolist(), stops[:n_read].tolist(), strict=True)
-    words = [str(data.data[start:stop], "utf-8", "backslashreplace") for start, stop in places]
+    words = [str(data.data[start:stop], encoding, unicode_errors) for start, stop in places]
     has_newlines = kind != "binary" or data[stops[0] + 1 + 4 * shape.dim :][:1].tobytes() == b"\n"
     if not has_newlines and not "".join(words).isprintable():
         _check_bytes(name, (data[start:stop].tobytes() for start, stop in zip(starts, stops, strict=True)))
@@ -235,7 +243,7 @@ def _mapped(name: str) -> NDArray[np.uint8]:
                 text.flush()
                 return _map(name, text)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{name} is damaged or cut off: {error}") from error
+        raise CutOff(f"{name} is damaged or cut off: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read vectors {name}: {error.strerror}") from error
 
@@ -281,7 +289,7 @@ def _shape_of(name: str, data: NDArray[np.uint8], kind: str) -> _Shape:
         least_row = 2 + (4 if kind == "binary" else 2) * dim  # a letter, then a blank and a digit, or 4 bytes
         if n < 1 or dim < 1 or n * least_row - 2 > len(data) - start:
             claim = f"{name} claims {n} words x {dim}, which its {len(data)} bytes cannot hold"
-            raise InputError(f"{claim}: it is cut off, or not {kind}")
+            raise CutOff(f"{claim}: it is cut off, or not {kind}")
         return _Shape(n, dim, start)
     dim = 0 if kind == "binary" else _length_of_row(data)
     if dim == 0:

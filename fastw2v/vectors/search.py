@@ -116,10 +116,17 @@ def _merged(best: Nearest, cosines: NDArray[np.float32], first: int) -> Nearest:
     return Nearest(rows[chosen], scores[chosen])
 
 
-def best_places(scores: NDArray[np.float32], n_wanted: int) -> NDArray[np.int64]:
+def best_places(scores: NDArray[np.floating], n_wanted: int) -> NDArray[np.int64]:
     """The places of the `n_wanted` highest scores, or of all where there are fewer, the highest first."""
     best = np.argpartition(-scores, n_wanted - 1)[:n_wanted] if n_wanted < len(scores) else np.arange(len(scores))
     return best[np.argsort(-scores[best], kind="stable")]
+
+
+def cosine(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """The cosine of two vectors, (dim,), in float64: exactly 1 for a vector and itself, 0 for a zero vector."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    lengths = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / (lengths or 1.0)
 
 
 @_quietly

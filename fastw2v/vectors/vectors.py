@@ -11,7 +11,7 @@ from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
 from ..files.names import PathLike
 from ..lazy import computed_once
-from ..matrix import as_float32, norms_of
+from ..matrix import as_float32, norms_of, read_only
 from ..modelfile import MappedWords, ModelFile
 from . import formats, search
 from .evaluate import Evaluation
@@ -26,7 +26,7 @@ class Vectors:
     """Words and one float32 vector for each.
 
     index_to_key: the words, each once, (n,).
-    vectors: the vector of each word, (n, dim) float32.
+    vectors: the vector of each word, (n, dim) float32: a read-only view of what was given.
     counts: how often each word occurred, (n,) int64, or None if that is unknown.
 
     An unknown word raises UnknownWord, which is a KeyError. Methods that take a word also take an integer. If all words
@@ -37,7 +37,7 @@ class Vectors:
     def __init__(
         self, index_to_key: Sequence[str], vectors: NDArray[np.float32], counts: NDArray[np.int64] | None = None
     ) -> None:
-        self.vectors, n_words = as_float32(vectors), len(index_to_key)
+        self.vectors, n_words = read_only(as_float32(vectors)), len(index_to_key)
         if self.vectors.ndim != 2 or len(self) != n_words:
             raise InputError(f"{n_words} words need vectors of shape ({n_words}, dim), found {self.vectors.shape}")
         if counts is not None and np.shape(counts) != (n_words,):
@@ -46,6 +46,10 @@ class Vectors:
         if not isinstance(index_to_key, MappedWords):  # those are decoded and checked when they are needed
             self.counts = None if counts is None else Vocabulary([], counts).counts
             self.key_to_index  # noqa: B018
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # a copied or pickled array forgets that it is read-only
+        vars(self).update(state)
+        self.vectors = read_only(self.vectors)
 
     @computed_once
     def index_to_key(self) -> list[str]:
@@ -178,7 +182,7 @@ class Vectors:
 
     def similarity(self, w1: Key, w2: Key) -> float:
         """Return the cosine of the vectors of two words."""
-        return float(self.get_vector(w1, norm=True) @ self.get_vector(w2, norm=True))
+        return search.cosine(self.get_vector(w1), self.get_vector(w2))
 
     def distance(self, w1: Key, w2: Key) -> float:
         """Return 1 - similarity."""
@@ -200,7 +204,7 @@ class Vectors:
         """Return the cosine of the mean vectors of two lists of words."""
         if not (len(listed(ws1)) and len(listed(ws2))):
             raise InputError("n_similarity needs words in both lists")
-        return float(unit(self[ws1].mean(axis=0)) @ unit(self[ws2].mean(axis=0)))
+        return search.cosine(self[ws1].mean(axis=0), self[ws2].mean(axis=0))
 
     def closer_than(self, key1: Key, key2: Key) -> list[str]:
         """Return the words that are closer to key1 than key2 is."""
@@ -418,7 +422,7 @@ class Vectors:
     def to_gensim(self) -> Any:
         """Return a gensim KeyedVectors with a copy of the vectors and the counts."""
         try:
-            from gensim.models import KeyedVectors
+            from gensim.models.keyedvectors import KeyedVectors
         except ImportError as error:
             raise MissingExtra("to_gensim", "gensim") from error
         keyed_vectors = KeyedVectors(self.vector_size, count=0)

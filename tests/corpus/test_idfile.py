@@ -115,3 +115,9 @@ def test_a_limit_of_files(monkeypatch, limit, message):
     monkeypatch.setattr(idfile, "largest_file", lambda: limit)
     with pytest.raises(RunError, match=message), temporary_file(None):
         raise OSError(errno.EFBIG, "File too large")
+
+
+def test_a_file_without_ids():
+    with temporary_file(None) as file:
+        ids = map_ids(file)
+    assert (len(ids), ids.dtype, ids.flags.writeable) == (0, np.int32, False)

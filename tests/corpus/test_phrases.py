@@ -5,9 +5,19 @@ import pytest
 from gensim.models.phrases import Phrases as GensimPhrases
 
 from fastw2v.corpus import idfile, phrases
-from fastw2v.corpus.phrases import ENGLISH_CONNECTOR_WORDS, THRESHOLDS, PhraseOptions, Phrases, compile_kernels
+from fastw2v.corpus.phrases import (
+    ENGLISH_CONNECTOR_WORDS,
+    THRESHOLDS,
+    PhraseFinder,
+    PhraseOptions,
+    Phrases,
+    compile_kernels,
+)
+from fastw2v.corpus.pruning import Pruning
+from fastw2v.corpus.sequences import from_sentences
 from fastw2v.errors import InputError
 from fastw2v.kernels import phrases as kernels
+from fastw2v.threads import Pool
 
 CONNECTORS = frozenset(["of", "the"])
 
@@ -204,3 +214,14 @@ def test_no_phrase_is_longer_than_a_word_of_a_text(tmp_path):
     found = Phrases.learn(path, threshold=0.1, min_count=1).export_phrases()
     assert {f"{short}_{short}é", f"{short}é_w", "y_z", "a_b"} <= found.keys()
     assert f"{long}_y" not in found
+
+
+@pytest.mark.parametrize("connectors", [frozenset(), CONNECTORS])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_all_counts_are_gensims(connectors, threads):
+    text = sentences(300)
+    corpus = from_sentences(text, Pruning(min_count=1))
+    with Pool(threads) as pool:
+        finder = PhraseFinder(corpus, PhraseOptions(min_count=1, connector_words=connectors), pool, threads)
+        got = finder.count_all("|")
+    assert got == GensimPhrases(text, delimiter="|", connector_words=connectors).vocab

@@ -27,20 +27,23 @@ def test_step_is_the_gradient_of_the_loss(contexts, negatives, weight):
             assert got == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("by_sum", [False, True])
 @pytest.mark.parametrize("labels", [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-def test_exact_mean_step_is_the_gradient_of_the_loss(labels):
+def test_exact_mean_step_is_the_gradient_of_the_loss(labels, by_sum):
     rng = np.random.default_rng(0)
     inputs, outputs = rng.normal(size=(2, 7, 4))
     contexts, rows, learning_rate, epsilon = [0, 1, 2], [3, 4, 6], 1e-3, 1e-6
     moved = inputs.copy(), outputs.copy()
-    reference.mean_step(*moved, contexts, rows, np.array(labels), learning_rate, is_exact=True)
+    reference.mean_step(*moved, contexts, rows, np.array(labels), learning_rate, is_exact=True, by_sum=by_sum)
     for which in range(2):
         for place in np.ndindex(7, 4):
             losses = []
             for sign in (1, -1):
                 shifted = inputs.copy(), outputs.copy()
                 shifted[which][place] += sign * epsilon
-                losses.append(reference.labelled_loss(shifted[0][contexts].mean(axis=0), shifted[1], rows, labels))
+                some = shifted[0][contexts]
+                predicting = some.sum(axis=0) if by_sum else some.mean(axis=0)
+                losses.append(reference.labelled_loss(predicting, shifted[1], rows, labels))
             expected = -learning_rate * (losses[0] - losses[1]) / (2 * epsilon)
             assert (moved[which] - (inputs, outputs)[which])[place] == pytest.approx(expected, abs=1e-9)
 

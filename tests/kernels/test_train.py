@@ -46,6 +46,8 @@ OPTIONS = [
     {"negative": 2, "shared_negatives": 5},
     {"model": "cbow"},
     {"model": "cbow", "cbow_gradient": "exact", "negative": 7, "shared_negatives": 8},
+    {"model": "cbow", "cbow_sum": True},
+    {"model": "cbow", "cbow_sum": True, "cbow_gradient": "exact"},
     {"loss": "hs"},
     {"loss": "hs", "update": "pair"},
     {"model": "cbow", "loss": "hs"},

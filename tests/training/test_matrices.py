@@ -116,3 +116,18 @@ def test_matrices_have_the_rows_of_the_threads():
     assert matrices.is_frozen is is_frozen
     assert len(matrices.input_vectors) == 5 + 2 * (5 + 4)
     np.testing.assert_array_equal(matrices.word_inputs, new_matrices(5, config, 1).word_inputs)
+
+
+def test_earlier_vectors_are_taken(monkeypatch):
+    monkeypatch.setattr("fastw2v.training.matrices.ROWS_AT_A_TIME", 2)
+    matrices = Matrices.new(RowLayout.of(5), 3, seed=1)
+    before = matrices.word_inputs.copy()
+    inputs, outputs = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    matrices.take(np.array([3, -1, 0, 1, -1]), inputs, outputs)
+    np.testing.assert_array_equal(matrices.word_inputs[[0, 2, 3]], inputs[[3, 0, 1]])
+    np.testing.assert_array_equal(matrices.word_outputs[[0, 2, 3]], outputs[[3, 0, 1]])
+    np.testing.assert_array_equal(matrices.word_inputs[[1, 4]], before[[1, 4]])
+    assert (matrices.word_outputs[[1, 4]] == 0).all()
+    matrices.take(np.array([-1, 2, -1, -1, -1]), inputs)
+    np.testing.assert_array_equal(matrices.word_inputs[1], inputs[2])
+    assert (matrices.word_outputs[1] == 0).all()

@@ -5,11 +5,26 @@ import pytest
 import reference
 
 from fastw2v import TrainConfig, Vocabulary
-from fastw2v.kernels.statistics import N_PREDICTIONS, N_SAMPLES, SIZE, STATISTICS
+from fastw2v.kernels.statistics import (
+    LOGIT_SUM,
+    N_PREDICTIONS,
+    N_SAMPLES,
+    SIZE,
+    SIZE_SIZE,
+    STATISTICS,
+    mean_loss,
+)
 from fastw2v.kernels.walk import Spans
 from fastw2v.training import objective
 from fastw2v.training.matrices import new_matrices
-from fastw2v.training.objective import HogwildTrainer, length_of_paths, objective_of, span_trainer, windows_of
+from fastw2v.training.objective import (
+    HogwildTrainer,
+    JointTrainer,
+    length_of_paths,
+    objective_of,
+    span_trainer,
+    windows_of,
+)
 from fastw2v.training.softmax import SoftmaxTrainer
 
 COUNTS = np.array([400, 200, 100, 50, 25])
@@ -121,3 +136,39 @@ def test_the_length_of_all_paths(counts):
     vocabulary = Vocabulary(list("abcde"), counts)
     paths = objective_of(vocabulary, TrainConfig(loss="hs")).paths
     assert length_of_paths(vocabulary) == len(paths.nodes) == len(paths.labels)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_tree_of_words_in_any_order(seed):
+    """A vocabulary that has grown is no longer sorted; each word keeps the path that it has in a sorted one."""
+    order = np.random.default_rng(seed).permutation(5)
+    paths, shuffled = (
+        objective_of(vocabulary, TrainConfig(loss="hs")).paths
+        for vocabulary in (VOCABULARY, Vocabulary([VOCABULARY.words[i] for i in order], COUNTS[order]))
+    )
+    for place, word in enumerate(order):
+        for name in ("nodes", "labels"):
+            expected = getattr(paths, name)[paths.starts[word] : paths.starts[word + 1]]
+            got = getattr(shuffled, name)[shuffled.starts[place] : shuffled.starts[place + 1]]
+            np.testing.assert_array_equal(got, expected)
+    assert length_of_paths(VOCABULARY) == len(shuffled.nodes)
+
+
+def test_the_loss_of_several_objectives_is_the_sum_of_theirs():
+    rng = np.random.default_rng(0)
+    each = rng.uniform(1, 2, (2, 3, STATISTICS))
+    each[:, :, [N_PREDICTIONS, SIZE, N_SAMPLES, SIZE_SIZE]] = 10
+
+    def trainer(number):
+        def train(ids, spans, epoch, statistics, learn=True):
+            statistics += each[number]
+
+        return train
+
+    statistics = np.zeros((3, STATISTICS))
+    spans = Spans(np.arange(3), np.ones(3, np.float32), 10)
+    JointTrainer([trainer(0), trainer(1)])(np.zeros(30, np.int32), spans, 0, statistics)
+    total, (one, other) = statistics.sum(axis=0), each.sum(axis=1)
+    assert mean_loss(total)[0] == pytest.approx(mean_loss(one)[0] + mean_loss(other)[0])
+    np.testing.assert_allclose(statistics[:, [N_PREDICTIONS, SIZE]], 10)
+    np.testing.assert_allclose(statistics[:, LOGIT_SUM], each[:, :, LOGIT_SUM].sum(axis=0))

@@ -20,6 +20,14 @@ def test_learning_rate_falls_linearly_to_its_floor():
     np.testing.assert_allclose(rates, expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("min_lr", [0.001, 0.4, 0.5])
+def test_learning_rate_falls_linearly_to_min_lr(min_lr):
+    schedule = Schedule.of(100_000, TrainConfig(epochs=2, lr=0.5, min_lr=min_lr))
+    rates = schedule.learning_rates(np.array([0, 64, 128, 1000]))
+    expected = [*0.5 + (min_lr - 0.5) * 1562 * np.array([0, 64, 128]) / 200_001, min_lr]
+    np.testing.assert_allclose(rates, expected, rtol=1e-4)
+
+
 def test_no_learning_rate_leaves_the_normal_numbers():
     last = Schedule.of(100_000, TrainConfig(epochs=2, lr=LOWEST_LR)).learning_rates(np.array([1000]))
     assert last > 1000 * np.finfo(np.float32).tiny

@@ -158,9 +158,10 @@ def test_a_model_in_memory_of_another_kind_is_refused(planted):
 
 
 def test_vectors_to_start_from_that_are_not_finite(planted, given):
-    given.vectors[3, 2] = np.inf
+    vectors = given.vectors.copy()
+    vectors[3, 2] = np.inf
     with pytest.raises(InputError, match="the vectors to start from hold NaN or infinite numbers"):
-        fastw2v.train(planted, init_vectors=given, **STILL)
+        fastw2v.train(planted, init_vectors=Vectors(given.index_to_key, vectors), **STILL)
 
 
 def test_starting_takes_no_second_matrix(traced_peak):

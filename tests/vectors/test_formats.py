@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from vector_samples import some_vectors
 
 from fastw2v import InputError, RunError, Vectors
+from fastw2v.errors import CutOff
 from fastw2v.kernels.numbers import parse_rows
 from fastw2v.modelfile import ModelFile
 from fastw2v.vectors import formats
@@ -586,3 +587,22 @@ def test_a_first_row_that_would_be_taken_for_a_header(tmp_path):
         Vectors(["1", "b"], np.array([[1], [2]])).save(tmp_path / "v", "glove")
     Vectors(["b", "1"], np.array([[1], [2]])).save(tmp_path / "v", "glove")
     assert Vectors.load(tmp_path / "v").index_to_key == ["b", "1"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"3 2\na 1 2\nb 3 4\n", b"2 2\na 1 2\nb 3", b"9 2\na 1 2\n", gzip.compress(b"1 2\na 1 2\n")[:-9]]
+)
+def test_a_file_that_ends_too_early_is_an_end_of_file(tmp_path, data):
+    (tmp_path / "v").write_bytes(data)
+    with pytest.raises(EOFError) as caught:
+        Vectors.load(tmp_path / "v", "text")
+    assert isinstance(caught.value, CutOff)
+    assert isinstance(caught.value, InputError)
+
+
+def test_words_in_other_encodings(tmp_path):
+    (tmp_path / "v").write_bytes("2 1\né 1\né 2\n".encode("latin-1"))
+    assert formats.read_rows(tmp_path / "v", "text", None, "latin-1").words == ["é", "é"]
+    assert formats.read_rows(tmp_path / "v", "text", 1, unicode_errors="replace").words == ["\ufffd"]
+    with pytest.raises(UnicodeDecodeError):
+        formats.read_rows(tmp_path / "v", "text", None, unicode_errors="strict")

@@ -1,5 +1,8 @@
 """Every query against the real gensim on the same vectors."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
@@ -352,3 +355,29 @@ def test_a_matrix_in_the_order_of_the_words():
         vectors.matrix_for(["b", "x"])
     got[:] = 5
     assert vectors["b"].max() == 1, "a copy"
+
+
+def test_vectors_cannot_be_written_to(tmp_path):
+    """A change would leave their lengths behind, and answers that are wrong."""
+    own = np.arange(6, dtype=np.float32).reshape(3, 2)
+    vectors = Vectors(["a", "b", "c"], own)
+    vectors.save(tmp_path / "v.fw2v")
+    for some in (
+        vectors,
+        copy.deepcopy(vectors),
+        pickle.loads(pickle.dumps(vectors)),
+        Vectors.load(tmp_path / "v.fw2v"),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            some.vectors[:] = 1
+        with pytest.raises(ValueError, match="read-only"):
+            some["a"][0] = 1
+    assert np.shares_memory(vectors.vectors, own), "no copy"
+    own[:] = 1  # the caller's array is still the caller's
+
+
+def test_a_word_is_exactly_as_similar_to_itself_as_can_be():
+    rng = np.random.default_rng(0)
+    vectors = Vectors([*map(str, range(200))], rng.normal(size=(200, 37)).astype(np.float32) * 1e-12)
+    assert all(vectors.similarity(i, i) == 1 and vectors.distance(i, i) == 0 for i in range(200))
+    assert all(vectors.n_similarity([i], [i + 9]) == vectors.similarity(i, i + 9) for i in range(9))

@@ -87,9 +87,10 @@ def test_words_are_no_tex(groups, tmp_path):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_vectors_that_are_not_finite(groups, bad):
-    groups.vectors[20, 0] = bad
+    vectors = groups.vectors.copy()
+    vectors[20, 0] = bad
     with pytest.raises(InputError, match="the words of the map hold NaN or infinite numbers"):
-        wordmap.make_map(groups)
+        wordmap.make_map(Vectors(groups.index_to_key, vectors))
 
 
 def test_labels_do_not_overlap():
