@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import clusters
+import gensim_scripts
 import index
 import kernels
 import loss
@@ -271,6 +272,7 @@ PARTS = {
     "rates": rates_text,
     "reading": lambda: reading.table(load("reading")),
     "loss": lambda: loss.table(load("loss")),
+    "gensim-scripts": lambda: gensim_scripts.table(load("gensim-scripts")),
     "index": lambda: index.table(load("index")),
     "vectors": vectors_text,
     "faults": faults_text,

@@ -1,0 +1,5 @@
+"""The logger of all modules here."""
+
+import logging
+
+logger = logging.getLogger("fastw2v")
