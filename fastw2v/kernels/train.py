@@ -104,7 +104,7 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
             step_inputs = inputs
             first, end_of_steps, n_together = 0, n_contexts, 1
             if by_mean:
-                take_mean(scratch, inputs, n_contexts, 1.0 if windows.by_sum else 1.0 / n_contexts)
+                take_mean(scratch, inputs, n_contexts, 1 if windows.by_sum else n_contexts)
                 step_inputs = scratch.mean
                 first, end_of_steps = n_contexts, n_contexts + 1
             if by_window:

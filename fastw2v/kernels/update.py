@@ -262,16 +262,16 @@ def step_of_one(scratch: Scratch, inputs: Float32s, outputs: Float32s, operands:
 
 
 @inlined
-def take_mean(scratch: Scratch, inputs: Float32s, n_contexts: int, share: float) -> None:
-    """Write CBOW's input row, `share` of the sum of the contexts, to `scratch.mean`, and its offset, 0, behind them."""
+def take_mean(scratch: Scratch, inputs: Float32s, n_contexts: int, divisor: int) -> None:
+    """Write CBOW's input row, the sum of the contexts over `divisor`, to `scratch.mean`; its offset, 0, behind them."""
     stride = inputs.shape[1]
     scratch.contexts[n_contexts] = 0
-    factor = splat(np.float32(share))
+    share = splat(np.float32(1.0) / np.float32(divisor))
     for column in range(0, stride, LANES):
         total = load(inputs, scratch.contexts[0] + column)
         for context in range(1, n_contexts):
             total = add(total, load(inputs, scratch.contexts[context] + column))
-        store(scratch.mean, column, multiply(total, factor))
+        store(scratch.mean, column, multiply(total, share))
 
 
 @inlined
