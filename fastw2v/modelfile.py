@@ -133,22 +133,7 @@ def write(path: PathLike, content: ModelFile, previous: PathLike | None = None) 
 
     The caller sees to it that no number is infinite and that no word occurs twice: `verify` refuses such a file.
     """
-    pieces = _pieces(os.fspath(path), content)
-    first = next(pieces)
-    with replacing(path, previous) as file:
-        file.write(first)
-        for piece in pieces:
-            file.write(piece)
-
-
-def to_bytes(content: ModelFile) -> bytes:
-    """Return what `write` would write. Raises InputError."""
-    return b"".join(_pieces("the model", content))
-
-
-def _pieces(name: str, content: ModelFile) -> Iterator[bytes | memoryview]:
-    """Yield the bytes of a native file. The first piece comes when all is checked. name: of the file, for errors."""
-    _check_shapes(name, content)
+    _check_shapes(os.fspath(path), content)
     check_unicode(content.words)
     lines = [word.encode() + b"\n" for word in content.words]
     ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
@@ -170,10 +155,13 @@ def _pieces(name: str, content: ModelFile) -> Iterator[bytes | memoryview]:
     fields = {"version": VERSION, "n": n, "dim": dim, "sections": places, "training": content.training}
     header = json.dumps(fields).encode()
     prefix = _PREFIX.pack(MAGIC, len(header), zlib.crc32(header))
-    yield prefix + header + _padding(len(prefix) + len(header))
-    for key, section in sections.items():
-        yield from _blocks(*section)
-        yield _padding(places[key][1])
+    with replacing(path, previous) as file:
+        file.write(prefix + header)
+        file.write(_padding(len(prefix) + len(header)))
+        for key, section in sections.items():
+            for block in _blocks(*section):
+                file.write(block)
+            file.write(_padding(places[key][1]))
 
 
 def _check_shapes(name: str, content: ModelFile) -> None:
@@ -212,16 +200,7 @@ def read(path: PathLike, limit: int | None = None, verify: bool = False) -> Mode
     """
     name = os.fspath(path)
     data = _mapped(name)
-    return _parsed(name, data, limit, verify or len(data) <= CHECKED_WHOLE)
-
-
-def from_bytes(data: bytes) -> ModelFile:
-    """Read what `to_bytes` returned, all of which is checked; the arrays are read-only. Raises InputError."""
-    return _parsed("the model", np.frombuffer(data, np.uint8), None, verify=True)
-
-
-def _parsed(name: str, data: NDArray[np.uint8], limit: int | None, verify: bool) -> ModelFile:
-    """Return the content of the bytes of a file, uint8. name: of the file, for errors."""
+    verify = verify or len(data) <= CHECKED_WHOLE
     try:
         header, start = _header_of(name, data)
         sections = _sections_of(name, data, start, header["sections"], verify)

@@ -259,18 +259,19 @@ def test_writing_takes_no_second_matrix(tmp_path, traced_peak):
     assert (modelfile.read(tmp_path / "v.fw2v", verify=True).output_vectors == 1).all()
 
 
-def test_bytes_are_those_of_a_file(tmp_path):
+def test_a_model_of_both_losses(tmp_path):
+    path = tmp_path / "m.fw2v"
     matrix = np.arange(6, dtype=np.float32).reshape(3, 2)
     content = ModelFile(["a", "é", "c"], matrix, np.array([3, 2, 1]), None, matrix + 1, {"x": 1}, matrix + 2)
-    data = modelfile.to_bytes(content)
-    modelfile.write(tmp_path / "m.fw2v", content)
-    assert (tmp_path / "m.fw2v").read_bytes() == data
-    for got in (modelfile.from_bytes(data), modelfile.read(tmp_path / "m.fw2v")):
-        assert list(got.words) == content.words
-        assert got.training == {"x": 1}
-        for name in ("vectors", "counts", "output_vectors", "node_vectors"):
-            np.testing.assert_array_equal(getattr(got, name), getattr(content, name))
-    with pytest.raises(InputError, match="the model is damaged"):
-        modelfile.from_bytes(data[:-64] + b"x" + data[-63:])  # behind it are 40 bytes of padding
+    modelfile.write(path, content)
+    got = modelfile.read(path)
+    assert list(got.words) == content.words
+    assert got.training == {"x": 1}
+    for name in ("vectors", "counts", "output_vectors", "node_vectors"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(content, name))
+    data = path.read_bytes()
+    path.write_bytes(data[:-64] + b"x" + data[-63:])  # behind it are 40 bytes of padding
+    with pytest.raises(InputError, match="is damaged"):
+        modelfile.read(path)
     with pytest.raises(InputError, match="found node_vectors"):
-        modelfile.to_bytes(content._replace(node_vectors=matrix[:2]))
+        modelfile.write(path, content._replace(node_vectors=matrix[:2]))

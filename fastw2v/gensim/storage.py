@@ -33,11 +33,6 @@ def save(path: PathLike, stored: Stored) -> None:
     modelfile.write(path, _content_of(stored))
 
 
-def to_bytes(stored: Stored) -> bytes:
-    """Return what `save` would write."""
-    return modelfile.to_bytes(_content_of(stored))
-
-
 def _content_of(stored: Stored) -> ModelFile:
     keys = list(map(plain_key, stored.keys))
     kinds = set(map(type, keys))
@@ -94,11 +89,6 @@ def load(path: PathLike, mmap: str | None = None) -> Stored:
     if head == PICKLE:
         return pickles.stored(path)
     return _stored(name, modelfile.read(path, verify=mmap is None), is_mapped=mmap == "r")
-
-
-def from_bytes(data: bytes) -> Stored:
-    """Read what `to_bytes` has returned."""
-    return _stored("the model", modelfile.from_bytes(data), is_mapped=False)
 
 
 def _stored(name: str, content: ModelFile, is_mapped: bool) -> Stored:
