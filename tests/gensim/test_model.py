@@ -85,18 +85,6 @@ def test_it_is_the_training_of_fastw2v():
     np.testing.assert_array_equal(got.wv.vectors, expected.vectors)
 
 
-def test_the_vocabulary_is_gensims():
-    options = {"min_count": 20, "vector_size": 4, "epochs": 1}
-    for change in ({}, {"max_final_vocab": 30}, {"min_count": 40}, {"max_vocab_size": 50}):
-        ours, theirs = (kind(SENTENCES, **{**options, **change}) for kind in (Word2Vec, gensim.models.Word2Vec))
-        assert set(ours.wv.index_to_key) == set(theirs.wv.index_to_key), change
-        for word in ours.wv.index_to_key:
-            for name in ("count", "sample_int"):
-                assert ours.wv.get_vecattr(word, name) == pytest.approx(theirs.wv.get_vecattr(word, name), rel=1e-6)
-        assert (ours.corpus_count, ours.corpus_total_words) == (theirs.corpus_count, theirs.corpus_total_words)
-        assert ours.effective_min_count == theirs.effective_min_count
-
-
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_new_words_are_added_and_old_rows_stay(kind):
     model = Word2Vec(SENTENCES, **{**SMALL, **kind, "min_count": 5})
@@ -359,45 +347,6 @@ def test_scores_are_gensims(sg):
     )  # its table is coarse
 
 
-def test_other_methods(trained):
-    theirs = gensim.models.Word2Vec(SENTENCES, **SMALL)
-    assert trained.estimate_memory().keys() == theirs.estimate_memory().keys()
-    assert trained.cum_table[-1] == theirs.cum_table[-1]
-    np.testing.assert_allclose(trained.cum_table, theirs.cum_table, rtol=0.1)
-    assert trained.layer1_size == 12
-    model = Word2Vec(vector_size=5)
-    model.reset_from(trained)
-    assert model.wv.index_to_key == trained.wv.index_to_key
-    assert model.wv.vectors.shape == (96, 5)
-    with pytest.warns(DeprecationWarning, match="init_sims"):
-        model.init_sims()
-
-
-def test_frequencies():
-    counts = {"a": 30, "b": 20, "c": 10, "d": 1}
-    ours, theirs = (kind(vector_size=4, min_count=2) for kind in (Word2Vec, gensim.models.Word2Vec))
-    for model in (ours, theirs):
-        model.build_vocab_from_freq(counts, corpus_count=7)
-        model.build_vocab_from_freq({"a": 5, "e": 3}, update=True)
-    assert ours.wv.key_to_index == theirs.wv.key_to_index
-    assert ours.wv.expandos["count"].tolist() == theirs.wv.expandos["count"].tolist() == [35, 20, 10, 3]
-
-
-def test_a_dry_run_changes_nothing(trained):
-    model = copy.deepcopy(trained)
-    model.scan_vocab(NEW)
-    report = model.prepare_vocab(min_count=15, dry_run=True)
-    assert report == {
-        "drop_unique": 3,
-        "retain_total": 20,
-        "downsample_unique": 0,
-        "downsample_total": 20,
-        "num_retained_words": 1,
-    }
-    assert_equal(model, trained)
-    assert model.raw_vocab
-
-
 def test_a_subclass_may_change_the_sentences_of_a_job():
     """As fastnode2vec does, whose jobs turn the numbers of nodes into walks."""
 
@@ -496,3 +445,8 @@ def test_locks_grow_with_the_vocabulary():
     model.build_vocab(NEW, update=True)
     model.train(NEW, total_examples=len(NEW), epochs=1)
     assert (model.wv["t0w1"] == before).all()
+
+
+def test_init_sims_is_deprecated(trained):
+    with pytest.warns(DeprecationWarning, match="init_sims"):
+        trained.init_sims()
