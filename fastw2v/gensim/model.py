@@ -288,7 +288,8 @@ class Word2Vec(UntrainedModel):
         """The model that a file has kept."""
         attributes = stored.attributes
         if attributes is None and stored.output_vectors is not None and "config" in stored.training:
-            attributes = options_of(TrainConfig.from_options(stored.training["config"]))
+            config = TrainConfig.from_options(stored.training["config"])
+            attributes = {**options_of(config), "update": config.update}
         if attributes is None:
             raise NotAModel("the file holds vectors only: KeyedVectors.load reads it")
         attributes = {**attributes, "vector_size": stored.vectors.shape[1]}

@@ -18,7 +18,7 @@ OPTIONS = tuple(_OPTIONS.split())
 """The arguments of `Word2Vec` that are attributes too."""
 
 _STATE = """corpus_count corpus_total_words min_alpha_yet_reached train_count total_train_time running_training_loss
-effective_min_count"""
+effective_min_count update"""
 STATE = tuple(_STATE.split())
 """The other attributes that files keep."""
 
@@ -69,6 +69,7 @@ def config_of(model: Any, n_tokens: int) -> TrainConfig:
     return TrainConfig(
         model="skipgram" if model.sg else "cbow",
         loss="ns" if model.negative or not model.hs else "hs",
+        update=model.update if model.sg else "window",  # CBOW has no pairs
         dim=_whole(model.vector_size),
         window=min(_whole(model.window), MOST_WINDOW),
         fixed_window=not model.shrink_windows,

@@ -31,6 +31,10 @@ class UntrainedModel:
     (n_words, vector_size) float32, where `negative` and `hs` ask for them.
     """
 
+    update: str = "window"
+    """`train`'s option, which gensim does not have: "pair" trains one pair at a time, as gensim does. Set it here, for
+    all models, or on one of them."""
+
     vector_size: int
     alpha: float
     min_alpha: float
@@ -53,7 +57,7 @@ class UntrainedModel:
 
     def _begin(self, options: dict[str, Any]) -> None:
         """Set the options, and everything else to its state before a vocabulary is built."""
-        vars(self).update(options)
+        vars(self).update(options, update=type(self).update)
         self.corpus_count: int | None = 0
         self.corpus_total_words: int | None = 0
         self.train_count, self.total_train_time = 0, 0.0

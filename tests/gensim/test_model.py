@@ -85,6 +85,20 @@ def test_it_is_the_training_of_fastw2v():
     np.testing.assert_array_equal(got.wv.vectors, expected.vectors)
 
 
+def test_pairs_may_be_trained_one_after_the_other(monkeypatch, tmp_path):
+    monkeypatch.setattr(Word2Vec, "update", "pair")
+    options = {"dim": 12, "min_count": 1, "sample": 0, "threads": 1, "epochs": 2, "save_model": tmp_path / "m.fw2v"}
+    expected = fastw2v.train(sentences=SENTENCES, update="pair", min_lr=0.0001, **options)
+    got = Word2Vec(SENTENCES, sg=1, **SMALL)
+    np.testing.assert_array_equal(got.wv.vectors, expected.vectors)
+    Word2Vec(SENTENCES, **SMALL)  # of CBOW, which has no pairs
+    monkeypatch.undo()
+    got.save(tmp_path / "ours")
+    for name in ("m.fw2v", "ours"):
+        assert Word2Vec.load(tmp_path / name).update == "pair"
+    assert Word2Vec().update == "window"
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_new_words_are_added_and_old_rows_stay(kind):
     model = Word2Vec(SENTENCES, **{**SMALL, **kind, "min_count": 5})
