@@ -1,4 +1,4 @@
-"""The own tests of packages that train with gensim: with gensim itself, and with fastw2v's classes in its place.
+"""The tests of packages that train with gensim: with gensim itself, and with fastw2v's classes in its place.
 
     pip install '.[bench]' pytest parameterized node2vec pecanpy fastnode2vec karateclub
     git clone https://github.com/krishnanlab/PecanPy
@@ -21,10 +21,18 @@ from pathlib import Path
 import click
 
 BENCHMARKS = Path(__file__).parent
-START = {
-    "gensim": "import numpy_1; numpy_1.restore_names()\n",
-    "fastw2v": "import numpy_1; numpy_1.restore_names(); from fastw2v.gensim import replace_gensim; replace_gensim()\n",
-}
+START = """
+import os, traceback
+try:
+    import numpy_1
+    numpy_1.restore_names()
+    if {is_replaced}:
+        from fastw2v.gensim import replace_gensim
+        replace_gensim()
+except BaseException:  # after which Python would go on, with gensim itself
+    traceback.print_exc()
+    os._exit(3)
+"""
 """What every process does first."""
 
 
@@ -37,13 +45,13 @@ def main(tests: tuple[Path, ...]) -> None:
         command = [sys.executable, str(path.resolve())]
         if not is_script:
             command[1:1] = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        for trainer, start in START.items():
-            print_run(path, trainer, start, command)
+        for trainer in ("gensim", "fastw2v"):
+            print_run(path, trainer, command)
 
 
-def print_run(path: Path, trainer: str, start: str, command: list[str]) -> None:
+def print_run(path: Path, trainer: str, command: list[str]) -> None:
     with tempfile.TemporaryDirectory() as room:
-        Path(room, "sitecustomize.py").write_text(start)
+        Path(room, "sitecustomize.py").write_text(START.format(is_replaced=trainer == "fastw2v"))
         paths = [room, str(BENCHMARKS.resolve()), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])  # for `pecanpy`

@@ -1,7 +1,5 @@
 """Corpora under gensim's names, and how a corpus becomes ids: files by our own reader, other iterables word by word."""
 
-import bz2
-import gzip
 import os
 import re
 import unicodedata
@@ -10,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from types import GeneratorType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from ..corpus.corpus import Corpus
 from ..corpus.pruning import Pruning
 from ..corpus.sequences import ids_of_sentences, iterated
+from ..corpus.source import read_blocks
 from ..errors import InputError
 from ..files.names import PathLike
 from .log import logger
@@ -24,15 +23,20 @@ from .log import logger
 MAX_WORDS_IN_BATCH = 10_000
 """gensim's longest sentence: iterators of files cut longer lines."""
 
-CHARACTERS_AT_A_TIME = 1 << 16
+
+def _texts(path: PathLike) -> Iterator[bytes]:
+    """Yield the text of a file, decompressed, in parts that end between words."""
+    for _, block in read_blocks([os.fspath(path)]):
+        yield block.tobytes()
 
 
-def _opened(path: PathLike) -> IO[bytes]:
-    """Open a file, decompressed if its name ends in .gz or .bz2."""
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    return bz2.open(path, "rb") if suffix == ".bz2" else open(path, "rb")
+def _lines(path: PathLike) -> Iterator[bytes]:
+    rest = b""
+    for text in _texts(path):
+        *lines, rest = (rest + text).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def _cut(words: list[str], longest: int) -> Iterator[list[str]]:
@@ -41,14 +45,15 @@ def _cut(words: list[str], longest: int) -> Iterator[list[str]]:
 
 
 def _decoded(line: Any) -> str:
-    return line if isinstance(line, str) else line.decode()
+    return line if isinstance(line, str) else line.decode(errors="replace")
 
 
 class LineSentence:
     """The lines of a file as sentences, lists of words. Word2Vec itself reads the file, with many threads.
 
-    source: a path (.gz and .bz2 are decompressed) or a file object with `seek`. max_sentence_length: longer lines are
-    cut. limit: the most lines that are read.
+    source: a path, of a file that may be compressed (gz, bz2, xz, zst), or a file object with `seek`.
+    max_sentence_length: longer lines are cut, unless this is the default and Word2Vec reads the file. limit: the most
+    lines that are read.
     """
 
     def __init__(self, source: Any, max_sentence_length: int = MAX_WORDS_IN_BATCH, limit: int | None = None) -> None:
@@ -65,8 +70,7 @@ class LineSentence:
             self.source.seek(0)
             yield from self._sentences(self.source)
         else:
-            with _opened(self.source) as file:
-                yield from self._sentences(file)
+            yield from self._sentences(_lines(self.source))
 
     def _sentences(self, lines: Iterable[Any]) -> Iterator[list[str]]:
         for line in islice(lines, self.limit):
@@ -114,13 +118,8 @@ class Text8Corpus:
             yield words
 
     def _words(self) -> Iterator[str]:
-        rest = b""
-        with _opened(self.fname) as file:
-            while block := file.read(CHARACTERS_AT_A_TIME):
-                *words, rest = re.split(rb"[ \t\r\n\v\f]+", rest + block)
-                yield from (word.decode() for word in words if word)
-        if rest:
-            yield rest.decode()
+        for text in _texts(self.fname):
+            yield from text.decode(errors="replace").split()
 
 
 def _takes_all_lines(sentences: Any, kind: type) -> bool:
@@ -130,7 +129,7 @@ def _takes_all_lines(sentences: Any, kind: type) -> bool:
 
 
 def simple_preprocess(doc: str | bytes, deacc: bool = False, min_len: int = 2, max_len: int = 15) -> list[str]:
-    """The words of a text, lower case, of letters only, `min_len` to `max_len` letters long, not beginning with `_`.
+    """The words of a text, lower case, of letters and `_`, `min_len` to `max_len` letters long, not beginning with `_`.
 
     deacc: remove accents.
     """
@@ -182,6 +181,11 @@ class Source:
     def files(self) -> list[PathLike]:
         """The files to read, none where the sentences are iterated over."""
         return files_of(self.sentences) if self.corpus_file is None else [self.corpus_file]
+
+    def check_can_be_read_twice(self, reason: str) -> None:
+        """Raise TypeError for a generator."""
+        if isinstance(self.sentences, GeneratorType):
+            raise TypeError(f"sentences is a generator, which can be read only once, but {reason}: give a list")
 
     def read_sentences(self) -> Iterable[Sequence[Any]]:
         """Return all sentences as an iterable, also those of a file."""

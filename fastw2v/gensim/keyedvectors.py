@@ -115,7 +115,7 @@ class KeyedVectors(KeyTable):
         """`Vectors.most_similar`; indexer: an index of gensim's kind, whose `most_similar(vector, topn)` answers."""
         if topn is not None and topn < 1:
             return []
-        if indexer is None:
+        if indexer is None or topn is None:
             return self.current.most_similar(positive, negative, topn, clip_start, clip_end, restrict_vocab)
         keys, weights = zip(*weighted(positive, 1.0), *weighted(negative, -1.0), strict=True)
         return indexer.most_similar(self.get_mean_vector(keys, weights, True, True, False), topn)
@@ -224,8 +224,8 @@ class KeyedVectors(KeyTable):
         """What a file keeps of these vectors."""
         expandos = {name: values for name, values in self.expandos.items() if name not in DERIVED}
         lock = getattr(self, "vectors_lockf", None)
-        if lock is not None and len(lock) == len(self):
-            expandos["vectors_lockf"] = lock
+        if lock is not None and (np.asarray(lock) == 0).any():
+            expandos["vectors_lockf"] = np.broadcast_to(lock, len(self)).copy()
         return Stored(self.index_to_key, self.vectors, expandos)
 
     @classmethod
@@ -241,7 +241,8 @@ class KeyedVectors(KeyTable):
     def load(cls, fname: PathLike, mmap: str | None = None) -> Self:
         """Read what `save` has written, or the vectors of a `Word2Vec`. mmap: "r" maps them, read-only.
 
-        What gensim has saved is read too, as far as it is plain data; nothing in it is executed. Raises InputError.
+        What gensim has saved is read too, whole, as far as it is plain data; nothing in it is executed. Raises
+        InputError.
         """
         return cls.restored(storage.load(fname, mmap))
 
@@ -263,8 +264,6 @@ class KeyedVectors(KeyTable):
         """
         if append or total_vec not in (None, len(self)):
             raise InputError("a file is written whole: append, and total_vec for a longer file, are not supported")
-        if fvocab is not None and sort_attr not in self.expandos:
-            raise InputError(f"these vectors have no {sort_attr!r} to write to fvocab")
         values = self.expandos.get(sort_attr)
         order = np.arange(len(self)) if values is None else np.argsort(-values, kind="stable")
         content = ModelFile(

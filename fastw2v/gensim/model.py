@@ -85,8 +85,9 @@ class Word2Vec(UntrainedModel):
         shrink_windows: bool = True,
         **of_gensim_3: Any,
     ) -> None:
-        """Take the options; where there are sentences or a file, build the vocabulary and train. Both are read once.
+        """Take the options; where there are sentences or a file, build the vocabulary and train.
 
+        Both are read once; with `max_vocab_size`, and by subclasses with a `_do_train_job` of their own, twice.
         `size` and `iter` are taken for `vector_size` and `epochs`, with a warning. hashfxn and batch_words have no
         effect. Raises what `build_vocab` and `train` do.
         """
@@ -101,6 +102,10 @@ class Word2Vec(UntrainedModel):
                 )
             return
         source = Source(sentences, corpus_file)
+        if self.max_vocab_size:
+            source.check_can_be_read_twice("with max_vocab_size the vocabulary is chosen before training")
+        if self._has_own_jobs:
+            source.check_can_be_read_twice("_do_train_job reads it again")
         text = self._build_vocab(source, trim_rule=trim_rule)
         self._train(source, text, list(callbacks))
 
@@ -147,7 +152,7 @@ class Word2Vec(UntrainedModel):
         trainable, is_frozen = self._ready(len(self.wv)), self._frozen()
         vocabulary, config, start = self._vocabulary(), self._config(), time.perf_counter()
         trainable.vocabulary = vocabulary
-        if type(self)._do_train_job is not Word2Vec._do_train_job:
+        if self._has_own_jobs:
             source, text = Source(self._sentences_of_jobs(source.read_sentences())), None
         if text is None:
             if source.files:
@@ -170,12 +175,15 @@ class Word2Vec(UntrainedModel):
             logger.warning("nothing was learnt: the corpus holds no two words of the vocabulary")
             for epoch in range(1, self.epochs + 1):
                 events.end_epoch(epoch)
-        self.wv.forget()
         self.train_count += 1
         self.total_train_time += time.perf_counter() - start
         events.end()
         kept_share = vocabulary.weights @ vocabulary.keep_probability(config.sample) / vocabulary.weights.sum()
         return round(self.epochs * text.corpus.n_tokens * kept_share), self.epochs * text.n_words
+
+    @property
+    def _has_own_jobs(self) -> bool:
+        return type(self)._do_train_job is not Word2Vec._do_train_job
 
     def _do_train_job(self, sentences: Iterable[Sequence[Any]], alpha: float, inits: Any) -> tuple[int, int]:
         """Take sentences to train on. gensim's subclasses override this to change them, as fastnode2vec does."""
@@ -188,7 +196,9 @@ class Word2Vec(UntrainedModel):
         some = iter(sentences)
         while job := list(islice(some, SENTENCES_OF_A_JOB)):
             self._do_train_job(job, self.alpha, None)
-            yield from self._job
+            if "_job" not in vars(self):
+                raise RuntimeError("_do_train_job must pass its sentences on to super()._do_train_job")
+            yield from vars(self).pop("_job")
 
     def _frozen(self) -> NDArray[np.bool_] | None:
         """Which words `vectors_lockf` keeps from changing, (n_words,), or None for none. Raises InputError."""
@@ -332,7 +342,7 @@ class Word2Vec(UntrainedModel):
         vars(self).update(state)
 
 
-_KEPT = {"wv", "syn1neg", "syn1", "raw_vocab", "_trainable", "_job"}
+_KEPT = {"wv", "syn1neg", "syn1", "raw_vocab", "_trainable"}
 """The attributes that files keep in other ways, or do not need."""
 
 _UNKNOWN = {"corpus_count", "corpus_total_words"}

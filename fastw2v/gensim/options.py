@@ -25,6 +25,12 @@ STATE = tuple(_STATE.split())
 _GOLDEN = (3 + math.sqrt(5)) / 2
 """gensim's factor for a `sample` of 1 or more, which is a number of occurrences instead of a share of the text."""
 
+MOST_WINDOW = 1_000
+"""The largest window of the kernels. Larger ones, which mean all of a sentence, are taken as this."""
+
+LEAST_MIN_ALPHA = 1e-8
+"""What a `min_alpha` of 0 or less is taken as, because a learning rate must be above 0."""
+
 
 def with_names_of_gensim_4(given: dict[str, Any]) -> dict[str, Any]:
     """Return options of gensim 3 by their names in gensim 4, with a warning. Raises TypeError for others."""
@@ -61,9 +67,13 @@ def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float | np.floating) and float(number).is_integer() else number
 
 
-def config_of(model: Any, n_tokens: int) -> TrainConfig:
-    """Return the options of a model as those of `train`. n_tokens: the sum of the counts of its words."""
-    sample, min_lr = model.sample, max(model.min_alpha, LEAST_MIN_ALPHA)
+def config_of(model: Any, n_tokens: int, sample: float | None = None) -> TrainConfig:
+    """Return the options of a model as those of `train`. n_tokens: the sum of the counts of its words.
+
+    sample: instead of the model's.
+    """
+    sample, min_lr = sample or model.sample, max(model.min_alpha, LEAST_MIN_ALPHA)
+    is_negative = model.alpha < -LEAST_MIN_ALPHA  # a loop of `alpha -= step` may end just below 0
     if sample and sample >= 1:
         sample = min(1.0, int(sample * _GOLDEN) / max(1, n_tokens))
     return TrainConfig(
@@ -78,17 +88,10 @@ def config_of(model: Any, n_tokens: int) -> TrainConfig:
         cbow_sum=not (model.cbow_mean or model.sg),
         sample=sample or 0.0,
         epochs=_whole(model.epochs),
-        lr=model.alpha if model.alpha < -LEAST_MIN_ALPHA else max(model.alpha, min_lr),  # below 0 it is refused
+        lr=model.alpha if is_negative else max(model.alpha, min_lr),  # a negative one is refused
         min_lr=min_lr,
         seed=random.getrandbits(32) if model.seed is None else model.seed,
     )
-
-
-MOST_WINDOW = 1_000
-"""The largest window of the kernels. Larger ones, which mean all of a sentence, are taken as this."""
-
-LEAST_MIN_ALPHA = 1e-8
-"""What a `min_alpha` of 0 is taken as, because a learning rate must be above 0."""
 
 
 def options_of(config: TrainConfig) -> dict[str, Any]:

@@ -241,7 +241,7 @@ class Phrases(PhrasesTransformation):
     def load(cls, fname: PathLike, mmap: str | None = None) -> Self:
         """Read what `save`, or gensim, wrote; nothing in it is executed. mmap has no effect. Raises InputError."""
         fields = _read(fname, "vocab")
-        phrases = cls(max_vocab_size=fields.get("max_vocab_size", 40_000_000))
+        phrases = cls()
         vars(phrases).update(fields)
         return phrases
 

@@ -27,9 +27,8 @@ class Item(dict[Any, Any]):
 
     source = ""
 
-    def __init__(self, *given: Any) -> None:
+    def __init__(self, *_: Any) -> None:
         super().__init__()
-        self.given = given
 
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, dict):
@@ -40,7 +39,7 @@ class Item(dict[Any, Any]):
         return next((vars(self)[name] for name in names if vars(self).get(name) is not None), default)
 
 
-_OWN = {"source", "given", "get_first", "__class__", "__dict__", "__setstate__"}
+_OWN = {"source", "get_first", "__class__", "__dict__", "__setstate__"}
 
 
 class _Dtype:

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 VERSION = "4.4.0"
@@ -59,7 +60,9 @@ def _real(name: str) -> ModuleType | None:
 
 
 def _put(name: str, module: ModuleType) -> ModuleType:
-    """Let `import name` find a module."""
+    """Let `import name` find a module, and `importlib.util.find_spec` that it is there."""
+    if module.__spec__ is None:
+        module.__spec__ = ModuleSpec(name, None, is_package=True)
     sys.modules[name] = module
     parent, _, last = name.rpartition(".")
     if parent:

@@ -164,6 +164,8 @@ class KeyTable:
         extras: attributes by name, each an array, (n,), for `get_vecattr`.
         """
         keys = [keys] if isinstance(keys, KEY_TYPES) else keys
+        if len(keys) == 0:
+            return
         matrix = np.asarray(weights, self.vectors.dtype).reshape(len(keys), -1)
         if matrix.shape[1] != self.vector_size:
             raise InputError(f"vectors have {matrix.shape[1]} numbers: these have a vector_size of {self.vector_size}")
@@ -224,10 +226,10 @@ class KeyTable:
 
     def resize_vectors(self, seed: int = 0) -> None:
         """Give each key in `index_to_key` a row; new ones are random, U(-1, 1) / vector_size."""
-        n_kept, n = min(len(self.vectors), len(self)), len(self)
-        if n_kept != n or len(self.vectors) != n:
+        n_before, n = len(self.vectors), len(self)
+        if n_before != n:
             rows = np.random.default_rng(seed).uniform(-1, 1, (n, self.vector_size)) / self.vector_size
-            rows[:n_kept] = self.vectors[:n_kept]
+            rows[:n_before] = self.vectors[:n]
             self.vectors = rows.astype(self.vectors.dtype)
         self.allocate_vecattrs()
         self._current = None

@@ -197,7 +197,7 @@ class UntrainedModel:
                 self._set_words(list(words), np.fromiter(words.values(), np.int64, len(words)))
             self.raw_vocab = raw if keep_raw_vocab else {}
         counts = np.fromiter(words.values(), np.int64, len(words))
-        keep = Vocabulary([], counts).keep_probability(config_of(self, int(counts.sum())).sample)
+        keep = Vocabulary([], counts).keep_probability(config_of(self, int(counts.sum()), sample).sample)
         return {
             "drop_unique": len(raw) - len(words),
             "retain_total": int(counts.sum()),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..corpus.pruning import Pruning, WordCounts
 from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError
-from .corpora import Counted, LineSentence, Source
+from .corpora import Counted, Source
 
 RULE_DEFAULT, RULE_DISCARD, RULE_KEEP = 0, 1, 2
 """What a `trim_rule` returns, as in gensim.utils."""
@@ -57,7 +57,7 @@ def scanned_in_bounds(source: Source, most_words: int, trim_rule: TrimRule | Non
     """
     counts: defaultdict[Any, int] = defaultdict(int)
     n_words, rare = 0, 1
-    sentences = Counted(source.sentences if source.corpus_file is None else LineSentence(source.corpus_file))
+    sentences = Counted(source.read_sentences())
     for sentence in sentences:
         for word in sentence:
             counts[word] += 1

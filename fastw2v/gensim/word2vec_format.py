@@ -93,8 +93,8 @@ def counts_of(path: PathLike, words: Sequence[str], how: Reading) -> NDArray[np.
 
 def save(path: PathLike, content: ModelFile, kind: str, fvocab: PathLike | None) -> None:
     """Write rows in a format of `formats.save`, and to `fvocab`, if it is given, a line `word count` for each word."""
+    if fvocab is not None and content.counts is None:
+        raise InputError("these vectors have no counts to write to fvocab")
     formats.save(path, content, kind)
-    if fvocab is not None:
-        if content.counts is None:
-            raise InputError("these vectors have no counts to write to fvocab")
+    if fvocab is not None and content.counts is not None:
         Vocabulary(list(content.words), content.counts).save(fvocab)

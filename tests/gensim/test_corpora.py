@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import lzma
 
 import pytest
 from gensim import utils
@@ -26,7 +27,8 @@ def path(tmp_path):
 def test_lines(path, tmp_path, options):
     (tmp_path / "t.bz2").write_bytes(bz2.compress(path.read_bytes()))
     (tmp_path / "t.gz").write_bytes(gzip.compress(path.read_bytes()))
-    for name in ("text.txt", "t.bz2", "t.gz"):
+    (tmp_path / "t.xz").write_bytes(lzma.compress(path.read_bytes()))
+    for name in ("text.txt", "t.bz2", "t.gz", "t.xz"):
         sentences = ours.LineSentence(str(tmp_path / name), **options)
         expected = list(word2vec.LineSentence(str(tmp_path / name), **options))
         assert list(sentences) == list(sentences) == expected

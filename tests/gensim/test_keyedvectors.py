@@ -72,6 +72,7 @@ def test_another_index_answers(both):
 
     for kv in both:
         assert kv.most_similar(["a"], ["b"], topn=2, indexer=Index()) == [("found", 1.0)] * 2
+        assert kv.most_similar("a", topn=None, indexer=Index()).shape == (4,)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -134,7 +135,7 @@ def test_options_of_word2vecs_format(both, tmp_path):
     for options in ({"append": True}, {"total_vec": 9}):
         with pytest.raises(InputError, match="a file is written whole"):
             ours.save_word2vec_format(tmp_path / "x", **options)
-    with pytest.raises(InputError, match="no 'count' to write to fvocab"):
+    with pytest.raises(InputError, match="no counts to write to fvocab"):
         KeyedVectors.of(["a"], matrix(1)).save_word2vec_format(tmp_path / "x", tmp_path / "y")
     with pytest.raises(NotImplementedError, match="always has a header"):
         KeyedVectors.load_word2vec_format(tmp_path / "ours", binary=True, no_header=True)

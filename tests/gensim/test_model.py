@@ -464,3 +464,24 @@ def test_locks_grow_with_the_vocabulary():
 def test_init_sims_is_deprecated(trained):
     with pytest.warns(DeprecationWarning, match="init_sims"):
         trained.init_sims()
+
+
+def test_a_generator_is_refused_where_sentences_are_read_twice():
+    class OwnJobs(Word2Vec):
+        def _do_train_job(self, sentences, alpha, inits):
+            return 0, 0
+
+    for kind, options in (Word2Vec, {"max_vocab_size": 50}), (OwnJobs, {}):
+        with pytest.raises(TypeError, match="generator, which can be read only once, but .*: give a list"):
+            kind((sentence for sentence in SENTENCES), **SMALL, **options)
+    with pytest.raises(RuntimeError, match=r"must pass its sentences on to super"):
+        OwnJobs(SENTENCES, **SMALL)
+
+
+def test_one_lock_for_all_words_is_saved(tmp_path, trained):
+    model = copy.deepcopy(trained)
+    model.wv.vectors_lockf = np.zeros(1, np.float32)
+    model.save(tmp_path / "m")
+    loaded = Word2Vec.load(tmp_path / "m")
+    loaded.train(SENTENCES, total_examples=len(SENTENCES), epochs=1)
+    np.testing.assert_array_equal(loaded.wv.vectors, trained.wv.vectors)

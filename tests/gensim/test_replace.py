@@ -31,6 +31,8 @@ found = [Word2Vec, gensim.models.Word2Vec, gensim.models.word2vec.Word2Vec, Keye
 found += [Phraser, LineSentence, simple_preprocess]
 assert all(name.__module__.startswith("fastw2v.gensim") for name in found), found
 assert __version__ >= "4"
+import importlib.util
+assert all(importlib.util.find_spec(name) for name in ("gensim", "gensim.models", "gensim.models.word2vec"))
 print("Doc2Vec" in vars(gensim.models))
 if not {is_missing}:  # gensim's other classes work as before, and so does the way to gensim's own vectors
     from gensim.models import Doc2Vec, FastText

@@ -110,3 +110,9 @@ def test_vectors_that_do_not_fit_change_nothing(both):
         with pytest.raises(ValueError, match="could not convert|has 1 values of 'count' for 2 keys"):
             call()
         assert ("e" in ours, len(ours)) == (False, 4)
+
+
+def test_no_keys_change_nothing(both):
+    for kv in both:
+        kv.add_vectors([], np.empty((0, 3)))
+        assert len(kv) == 4

@@ -60,3 +60,5 @@ def test_a_dry_run_changes_nothing():
     assert model.wv.index_to_key == words
     np.testing.assert_array_equal(model.wv.vectors, vectors)
     assert model.raw_vocab
+    everything = model.prepare_vocab(dry_run=True)["downsample_total"]
+    assert model.prepare_vocab(dry_run=True, sample=1e-3)["downsample_total"] < everything
