@@ -31,6 +31,7 @@ TEXTS = ("corpus_file", "LineSentence", "list")
 PACKAGES = ("node2vec", "pecanpy", "fastnode2vec", "karateclub")
 N_NODES, N_GROUPS = 2_000, 20
 TRAINERS = ("fastw2v", "pair", "gensim")
+"""Who trains; "pair" is fastw2v with pairs one after the other, for packages only."""
 
 
 def train_on_text(kind: str, corpus: str, sg: int, pairs: str) -> dict[str, Any]:
@@ -165,13 +166,13 @@ def main(corpus: str, pairs: str, rounds: int, only: tuple[str, ...]) -> None:
                     measured(request)  # which leaves the kernels in the cache
                 row[trainer].append(measured(request))
         rows.append(row)
-        click.echo(line_of(row))
+        click.echo(lines_of(row))
     about = {"cpu": cpu_name(), "corpus": Path(corpus).name}
     rows.sort(key=lambda row: cases.index((row["what"], row["sg"])))
     output.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
 
 
-def line_of(row: dict[str, Any]) -> str:
+def lines_of(row: dict[str, Any]) -> str:
     """The lines of the table for one row of the results: one for each of our trainers."""
     lines = []
     for trainer in [name for name in TRAINERS if name in row and name != "gensim"]:
@@ -190,7 +191,7 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         "| what is trained | fastw2v, s | gensim, s | times as fast | quality | gensim's |",
         "|---|--:|--:|--:|--:|--:|",
-        *map(line_of, result["rows"]),
+        *map(lines_of, result["rows"]),
     ]
     dates, commits = (" and ".join(dict.fromkeys(row[name] for row in result["rows"])) for name in ("date", "commit"))
     about = f"Text is {result['corpus']}; 2 threads of an {result['cpu']}, {dates}, commits {commits}."

@@ -31,12 +31,15 @@ def _texts(path: PathLike) -> Iterator[bytes]:
 
 
 def _lines(path: PathLike) -> Iterator[bytes]:
-    rest = b""
+    parts: list[bytes] = []  # of a line that has not ended yet
     for text in _texts(path):
-        *lines, rest = (rest + text).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
+        end, *lines = text.split(b"\n")
+        parts.append(end)
+        for line in lines:
+            yield b"".join(parts)
+            parts = [line]
+    if any(parts):
+        yield b"".join(parts)
 
 
 def _cut(words: list[str], longest: int) -> Iterator[list[str]]:
