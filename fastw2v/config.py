@@ -124,6 +124,13 @@ class TrainConfig:
         None, "Number of threads (default: one for each core that this process may use).", 1, 4096
     )
     seed: int = _field(1, "Seed of all random numbers.", 0, LARGEST)
+    deterministic: bool = _field(False, "Give the same bytes for the same seed, on any number of threads (slower).")
+    tracks: int = _field(
+        8,
+        "With --deterministic: train so many parts of the text side by side; at most so many threads have work.",
+        1,
+        32,
+    )
     lower: bool = _field(False, "Make all letters lower case.")
     strip_punctuation: bool = _field(
         False, "Remove punctuation and symbols such as + and $; apostrophes and hyphens inside words stay."
@@ -250,6 +257,8 @@ class TrainOptions(TypedDict, total=False):
     vectors: Literal["input", "output", "average"]
     threads: int | None
     seed: int
+    deterministic: bool
+    tracks: int
     lower: bool
     strip_punctuation: bool
     digits: Literal["keep", "zero", "drop"]

@@ -168,54 +168,96 @@ def kept_sentences(ids, keep, draws):
 
 
 def windows_of_sentences(sentences, windows, draws):
-    """Each centre word and its contexts, which are not empty."""
+    """Each kept token and its contexts, which may be none."""
     for sentence in sentences:
         for position, centre in enumerate(sentence):
             reach = windows.window if windows.fixed_window else 1 + below(draws.next(), windows.window)
-            contexts = sentence[max(0, position - reach) : position] + sentence[position + 1 : position + reach + 1]
-            if contexts:
-                yield centre, contexts
+            yield centre, sentence[max(0, position - reach) : position] + sentence[position + 1 : position + reach + 1]
+
+
+class Span:
+    """A span of the text in training: the windows of its kept tokens, with the draws that the streams define."""
+
+    def __init__(self, ids, start, stop, windows, objective, state):
+        draws = Draws(state)
+        self.windows, self.objective = windows, objective
+        self.tokens = list(windows_of_sentences(kept_sentences(ids[start:stop], windows.keep, draws), windows, draws))
+        self.draws, self.n_steps = Draws(stream(state, 1)), 0
+        self.negatives = [self.draw_negatives() for _ in range(objective.negatives.n_draws)]
+
+    def draw_negatives(self):
+        negatives = self.objective.negatives
+        return [draw_alias(negatives.noise, self.draws.next()) for _ in range(negatives.n)]
+
+    def rows_and_labels(self, centre):
+        """The outputs of the next step."""
+        negatives, paths = self.objective
+        if paths.longest:
+            path = slice(paths.starts[centre], paths.starts[centre + 1])
+            return paths.nodes[path].tolist(), paths.labels[path].astype(float)
+        number = self.n_steps % negatives.n_draws
+        now = self.negatives[number]
+        if self.n_steps // negatives.n_draws % negatives.n_turns == negatives.n_turns - 1:  # their last turn
+            self.negatives[number] = self.draw_negatives()
+        self.n_steps += 1
+        return outputs_of(centre, now)
+
+    def train(self, tokens, inputs, outputs, learning_rate):
+        """Train on the windows of a slice of the tokens, in order, in place. Returns the predictions."""
+        windows, objective = self.windows, self.objective
+        weight = 1.0 if objective.paths.longest else float(objective.negatives.weight)
+        frozen = np.flatnonzero(windows.is_frozen)
+        frozen_rows = inputs[frozen]
+        n_predictions = 0
+        for centre, contexts in self.tokens[tokens]:
+            if not contexts:
+                continue
+            if windows.by_mean:
+                n_predictions += 1
+                target = self.rows_and_labels(centre)
+                exact, by_sum = windows.exact_mean, windows.by_sum
+                mean_step(inputs, outputs, contexts, *target, learning_rate, exact, weight, by_sum)
+                inputs[frozen] = frozen_rows
+                continue
+            n_predictions += len(contexts)
+            for group in [contexts] if windows.by_window else [[context] for context in contexts]:
+                labelled_step(inputs, outputs, group, *self.rows_and_labels(centre), learning_rate, weight)
+                inputs[frozen] = frozen_rows
+        return n_predictions
+
+
+def train_on_tracks(spans, rates, inputs, outputs, length, hot, rounds_to_merge):
+    """Train spans side by side, in rounds of `length` tokens of each, in place. Returns the predictions of each.
+
+    hot: the input and the output rows of which each track keeps a copy until every so many rounds they are merged.
+    """
+    n_rounds = -(-max(len(span.tokens) for span in spans) // length)
+    matrices, n_predictions = (inputs, outputs), [0] * len(spans)
+    kept = [[matrix[rows].copy() for matrix, rows in zip(matrices, hot, strict=True)] for _ in spans]
+    for number in range(n_rounds):
+        trained = []
+        for i, (span, rate) in enumerate(zip(spans, rates, strict=True)):
+            own = [matrix.copy() for matrix in matrices]
+            for matrix, rows, values in zip(own, hot, kept[i], strict=True):
+                matrix[rows] = values
+            n_predictions[i] += span.train(slice(number * length, (number + 1) * length), *own, rate)
+            kept[i] = [matrix[rows].copy() for matrix, rows in zip(own, hot, strict=True)]
+            trained.append(own)
+        is_merged = (number + 1) % rounds_to_merge == 0 or number + 1 == n_rounds
+        for k, (matrix, rows) in enumerate(zip(matrices, hot, strict=True)):
+            before = matrix.copy()
+            matrix[:] = combine_replicas(before, [own[k] - before for own in trained])
+            if is_merged:
+                for values in kept:
+                    values[k] = matrix[rows].copy()
+            else:
+                matrix[rows] = before[rows]
+    return n_predictions
 
 
 def train_span(ids, start, stop, inputs, outputs, windows, objective, learning_rate, state):
     """The windows of a span, in order, with the draws that the streams define; in place. Returns the predictions."""
-    negatives_of, paths = objective.negatives, objective.paths
-    weight = 1.0 if paths.longest else float(negatives_of.weight)
-    draws = Draws(state)
-    sentences = kept_sentences(ids[start:stop], windows.keep, draws)
-
-    def draw_negatives():
-        return [draw_alias(negatives_of.noise, draws.next()) for _ in range(negatives_of.n)]
-
-    def rows_and_labels(centre):
-        nonlocal n_steps
-        if paths.longest:
-            path = slice(paths.starts[centre], paths.starts[centre + 1])
-            return paths.nodes[path].tolist(), paths.labels[path].astype(float)
-        number = n_steps % negatives_of.n_draws
-        now = negatives[number]
-        if n_steps // negatives_of.n_draws % negatives_of.n_turns == negatives_of.n_turns - 1:  # their last turn
-            negatives[number] = draw_negatives()
-        n_steps += 1
-        return outputs_of(centre, now)
-
-    frozen = np.flatnonzero(windows.is_frozen)
-    frozen_rows = inputs[frozen]
-    negatives, n_steps = [draw_negatives() for _ in range(negatives_of.n_draws)], 0
-    n_predictions = 0
-    for centre, contexts in windows_of_sentences(sentences, windows, draws):
-        if windows.by_mean:
-            n_predictions += 1
-            target = rows_and_labels(centre)
-            exact, by_sum = windows.exact_mean, windows.by_sum
-            mean_step(inputs, outputs, contexts, *target, learning_rate, exact, weight, by_sum)
-            inputs[frozen] = frozen_rows
-            continue
-        n_predictions += len(contexts)
-        for group in [contexts] if windows.by_window else [[context] for context in contexts]:
-            labelled_step(inputs, outputs, group, *rows_and_labels(centre), learning_rate, weight)
-            inputs[frozen] = frozen_rows
-    return n_predictions
+    return Span(ids, start, stop, windows, objective, state).train(slice(None), inputs, outputs, learning_rate)
 
 
 def predictions_of_span(ids, start, stop, windows, state):
@@ -224,6 +266,8 @@ def predictions_of_span(ids, start, stop, windows, state):
     sentences = kept_sentences(ids[start:stop], windows.keep, draws)
     groups, centres, window_sizes = [], [], []
     for centre, contexts in windows_of_sentences(sentences, windows, draws):
+        if not contexts:
+            continue
         groups_of_window = [contexts] if windows.by_mean else [[context] for context in contexts]
         groups += groups_of_window
         centres += [centre] * len(groups_of_window)

@@ -19,7 +19,7 @@ from ..kernels.statistics import N_SAMPLES, STATISTICS
 from ..kernels.walk import Spans
 from ..training.heldout import sample_statistics
 from ..training.matrices import Matrices, none_frozen, row_layout
-from ..training.objective import span_trainer
+from ..training.trainers import span_trainer
 from .buffers import keep_for, uninitialized
 from .combine import combine
 from .rounds import Piece

@@ -1,7 +1,7 @@
 """How every kernel is compiled. Numba's options are set here and nowhere else, each with its reason."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -70,7 +70,7 @@ def as_function(compiled: Any, *arguments: Any) -> Any:
 
     If the parallel kernel named it instead, its code would be compiled into the loop, and optimised twice more.
     """
-    signature = tuple(map(numba.typeof, arguments))
+    signature = _types(arguments)
     with global_compiler_lock:  # forks wait for it, but not for the lock of LLVM's that is held to find an address
         compiled.compile(signature)
         return numba.types.CompileResultWAP(compiled.overloads[signature])
@@ -78,12 +78,16 @@ def as_function(compiled: Any, *arguments: Any) -> Any:
 
 def function_type(*arguments: Any) -> Any:
     """Return the type of what `as_function` returns for these arguments, for a kernel that returns nothing."""
-    return numba.types.FunctionType(numba.types.none(*map(numba.typeof, arguments)))
+    return numba.types.FunctionType(numba.types.none(*_types(arguments)))
 
 
 def compile_for(compiled: Any, *arguments: Any) -> None:
     """Compile a kernel for arguments of these types, or load it from the cache; a Numba type stands for itself."""
-    compiled.compile(tuple(kind if isinstance(kind, numba.types.Type) else numba.typeof(kind) for kind in arguments))
+    compiled.compile(_types(arguments))
+
+
+def _types(arguments: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(kind if isinstance(kind, numba.types.Type) else numba.typeof(kind) for kind in arguments)
 
 
 def inlined(function: Function) -> Function:

@@ -1,7 +1,7 @@
 """Where every row of the two matrices stands: nothing else in the package knows the offsets.
 
-    input matrix    words | each thread's copies of the hot words | each thread's spare rows
-    output matrix   words, or nodes of the tree | each thread's copies of the hot rows
+    input matrix    words | each thread's copies of the hot words | each thread's spare rows | each track's private rows
+    output matrix   words, or nodes of the tree | each thread's copies of the hot rows | each track's private rows
 
 Hot rows are those that the steps of every thread would write all the time, so that the threads' caches would take them
 from each other at each step. Each thread works on copies of its own, and merges them with the shared rows now and then.
@@ -37,16 +37,34 @@ class RowLayout(NamedTuple):
     input_copies: Int64s
     output_copies: Int64s
     spare_inputs: Int64s
+    n_private_inputs: int  # rows of each track for copies of words that other tracks train too
+    n_private_outputs: int
+    private_inputs: Int64s  # of each track; see `tracks`
+    private_outputs: Int64s
     n_input_rows: int
     n_output_rows: int
 
     @classmethod
-    def of(cls, n_words: int, threads: int = 1, n_hot: int = 0, n_hot_nodes: int = 0, n_spares: int = 0) -> Self:
-        """Lay out the rows for `threads` threads, `n_hot` hot words and, with a tree, `n_hot_nodes` hot nodes."""
+    def of(
+        cls,
+        n_words: int,
+        threads: int = 1,
+        n_hot: int = 0,
+        n_hot_nodes: int = 0,
+        n_spares: int = 0,
+        n_private_inputs: int = 0,
+        n_private_outputs: int = 0,
+    ) -> Self:
+        """Lay out the rows for `threads` threads, `n_hot` hot words and, with a tree, `n_hot_nodes` hot nodes.
+
+        n_private_inputs, n_private_outputs: the private rows of a track; there are as many tracks as threads then.
+        """
         n_hot_outputs = n_hot_nodes or n_hot
         first_hot_node = n_words - 1 - n_hot_nodes if n_hot_nodes else 0  # a tree has n_words - 1 nodes
         numbers = np.arange(threads)
         first_spare = n_words + threads * n_hot
+        first_private_input = first_spare + threads * n_spares
+        first_private_output = n_words + threads * n_hot_outputs
         return cls(
             n_words=n_words,
             n_hot_inputs=n_hot,
@@ -56,8 +74,12 @@ class RowLayout(NamedTuple):
             input_copies=n_words + numbers * n_hot,
             output_copies=n_words + numbers * n_hot_outputs,
             spare_inputs=first_spare + numbers * n_spares,
-            n_input_rows=first_spare + threads * n_spares,
-            n_output_rows=n_words + threads * n_hot_outputs,
+            n_private_inputs=n_private_inputs,
+            n_private_outputs=n_private_outputs,
+            private_inputs=first_private_input + numbers * n_private_inputs,
+            private_outputs=first_private_output + numbers * n_private_outputs,
+            n_input_rows=first_private_input + threads * n_private_inputs,
+            n_output_rows=first_private_output + threads * n_private_outputs,
         )
 
     @property

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .alias import draw_alias
-from .jit import Float32s, UInt64s, inlined
-from .layout import ThreadRows, output_row_of_word, prefetch_row
-from .random import advance, mix
+from .jit import Float32s, Int32s, UInt64s, inlined
+from .layout import prefetch_row
+from .random import GOLDEN, advance, mix
 from .update import ONE, ZERO, Scratch, fill_last_tile, set_output, slot_of
 
 
@@ -48,24 +48,79 @@ def add_negative(scratch: Scratch, first: int, place: int, offset: int, learning
 
 
 @inlined
-def draw_negatives(
-    scratch: Scratch, tile: int, negatives: Negatives, outputs: Float32s, own: ThreadRows, rate: float, state: np.uint64
-) -> np.uint64:
-    """Fill the tiles from `tile` on: a place for the centre word, then negatives, whose rows are prefetched.
+def n_draws_before(step: int, negatives: Negatives) -> int:
+    """Return how many draws were made for the steps of a span before this one."""
+    steps_of_cycle = negatives.n_draws * negatives.n_turns
+    cycle, rest = step // steps_of_cycle, step % steps_of_cycle
+    return (cycle + 1) * negatives.n_draws + max(0, rest - (steps_of_cycle - negatives.n_draws))
 
-    rate: the learning rate. Returns the state of the random stream.
+
+@inlined
+def room_for_draws(n_steps: int, negatives: Negatives) -> int:
+    """Return the most negatives that `list_draws` writes for so many steps."""
+    n_cycles = n_steps // (negatives.n_draws * negatives.n_turns) + 1  # of which each replaces every draw
+    return negatives.n_draws * (1 + n_cycles) * negatives.n
+
+
+@inlined
+def list_draws(words: Int32s, first_step: int, end_step: int, negatives: Negatives, stream_of_draws: np.uint64) -> int:
+    """Write the draws that serve in some steps of a span: those that serve in the first one, then those that follow.
+
+    words: (m,) int32, the words of one draw after the other. Returns their number. The draw number i of a span holds
+    the numbers from i * negatives.n on of the random stream.
+    """
+    first = (n_draws_before(first_step, negatives) - negatives.n_draws) * negatives.n
+    end = n_draws_before(end_step, negatives) * negatives.n
+    state = stream_of_draws + np.uint64(first) * GOLDEN
+    for i in range(end - first):
+        state = advance(state)
+        words[i] = draw_alias(negatives.noise, mix(state))
+    return end - first
+
+
+@inlined
+def set_draw(
+    scratch: Scratch, tile: int, negatives: Negatives, rows: Int32s, used: int, outputs: Float32s, rate: float
+) -> int:
+    """Fill the tiles from `tile` on: a place for the centre word, then the negatives rows[used], ..., are prefetched.
+
+    rate: the learning rate. Returns how many rows are used then.
     """
     first = tile * len(scratch.tile_shape) + 1
     end = first + negatives.n
     set_output(scratch, first - 1, np.int64(0), ONE, rate)
     rate_of_negative = rate * negatives.weight
     for place in range(first, end):
-        state = advance(state)
-        row = output_row_of_word(own, draw_alias(negatives.noise, mix(state)))
+        row = np.int64(rows[used + place - first])
         add_negative(scratch, first, place, row * outputs.shape[1], rate_of_negative)
         prefetch_row(outputs, row)
     fill_last_tile(scratch, end)
-    return state
+    return used + negatives.n
+
+
+@inlined
+def set_draws(
+    scratch: Scratch,
+    first_step: int,
+    n_tiles: int,
+    negatives: Negatives,
+    rows: Int32s,
+    outputs: Float32s,
+    rate: float,
+) -> int:
+    """Fill the tiles with the draws that serve in a step, the first ones of `rows`; return how many rows are used."""
+    first = n_draws_before(first_step, negatives)
+    used = np.int64(0)
+    for i in range(negatives.n_draws):
+        tile = (first + i) % negatives.n_draws * n_tiles
+        used = set_draw(scratch, tile, negatives, rows, used, outputs, rate)
+    return used
+
+
+@inlined
+def first_turn(step: int, n_tiles: int, negatives: Negatives) -> tuple[int, int]:
+    """Return the first tile of the draw that serves in a step of the span, and which turn that is."""
+    return step % negatives.n_draws * n_tiles, step // negatives.n_draws % negatives.n_turns
 
 
 @inlined

@@ -1,4 +1,4 @@
-"""Negative sampling and hierarchical softmax: the walk over spans, with a step for each window or pair."""
+"""Negative sampling and hierarchical softmax: a span is trained piece by piece, a step for each window or pair."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -6,10 +6,30 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from .huffman import Paths, set_path
-from .jit import Float32s, Float64s, Int32s, as_function, compile_for, function_type, kernel, parallel_kernel
-from .layout import RowLayout, copy_hot_rows, merge_hot_rows, prefetch_row, rows_of_thread, use_copies, word_of_row
-from .negatives import Negatives, draw_negatives, next_turn, restore_negative, set_centre
+from .huffman import Paths, list_nodes, set_path
+from .jit import Float32s, Float64s, Int32s, as_function, compile_for, function_type, inlined, kernel, parallel_kernel
+from .layout import (
+    RowLayout,
+    copy_hot_rows,
+    merge_hot_rows,
+    output_row_of_node,
+    output_row_of_word,
+    prefetch_row,
+    rows_of_thread,
+    use_copies,
+)
+from .negatives import (
+    Negatives,
+    first_turn,
+    list_draws,
+    next_turn,
+    restore_negative,
+    room_for_draws,
+    set_centre,
+    set_draw,
+    set_draws,
+)
+from .random import stream
 from .simd import LANES
 from .statistics import LOGIT_SUM, N_PREDICTIONS, N_TOKENS, STATISTICS, add_sample
 from .update import (
@@ -24,7 +44,25 @@ from .update import (
     take_mean,
     tiles_of,
 )
-from .walk import BEFORE_FIRST, Spans, Windows, gather_contexts, next_window, state_of_span, subsample
+from .walk import (
+    BEFORE_FIRST,
+    Piece,
+    Spans,
+    Walk,
+    Windows,
+    gather_contexts,
+    new_piece,
+    plan_windows,
+    state_of_span,
+    subsample,
+)
+
+DRAWS = np.uint64(1)
+"""The number of the random stream of a span that gives its negatives; its windows have the span's own."""
+
+
+LENGTH = 128
+"""The windows of a piece: few enough for its rows to stay in the cache."""
 
 
 class Objective(NamedTuple):
@@ -43,8 +81,8 @@ class Pass(NamedTuple):
 
 
 @cache
-def span_kernel(steps: str, by_path: bool, /) -> Any:
-    """Return `train_span` for one kind of step; the branches of the other kinds, which take time, are not compiled.
+def piece_kernel(steps: str, by_path: bool, /) -> Any:
+    """Return `train_piece` for one kind of step; the branches of the other kinds, which take time, are not compiled.
 
     steps: "window", one step for all pairs of a window; "pair", one for each; or "mean", one for the mean of the
     contexts. by_path: hierarchical softmax, else negative sampling.
@@ -56,51 +94,42 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
     # of 6: 2 contexts x 6 outputs take 12 of its 16 for sums, and 2 + 1 for operands.
     tile_shape = (0,) * (6 if by_path or steps == "pair" else 4)
 
-    def train_span(
-        ids: Int32s,
-        spans: Spans,
-        i: int,
+    def train_piece(
+        piece: Piece,
+        n_windows: int,
+        first_step: int,
         inputs: Float32s,
         outputs: Float32s,
         windows: Windows,
         negatives: Negatives,
         paths: Paths,
-        layout: RowLayout,
-        visit: Pass,
+        first_spare: int,
+        learn: bool,
+        rate: float,
         statistics: Float64s,
-        thread: int,
     ) -> None:
-        """Train on the span spans.numbers[i]. Words become rows by `use_copies`: of a hot word, the thread's own copy.
+        """Train on the first windows of a piece, whose words are given as rows.
 
-        ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs: the matrices that `layout` describes, changed
-        in place if `visit.learn`. statistics: (STATISTICS,) float64 zeros, filled; the loss only if not.
+        first_step: the steps of the span before this piece. inputs, outputs: changed in place if `learn`. first_spare:
+        the first input row for copies of frozen words. rate: the learning rate. statistics: (STATISTICS,) float64, to
+        which those of the piece are added; the loss only if not `learn`.
         """
-        stride, rate = outputs.shape[1], spans.learning_rates[i]
-        own = rows_of_thread(layout, thread)
-        state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
-        kept, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
-        use_copies(own, kept)
+        stride = outputs.shape[1]
         n_outputs = 1 + negatives.n
         n_tiles = tiles_of(max(n_outputs, paths.longest), tile_shape)
         scratch = new_scratch(2 * windows.window, n_tiles * len(tile_shape), negatives.n_draws, stride, tile_shape)
+        n_predictions = used = tile = turn = np.int64(0)
         if not by_path:
-            for draw in range(negatives.n_draws):
-                state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, rate, state)
-        copied = copy_hot_rows(inputs, outputs, own)
+            tile, turn = first_turn(first_step, n_tiles, negatives)
+            used = set_draws(scratch, first_step, n_tiles, negatives, piece.outputs, outputs, rate)
 
-        window = BEFORE_FIRST
-        tile = turn = n_predictions = np.int64(0)
-        until_merge = own.merge_every
-        for _ in range(n_kept):
-            window, state = next_window(kept, window, windows, state)
-            n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
+        for i in range(n_windows):
+            n_contexts = gather_contexts(scratch, piece, i, inputs, windows.is_frozen, first_spare)
+            centre = np.int64(piece.centres[i])
             if not by_path:  # to prefetch the deepest nodes of the next path is no faster, and all of them 6 % slower
-                prefetch_row(outputs, np.int64(kept[window.centre + 1]))
-            prefetch_row(inputs, np.int64(kept[window.centre + windows.window + 2]))
-            if n_contexts == 0:
-                continue
+                prefetch_row(outputs, np.int64(piece.output_rows[centre + 1]))
+            prefetch_row(inputs, np.int64(piece.input_rows[centre + windows.window + 2]))
 
-            centre = np.int64(kept[window.centre])
             step_inputs = inputs
             first, end_of_steps, n_together = 0, n_contexts, 1
             if by_mean:
@@ -113,16 +142,19 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
                 place = tile * len(tile_shape)
                 silenced, silenced_rate = place, rate
                 if by_path:
-                    n_outputs = set_path(scratch, paths, word_of_row(own, centre), outputs, own, rate)
+                    n_outputs = set_path(
+                        scratch, paths, np.int64(piece.words[centre]), piece.outputs, used, stride, rate
+                    )
                     n_tiles = tiles_of(n_outputs, tile_shape)
                 else:
-                    silenced, silenced_rate = set_centre(scratch, place, negatives, centre * stride)
+                    row = np.int64(piece.output_rows[centre])
+                    silenced, silenced_rate = set_centre(scratch, place, negatives, row * stride)
                 operands = Operands(first, n_together, tile, n_tiles)
                 if by_window:
                     take_logits(scratch, step_inputs, outputs, operands)
                 else:
                     take_logits_of_one(scratch, step_inputs, outputs, operands)
-                if not visit.learn:
+                if not learn:
                     add_sample(statistics, loss_of_logits(scratch, operands, n_outputs, rate), n_together)
                 elif by_window:
                     step(scratch, step_inputs, outputs, operands)
@@ -131,30 +163,102 @@ def span_kernel(steps: str, by_path: bool, /) -> Any:
                 if not by_path:
                     restore_negative(scratch, place, negatives, silenced, silenced_rate)
                     if turn == negatives.n_turns - 1:
-                        state = draw_negatives(scratch, tile, negatives, outputs, own, rate, state)
+                        used = set_draw(scratch, tile, negatives, piece.outputs, used, outputs, rate)
                     tile, turn = next_turn(tile, turn, n_tiles, negatives)
                 n_predictions += n_together
                 first += n_together
-                until_merge -= 1
-                if until_merge == 0:
-                    merge_hot_rows(inputs, outputs, copied, own)
-                    until_merge = own.merge_every
-            if by_mean and visit.learn:
+            if by_path:
+                used += n_outputs
+            if by_mean and learn:
                 # All of the step is a sum's exact gradient, and what word2vec.c gives each word of a mean.
                 is_whole = windows.exact_mean == windows.by_sum
                 spread_step(scratch, inputs, n_contexts, 1.0 if is_whole else 1.0 / n_contexts)
-        merge_hot_rows(inputs, outputs, copied, own)
-        statistics[N_TOKENS] = n_tokens
-        statistics[N_PREDICTIONS] = n_predictions
+        statistics[N_PREDICTIONS] += n_predictions
         for lane in range(LANES):
             statistics[LOGIT_SUM] += scratch.logit_sums[lane]
 
-    train_span.__qualname__ = f"train_span_{steps}_{'hs' if by_path else 'ns'}"  # its name in the cache
-    return kernel(train_span)
+    train_piece.__qualname__ = f"train_piece_{steps}_{'hs' if by_path else 'ns'}"  # its name in the cache
+    return kernel(train_piece)
+
+
+@inlined
+def plan_piece(
+    piece: Piece, walk: Walk, windows: Windows, negatives: Negatives, paths: Paths, stream_of_draws: np.uint64
+) -> tuple[int, int, Walk]:
+    """Write the next windows to a piece, and the words or nodes of their outputs.
+
+    Returns the numbers of windows and of outputs, and where the walk stands then.
+    """
+    n_windows, after = plan_windows(piece, walk, windows)
+    if paths.longest > 0:
+        n_outputs = list_nodes(piece.outputs, piece, n_windows, paths)
+    else:
+        n_outputs = list_draws(piece.outputs, walk.n_steps, after.n_steps, negatives, stream_of_draws)
+    return n_windows, n_outputs, after
+
+
+@inlined
+def room_for_outputs(length: int, windows: Windows, negatives: Negatives, paths: Paths) -> int:
+    """Return the most outputs that a piece of `length` windows has."""
+    if paths.longest > 0:
+        return length * paths.longest
+    n_steps = length * (1 if windows.by_window or windows.by_mean else 2 * windows.window)
+    return room_for_draws(n_steps, negatives)
+
+
+@kernel
+def train_span(
+    train: Any,
+    ids: Int32s,
+    spans: Spans,
+    i: int,
+    inputs: Float32s,
+    outputs: Float32s,
+    windows: Windows,
+    negatives: Negatives,
+    paths: Paths,
+    layout: RowLayout,
+    visit: Pass,
+    statistics: Float64s,
+    thread: int,
+) -> None:
+    """Train on the span spans.numbers[i] piece by piece; the thread merges its copies of hot rows after each of them.
+
+    train: a kernel of `piece_kernel` as a function. ids: (n,) int32, -1 ends a sentence; read only. inputs, outputs:
+    the matrices that `layout` describes, changed in place if `visit.learn`. statistics: (STATISTICS,) float64 zeros,
+    filled; the loss only if not.
+    """
+    own = rows_of_thread(layout, thread)
+    state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
+    stream_of_draws = stream(state, DRAWS)
+    words, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
+    rows = words.copy()
+    use_copies(own, rows)
+    length = LENGTH if windows.by_window or windows.by_mean else 1 + LENGTH // (1 + windows.window)
+    piece = new_piece(words, rows, rows, length, room_for_outputs(length, windows, negatives, paths))
+    copied = copy_hot_rows(inputs, outputs, own)
+    walk = Walk(BEFORE_FIRST, state, n_kept, np.int64(0))
+    next_merge = own.merge_every
+    while walk.n_left > 0:
+        first_step = walk.n_steps
+        n_windows, n_outputs, walk = plan_piece(piece, walk, windows, negatives, paths, stream_of_draws)
+        for place in range(n_outputs):
+            output = np.int64(piece.outputs[place])
+            row = output_row_of_node(own, output) if paths.longest > 0 else output_row_of_word(own, output)
+            piece.outputs[place] = row
+        train(
+            piece, n_windows, first_step, inputs, outputs, windows, negatives, paths,
+            own.first_spare, visit.learn, spans.learning_rates[i], statistics,
+        )  # fmt: skip
+        if walk.n_steps >= next_merge or walk.n_left == 0:
+            merge_hot_rows(inputs, outputs, copied, own)
+            next_merge = walk.n_steps + own.merge_every
+    statistics[N_TOKENS] = n_tokens
 
 
 @parallel_kernel
 def train_spans(
+    train_one: Any,
     train: Any,
     ids: Int32s,
     spans: Spans,
@@ -169,16 +273,18 @@ def train_spans(
 ) -> None:
     """Train on the spans, each on one thread, all on the same matrices without locks (Hogwild, Niu et al. 2011).
 
-    train: a kernel of `span_kernel` as a function. The other arguments are its own, but statistics: (n_spans,
-    STATISTICS).
+    train_one: `train_span` as a function. The other arguments are its own, but statistics: (n_spans, STATISTICS).
     """
     for i in numba.prange(spans.numbers.shape[0]):
         thread = np.int64(numba.get_thread_id())
-        train(ids, spans, np.int64(i), inputs, outputs, windows, negatives, paths, layout, visit, statistics[i], thread)
+        train_one(
+            train, ids, spans, np.int64(i), inputs, outputs, windows, negatives, paths,
+            layout, visit, statistics[i], thread,
+        )  # fmt: skip
 
 
 class Job(NamedTuple):
-    """The arguments of `train_spans` but for the first, which depends on them."""
+    """The arguments of `train_spans` but for the first two, which depend on them."""
 
     ids: Int32s
     spans: Spans
@@ -193,23 +299,38 @@ class Job(NamedTuple):
 
     @property
     def kernel(self) -> Any:
-        """The kernel that trains on one of these spans."""
+        """The kernel that trains on the pieces of these spans."""
         steps = "mean" if self.windows.by_mean else "window" if self.windows.by_window else "pair"
-        return span_kernel(steps, self.paths.longest > 0)
+        return piece_kernel(steps, self.paths.longest > 0)
 
     def run(self) -> None:
         """Train on the spans. Call this inside `in_parallel`."""
-        train_spans(self.compile_kernel(), *self)
+        train_spans(self.compile_span(), self.compile_kernel(), *self)
 
     def compile_kernel(self) -> Any:
-        """Return the kernel as a function, compiled or loaded from the cache."""
-        return as_function(self.kernel, *self._of_span())
+        """Return the kernel of pieces as a function, compiled or loaded from the cache."""
+        return as_function(self.kernel, *self._of_piece())
+
+    def compile_span(self) -> Any:
+        """Return the kernel of spans as a function, compiled or loaded from the cache."""
+        return as_function(train_span, *self._of_span())
 
     def compile_loop(self) -> None:
         """Compile the loop over the spans, for which the type of the kernel is enough."""
-        compile_for(train_spans, function_type(*self._of_span()), *self)
+        compile_for(train_spans, function_type(*self._of_span()), self.type_of_kernel(), *self)
+
+    def type_of_kernel(self) -> Any:
+        """Return the type of the kernel of pieces."""
+        return function_type(*self._of_piece())
 
     def _of_span(self) -> tuple[Any, ...]:
         """Return arguments of the types that the kernel of a span has."""
         ids, spans, *others, _ = self
-        return ids, spans, 0, *others, np.empty(STATISTICS), 0
+        return self.type_of_kernel(), ids, spans, 0, *others, np.empty(STATISTICS), 0
+
+    def _of_piece(self) -> tuple[Any, ...]:
+        """Return arguments of the types that the kernel of a piece has."""
+        words = np.empty(0, np.int32)
+        piece = Piece(*[words] * len(Piece._fields))
+        model = self.inputs, self.outputs, self.windows, self.negatives, self.paths
+        return piece, 0, 0, *model, 0, self.visit.learn, self.spans.learning_rates[0], np.empty(STATISTICS)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import Bools, Float32s, Int32s, Int64s, inlined, inlined_with_arrays
-from .layout import ThreadRows, word_of_row
 from .random import advance, below, mix, stream
 from .simd import LANES, load, store
 from .update import Scratch
@@ -118,21 +117,77 @@ def next_window(kept: Int32s, last: Window, windows: Windows, state: np.uint64) 
     return Window(centre, first, stop, sentence, sentence_end), state
 
 
+class Piece(NamedTuple):
+    """Some consecutive windows of a span, and the rows of the words that their steps train.
+
+    Tokens are given by their positions among the kept ones: centres, firsts and stops as in `Window`.
+    """
+
+    words: Int32s  # of the span's kept tokens, -1 at the end of a sentence
+    input_rows: Int32s  # of the same tokens
+    output_rows: Int32s
+    centres: Int32s  # (length,)
+    firsts: Int32s
+    stops: Int32s
+    outputs: Int32s  # words or nodes, then rows, in the order of their use: of draws, or of paths
+
+
+class Walk(NamedTuple):
+    """Where a walk over the windows of a span stands, between two pieces."""
+
+    window: Window
+    state: np.uint64
+    n_left: int  # tokens that have not been a centre
+    n_steps: int  # steps so far
+
+
+@inlined_with_arrays
+def new_piece(words: Int32s, input_rows: Int32s, output_rows: Int32s, length: int, n_outputs: int) -> Piece:
+    """Return room for pieces of up to `length` windows that use up to `n_outputs` output rows besides the centres."""
+    return Piece(
+        words,
+        input_rows,
+        output_rows,
+        centres=np.empty(length, np.int32),
+        firsts=np.empty(length, np.int32),
+        stops=np.empty(length, np.int32),
+        outputs=np.empty(n_outputs, np.int32),
+    )
+
+
+@inlined
+def plan_windows(piece: Piece, walk: Walk, windows: Windows) -> tuple[int, Walk]:
+    """Write the next windows that have contexts to a piece; return their number, and where the walk stands then."""
+    window, state, n_steps = walk.window, walk.state, walk.n_steps
+    n_visited = min(piece.centres.shape[0], walk.n_left)
+    n_windows = 0
+    for _ in range(n_visited):
+        window, state = next_window(piece.words, window, windows, state)
+        n_contexts = window.stop - window.first - 1
+        if n_contexts > 0:
+            piece.centres[n_windows] = window.centre
+            piece.firsts[n_windows] = window.first
+            piece.stops[n_windows] = window.stop
+            n_windows += 1
+            n_steps += 1 if windows.by_window or windows.by_mean else n_contexts
+    return n_windows, Walk(window, state, walk.n_left - n_visited, n_steps)
+
+
 @inlined
 def gather_contexts(
-    scratch: Scratch, kept: Int32s, window: Window, inputs: Float32s, is_frozen: Bools, own: ThreadRows
+    scratch: Scratch, piece: Piece, i: int, inputs: Float32s, is_frozen: Bools, first_spare: int
 ) -> int:
-    """Make the words around the centre, given as rows, the contexts of the step; return their number.
+    """Make the words around the centre of a window the contexts of the step; return their number.
 
     Frozen ones are copied to spare rows first.
     """
     stride = inputs.shape[1]
     n_contexts = 0
-    for position in range(window.first, window.stop):
-        if position != window.centre:
-            row = np.int64(kept[position])
-            if is_frozen.shape[0] > 0 and is_frozen[word_of_row(own, row)]:
-                spare = own.first_spare + n_contexts
+    for position in range(piece.firsts[i], piece.stops[i]):
+        if position != piece.centres[i]:
+            row = np.int64(piece.input_rows[position])
+            if is_frozen.shape[0] > 0 and is_frozen[piece.words[position]]:
+                spare = first_spare + n_contexts
                 for column in range(0, stride, LANES):
                     store(inputs, spare * stride + column, load(inputs, row * stride + column))
                 row = spare

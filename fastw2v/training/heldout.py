@@ -13,8 +13,8 @@ from ..errors import InputError
 from ..events import Evaluating
 from ..kernels.statistics import N_PREDICTIONS, STATISTICS, mean_loss
 from ..kernels.walk import Spans
-from .objective import SpanTrainer
 from .schedule import Schedule, SliceLength
+from .trainers import SpanTrainer
 
 EVALUATION = 2**63
 """The epoch whose random streams are those of evaluations: always the same, and never trained."""

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..kernels.layout import ROW_FLOATS, RowLayout
 from ..kernels.random import fill_uniform
 from ..matrix import is_finite
+from .pieces import private_rows
 
 HOT_NODES = 256
 """The number of hot nodes. They are 8 of the 12 nodes above a word of wiki8. With 32, merged as often, hs trained 3.2 M
@@ -132,10 +133,14 @@ def row_layout(n_words: int, config: TrainConfig, threads: int, has_frozen: bool
     if config.loss == "softmax":
         return RowLayout.of(n_words, threads)
     n_spares = 2 * config.window if has_frozen else 0
-    if threads == 1:
+    if threads == 1 and not config.deterministic:
         return RowLayout.of(n_words, n_spares=n_spares)
     n_hot_nodes = min(HOT_NODES, n_words - 1) if config.loss == "hs" else 0
-    return RowLayout.of(n_words, threads, min(HOT_WORDS, n_words), n_hot_nodes, n_spares)
+    n_hot = min(HOT_WORDS, n_words)
+    if not config.deterministic:
+        return RowLayout.of(n_words, threads, n_hot, n_hot_nodes, n_spares)
+    n_owners = max(threads, config.tracks)
+    return RowLayout.of(n_words, n_owners, n_hot, n_hot_nodes, n_spares, *private_rows(n_words, config))
 
 
 def new_matrices(

@@ -1,7 +1,4 @@
-"""The options of training as the tables that the kernels read, and the trainer for each loss."""
-
-from collections.abc import Sequence
-from typing import Protocol
+"""The options of training as the tables that the kernels read."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,96 +7,10 @@ from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
 from ..kernels.alias import build_alias_table
 from ..kernels.huffman import Paths, build_tree, fill_paths, path_lengths
-from ..kernels.jit import in_parallel
-from ..kernels.negatives import Negatives
-from ..kernels.statistics import LOGIT_SUM, LOSS, LOSS_LOSS, LOSS_SIZE
-from ..kernels.train import Job, Objective, Pass
-from ..kernels.walk import Spans, Windows
-from .matrices import Matrices, none_frozen
-from .softmax import SoftmaxTrainer
-
-TURNS = 8
-"""How often a draw of negatives serves. On wiki8, 1 time gives 6.4 M words/s, 2 times 7.1, 4 times 7.5, 8 times 7.7 and
-64 times 7.9. Analogies stay as good: 37.9 % for 1 time, 37.9 for 4, 38.6 for 8. But if a draw serves 4 consecutive
-windows, which share contexts, they fall to 35.7."""
-
-MOST_DRAWS = 64
-"""The most draws that serve in turn, however wide the window is: their rows are to stay in the cache."""
-
-
-SUMS_OF_LOSSES = [LOSS, LOSS_SIZE, LOGIT_SUM]
-"""The columns of statistics that are linear in the losses of predictions."""
-
-
-class SpanTrainer(Protocol):
-    """Trains matrices on spans of ids, or takes their loss. statistics: (n_spans, STATISTICS) float64 zeros, filled."""
-
-    def __call__(
-        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
-    ) -> None:
-        """Train on the spans; with `learn` False, take the loss of every prediction and change nothing."""
-
-
-def span_trainer(matrices: Matrices, vocabulary: Vocabulary, config: TrainConfig, threads: int) -> SpanTrainer:
-    """Return what trains the matrices as the options say. Raises ValueError if their layout lacks rows for that."""
-    windows = windows_of(vocabulary, config)._replace(is_frozen=matrices.is_frozen)
-    if config.loss == "softmax":
-        matrices.layout.check_use([len(vocabulary)], threads, has_tree=False, n_frozen=0)
-        return SoftmaxTrainer(matrices, windows, config, threads)
-    return HogwildTrainer(matrices, windows, objective_of(vocabulary, config), config.seed, threads)
-
-
-class HogwildTrainer:
-    """A `SpanTrainer` for negative sampling and hierarchical softmax: the threads share the matrices without locks.
-
-    Raises ValueError if the layout of the matrices lacks rows for these words, threads, frozen words or this objective.
-    """
-
-    def __init__(self, matrices: Matrices, windows: Windows, objective: Objective, seed: int, threads: int) -> None:
-        has_tree, has_frozen = objective.paths.longest > 0, len(windows.is_frozen) > 0
-        lengths = [len(windows.keep), len(objective.paths.starts) - 1 if has_tree else len(objective.negatives.noise)]
-        lengths += [len(windows.is_frozen)] if has_frozen else []
-        matrices.layout.check_use(lengths, threads, has_tree, n_frozen=2 * windows.window if has_frozen else 0)
-        self._matrices, self._windows, self._objective = matrices, windows, objective
-        self._seed, self._threads = np.uint64(seed), threads
-
-    def __call__(
-        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
-    ) -> None:
-        """Train on the spans, or with `learn` False take their loss."""
-        with in_parallel(self._threads):
-            self.job(ids, spans, epoch, statistics, learn).run()
-
-    def job(
-        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
-    ) -> Job:
-        """Return what a call with these arguments runs."""
-        # The pairs of a window are alike: when the loss is that of all pairs, the standard error counts windows.
-        windows = self._windows if learn else self._windows._replace(by_window=True)
-        visit = Pass(learn, self._seed, np.uint64(epoch))
-        matrices, layout = (self._matrices.input_vectors, self._matrices.output_vectors), self._matrices.layout
-        return Job(ids, spans, *matrices, windows, *self._objective, layout, visit, statistics)
-
-
-class JointTrainer:
-    """A `SpanTrainer` of several objectives: it trains each on the same spans in turn, on input vectors they share.
-
-    Its loss is the sum of theirs, whose standard error is at most the sum of theirs.
-    """
-
-    def __init__(self, trainers: Sequence[SpanTrainer]) -> None:
-        self._trainers = trainers
-
-    def __call__(
-        self, ids: NDArray[np.int32], spans: Spans, epoch: int, statistics: NDArray[np.float64], learn: bool = True
-    ) -> None:
-        """Train on the spans, or with `learn` False take their loss."""
-        each = np.zeros((len(self._trainers), *statistics.shape))
-        for trainer, its_own in zip(self._trainers, each, strict=True):
-            trainer(ids, spans, epoch, its_own, learn)
-        statistics += each.mean(axis=0)
-        statistics[:, SUMS_OF_LOSSES] = each[:, :, SUMS_OF_LOSSES].sum(axis=0)
-        statistics[:, LOSS_LOSS] = np.sqrt(each[:, :, LOSS_LOSS]).sum(axis=0) ** 2  # at most: Minkowski's inequality
+from ..kernels.train import Objective
+from ..kernels.walk import Windows
+from .matrices import none_frozen
+from .pieces import negatives_of
 
 
 def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
@@ -120,28 +31,18 @@ def windows_of(vocabulary: Vocabulary, config: TrainConfig) -> Windows:
 def objective_of(vocabulary: Vocabulary, config: TrainConfig) -> Objective:
     """Return the tables that give the kernel its output rows: the noise, or the Huffman paths."""
     if config.loss == "hs":
-        return _objective(config, np.zeros(0, np.uint64), paths_of(vocabulary))
+        return Objective(negatives_of(config, np.zeros(0, np.uint64)), paths_of(vocabulary))
     noise = np.zeros(len(vocabulary), np.uint64)
     build_alias_table(vocabulary.noise_weights(config.ns_exponent), noise)
-    return _objective(config, noise, _no_paths(len(vocabulary)))
+    return Objective(negatives_of(config, noise), _no_paths(len(vocabulary)))
 
 
 def blank_objective(n_words: int, config: TrainConfig) -> Objective:
     """Return tables that no kernel has filled, to compile the one that reads them: of word 0 or node 0 only."""
     if config.loss == "hs":
         paths = Paths(np.arange(n_words + 1), np.zeros(n_words, np.int32), np.zeros(n_words, np.float32), longest=1)
-        return _objective(config, np.zeros(0, np.uint64), paths)
-    return _objective(config, np.zeros(n_words, np.uint64), _no_paths(n_words))
-
-
-def _objective(config: TrainConfig, noise: NDArray[np.uint64], paths: Paths) -> Objective:
-    by_path = config.loss == "hs"
-    n_draws, n_turns = 2, 1  # two draws, so that each is made a step ahead
-    if config.update == "window" and not by_path:
-        n_draws, n_turns = min(2 * config.window + 1, MOST_DRAWS), TURNS
-    n, weight = (0, 1.0) if by_path else (config.n_drawn, config.negative / config.n_drawn)
-    negatives = Negatives(n, np.float32(weight), n_draws, n_turns, noise)
-    return Objective(negatives, paths)
+        return Objective(negatives_of(config, np.zeros(0, np.uint64)), paths)
+    return Objective(negatives_of(config, np.zeros(n_words, np.uint64)), _no_paths(n_words))
 
 
 def _no_paths(n_words: int) -> Paths:

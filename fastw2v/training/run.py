@@ -22,10 +22,10 @@ from ..lazy import computed_once
 from .checkpointer import Checkpointer
 from .heldout import held_out_loss
 from .matrices import Matrices
-from .objective import JointTrainer, SpanTrainer, span_trainer
 from .patience import Patience
 from .schedule import Position, Schedule
 from .start import Origin
+from .trainers import JointTrainer, SpanTrainer, span_trainer
 
 Loss = tuple[float, float]
 """The mean loss of a prediction and its standard error."""

@@ -113,8 +113,10 @@ class SliceLength:
 
     def __init__(self, config: TrainConfig, threads: int) -> None:
         # The threads of the full softmax work on one span together, those of the other losses on one each.
-        self.n_spans = self._least = 1 if config.loss == "softmax" else threads
+        self._least = 1 if config.loss == "softmax" else config.tracks if config.deterministic else threads
+        self.n_spans = self._least
 
     def adapt(self, n_spans: int, seconds: float) -> None:
         """Learn from a slice of `n_spans` spans that took `seconds`."""
-        self.n_spans = max(self._least, int(n_spans * min(4.0, SLICE_SECONDS / seconds)))
+        wanted = int(n_spans * min(4.0, SLICE_SECONDS / seconds))
+        self.n_spans = max(self._least, wanted // self._least * self._least)

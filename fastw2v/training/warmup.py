@@ -37,8 +37,9 @@ from ..machine import available_threads
 from ..vectors.vectors import Vectors
 from .loop import LocalLoop
 from .matrices import Matrices, new_matrices, row_layout, zeros
-from .objective import HogwildTrainer, blank_objective, objective_of, windows_of
+from .objective import blank_objective, objective_of, windows_of
 from .run import TrainingRun
+from .trainers import HogwildTrainer
 
 HELPER = """
 import json, os, sys, threading
@@ -219,7 +220,7 @@ def _smallest_job(options: Options, learn: bool = True) -> Job:
     matrices = Matrices.empty(row_layout(2, config, threads=1, has_frozen=False), config.dim, zeros)
     windows, objective = windows_of(corpus.vocabulary, config), blank_objective(2, config)
     spans = Spans(np.zeros(1, np.int64), np.zeros(1, np.float32), len(corpus.ids))
-    trainer = HogwildTrainer(matrices, windows, objective, config.seed, threads=1)
+    trainer = HogwildTrainer(matrices, windows, objective, config, threads=1)
     return trainer.job(corpus.ids, spans, 0, np.zeros((1, STATISTICS)), learn)
 
 
@@ -253,7 +254,9 @@ def _other_pieces(every: list[Options], has_all: bool) -> list[Piece]:
         if config.loss == "ns":
             pieces["ns"] = Piece(["alias.build_alias_table"], make_tables)
         if config.loss != "softmax":
-            pieces["loop"] = Piece(["train.train_spans"], _smallest_job(options).compile_loop)
+            job = _smallest_job(options)
+            pieces["span"] = Piece(["train.train_span"], job.compile_span)
+            pieces["loop"] = Piece(["train.train_spans"], job.compile_loop)
     pieces["counting"] = Piece(["dictionary.mark_invalid", "tokenize.renumber"], _count)
     pieces["writing"] = Piece(["numbers.format_rows"], partial(_save, os.devnull))
     if has_all:

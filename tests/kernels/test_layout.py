@@ -12,7 +12,6 @@ from fastw2v.kernels.layout import (
     output_row_of_word,
     rows_of_thread,
     use_copies,
-    word_of_row,
 )
 
 LAYOUTS = {
@@ -22,6 +21,7 @@ LAYOUTS = {
     "frozen": RowLayout.of(10, threads=2, n_hot=4, n_spares=6),
     "tree": RowLayout.of(10, threads=2, n_hot=4, n_hot_nodes=5, n_spares=2),
     "all words hot": RowLayout.of(3, threads=2, n_hot=3),
+    "private rows": RowLayout.of(10, threads=2, n_hot=4, n_spares=3, n_private_inputs=5, n_private_outputs=6),
     "all of a tree hot": RowLayout.of(3, threads=2, n_hot=3, n_hot_nodes=2),
 }
 
@@ -38,15 +38,14 @@ def matrices(layout, stride=16):
 
 @numba.njit
 def rows_used(layout, thread, words, n_outputs, has_tree):
-    """The input rows and output rows that a thread uses, and the words that it takes the input rows for."""
+    """The input rows and output rows that a thread uses."""
     own = rows_of_thread(layout, thread)
     rows = words.copy()
     use_copies(own, rows)
-    back = np.array([word_of_row(own, row) for row in rows])
     output_rows = np.empty(n_outputs, np.int64)
     for i in range(n_outputs):
         output_rows[i] = output_row_of_node(own, i) if has_tree else output_row_of_word(own, i)
-    return rows, back, output_rows
+    return rows, output_rows
 
 
 @numba.njit
@@ -66,6 +65,8 @@ def test_each_row_has_one_owner(layout):
         inputs += range(layout.input_copies[thread], layout.input_copies[thread] + layout.n_hot_inputs)
         inputs += range(layout.spare_inputs[thread], layout.spare_inputs[thread] + layout.n_spares)
         outputs += range(layout.output_copies[thread], layout.output_copies[thread] + layout.n_hot_outputs)
+        inputs += range(layout.private_inputs[thread], layout.private_inputs[thread] + layout.n_private_inputs)
+        outputs += range(layout.private_outputs[thread], layout.private_outputs[thread] + layout.n_private_outputs)
     assert sorted(inputs) == list(range(layout.n_input_rows))
     assert sorted(outputs) == list(range(layout.n_output_rows))
 
@@ -76,10 +77,9 @@ def test_a_thread_uses_its_copies_of_hot_rows_and_the_shared_rows_of_others(name
     words = np.arange(layout.n_words, dtype=np.int32)
     n_outputs = layout.n_words - has_tree
     for thread in range(layout.n_threads):
-        rows, back, output_rows = rows_used(layout, thread, words, n_outputs, has_tree)
+        rows, output_rows = rows_used(layout, thread, words, n_outputs, has_tree)
         hot = np.arange(layout.n_hot_inputs)
         np.testing.assert_array_equal(rows, np.append(hot + layout.input_copies[thread], words[len(hot) :]))
-        np.testing.assert_array_equal(back, words)
         hot = np.arange(layout.n_hot_outputs) + layout.first_hot_output
         assert not len(hot) or not has_tree or hot[-1] == n_outputs - 1, "the root is the last node"
         expected = np.arange(n_outputs)

@@ -15,7 +15,7 @@ from fastw2v.kernels.statistics import (
     STATISTICS,
     mean_loss,
 )
-from fastw2v.kernels.train import Job, Pass
+from fastw2v.kernels.train import Job, Pass, train_span
 from fastw2v.kernels.walk import MAX_SHIFT, Spans
 
 
@@ -27,9 +27,9 @@ def train(ids, setting, numbers, length, learning_rate=0.02, learn=True):
     visit = Pass(learn, np.uint64(SEED), np.uint64(EPOCH))
     inputs, outputs = matrices.input_vectors, matrices.output_vectors
     model = inputs, outputs, setting.windows, *setting.objective, setting.layout, visit
-    kernel = Job(ids, spans, *model, statistics).kernel
+    train_piece = Job(ids, spans, *model, statistics).compile_kernel()
     for i in range(len(numbers)):
-        kernel(ids, spans, i, *model, statistics[i], 0)
+        train_span(train_piece, ids, spans, i, *model, statistics[i], 0)
     return inputs[:N_WORDS], outputs[:N_WORDS], before, statistics
 
 

@@ -12,7 +12,20 @@ from numba.core.registry import cpu_target
 from fastw2v.kernels.simd import LANES
 
 TESTS = Path(__file__).parent.parent
-MODULES = ("bytes", "dictionary", "layout", "negatives", "numbers", "simd", "softmax", "train", "update", "walk")
+MODULES = [
+    "atomic",
+    "bytes",
+    "dictionary",
+    "layout",
+    "negatives",
+    "numbers",
+    "simd",
+    "softmax",
+    "tracks",
+    "train",
+    "update",
+    "walk",
+]
 KERNEL_TESTS = [str(TESTS / "kernels" / f"test_{name}.py") for name in MODULES]
 KERNEL_TESTS.append(f"{TESTS / 'training' / 'test_softmax.py'}::test_training_is_the_reference_batch_by_batch")
 FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")

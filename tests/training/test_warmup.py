@@ -18,7 +18,7 @@ import importlib, pkgutil, sys
 import fastw2v, fastw2v.kernels
 from fastw2v.corpus.phrases import compile_kernels as compile_phrases
 from fastw2v.corpus.words import WordCounter
-from fastw2v.kernels.train import span_kernel
+from fastw2v.kernels.train import piece_kernel
 from fastw2v.training.warmup import compile_all, compile_kernels
 from numba.core.registry import CPUDispatcher
 
@@ -33,7 +33,7 @@ def n_signatures():
                 n_of_kernel[f"{item.name}.{name}"] = len(kernel.signatures)
     for steps in "window", "pair", "mean":
         for by_path in False, True:
-            kernel = span_kernel(steps, by_path)
+            kernel = piece_kernel(steps, by_path)
             n_of_kernel["train." + kernel.py_func.__qualname__] = len(kernel.signatures)
     return n_of_kernel
 
@@ -224,4 +224,4 @@ def test_a_process_that_cannot_start_does_no_harm(helper, monkeypatch):
 
 def test_nothing_is_started_where_nothing_is_missing(helper):
     assert helper("", []) == ({}, [])
-    assert helper("", ["train.train_span_window_ns"]) == ({}, [])
+    assert helper("", ["train.train_piece_window_ns"]) == ({}, [])
