@@ -370,9 +370,9 @@ def run_tasks(
 ) -> None:
     """Do the tasks of each phase that no other thread has taken. All threads run this at the same time.
 
-    train: a kernel of `piece_kernel` as a function. thread: its tracks, an equal part of them, come first, because their
-    rows may still be in its cache. first_round: no later round was before. spans: at most one for each track. The other
-    arguments are those of `train_spans`.
+    train: a kernel of `piece_kernel` as a function. thread: an equal part of the tracks comes first for each thread,
+    because their rows may still be in its cache. first_round: no later round was before. spans: at most one for each
+    track. The other arguments are those of `train_spans`.
     """
     n_tracks, n_hot = spans.numbers.shape[0], layout.n_hot_inputs + layout.n_hot_outputs
     phase, n_phases = np.int64(0), np.int64(1)
@@ -450,9 +450,9 @@ def new_tracks(job: Job, n_tracks: int, length: int, room: int) -> Tracks:
     n_outputs = room if job.paths.longest else room + length
     needed = min(layout.n_words, length + 2 * job.windows.window), min(layout.n_words, n_outputs)
     given = layout.n_private_inputs, layout.n_private_outputs
-    if layout.n_threads < n_tracks or needed > given or needed[1] > given[1]:
+    if layout.n_threads < n_tracks or needed[0] > given[0] or needed[1] > given[1]:
         raise ValueError(
-            f"{n_tracks} tracks with {needed} private rows, but the layout has {layout.n_threads}, {given}"
+            f"{n_tracks} tracks with {needed} private rows, but the layout has {layout.n_threads} with {given}"
         )
     n_rows = sum(needed)
     n_hot = layout.n_hot_inputs + layout.n_hot_outputs
@@ -486,28 +486,40 @@ def new_tracks(job: Job, n_tracks: int, length: int, room: int) -> Tracks:
     return tracks
 
 
-def run_on_tracks(job: Job, tracks: Tracks, first_round: int, rounds_to_merge: int, threads: int) -> int:
+def run_on_tracks(
+    kernels: tuple[Any, Any], job: Job, tracks: Tracks, first_round: int, rounds_to_merge: int, threads: int
+) -> int:
     """Train on a group of spans, at most one for each track. Call this inside `in_parallel`.
 
-    first_round: what the last call with these tracks returned, at first 0. Returns the first round that is free.
+    kernels: what `compile_tracks` returned for such a job. first_round: what the last call with these tracks returned,
+    at first 0. rounds_to_merge: the rounds after which hot rows are merged. Returns the first round that is free.
     """
     if first_round + job.spans.length > HOT:
         tracks.claims[tracks.claims >> ROUND != HOT] = -1
         first_round = 0
     tracks.progress[:] = tracks.phases[:] = 0
     tracks.progress[[SHARED, SHARED + 16]] = job.layout.n_hot_inputs + job.layout.n_hot_outputs
-    run = as_function(run_tasks, *_of_tasks(job, tracks))
-    train_tracks(run, job.compile_kernel(), threads, tracks, first_round, rounds_to_merge, *job)
+    train_tracks(*kernels, threads, tracks, first_round, rounds_to_merge, *job)
     return first_round + int(tracks.states[:, N_ROUNDS].max()) + 1
 
 
-def _of_tasks(job: Job, tracks: Tracks) -> tuple[Any, ...]:
-    """Return arguments of the types that `run_tasks` has."""
-    return job.type_of_kernel(), 0, 0, tracks, 0, 0, *job
+def compile_tracks(job: Job) -> tuple[Any, Any]:
+    """Return `run_tasks` and the kernel of pieces as functions for such a job, compiled or loaded from the cache."""
+    return compile_tasks(job), job.compile_kernel()
 
 
-def compile_tracks(job: Job, tracks: Tracks) -> None:
-    """Compile what `run_on_tracks` runs besides the kernel of the job."""
-    of_tasks = _of_tasks(job, tracks)
-    compile_for(run_tasks, *of_tasks)
+def compile_tasks(job: Job) -> Any:
+    """Return `run_tasks` as a function for such a job, compiled or loaded from the cache."""
+    return as_function(run_tasks, *_of_tasks(job))
+
+
+def compile_loop(job: Job) -> None:
+    """Compile the loop over the threads, for which the types of the kernels are enough."""
+    of_tasks = _of_tasks(job)
     compile_for(train_tracks, function_type(*of_tasks), of_tasks[0], *of_tasks[2:])
+
+
+def _of_tasks(job: Job) -> tuple[Any, ...]:
+    """Return arguments of the types that `run_tasks` has."""
+    tracks = new_tracks(job._replace(layout=RowLayout.of(1, n_private_inputs=1)), 1, 0, 0)
+    return job.type_of_kernel(), 0, 0, tracks, 0, 0, *job

@@ -43,15 +43,17 @@ class SoftmaxTrainer:
 
     Its threads are its own, so NumPy's BLAS should use one: either the package threadpoolctl or the environment tells
     it to. If neither does, BLAS uses as many threads as it likes; MissingExtra is raised if the user wants a certain
-    number of threads.
+    number of threads, or the same bytes on any number of them.
     """
 
     def __init__(self, matrices: Matrices, windows: Windows, config: TrainConfig, threads: int) -> None:
         self._matrices, self._windows, self._seed, self._threads = matrices, windows, np.uint64(config.seed), threads
         if not _can_limit_blas():
-            if config.threads is not None:
-                raise MissingExtra("setting threads for loss softmax from Python", "threadpoolctl")
+            if config.threads is not None or config.deterministic:
+                what = "threads" if config.threads is not None else "deterministic"
+                raise MissingExtra(f"setting {what} for loss softmax from Python", "threadpoolctl")
             self._threads = 1
+        self._n_blocks = config.tracks if config.deterministic else self._threads  # at least, so that all have work
         self._batch_size = BATCH_OF_WHOLE_STEPS if windows.by_mean and not windows.exact_mean else BATCH
 
     def __call__(
@@ -63,7 +65,7 @@ class SoftmaxTrainer:
         """
         predictions = _room_for_predictions(spans.length, self._windows)
         with _thread_pool(self._threads) as pool:
-            blocks = _Blocks(self._matrices.word_outputs, self._batch_size, self._threads, pool)
+            blocks = _Blocks(self._matrices.word_outputs, self._n_blocks, self._batch_size, self._threads, pool)
             for number, rate, totals in zip(spans.numbers, spans.learning_rates, statistics, strict=True):
                 n, totals[columns.N_TOKENS] = gather_predictions(
                     ids, number, spans.length, self._windows, self._seed, np.uint64(epoch), predictions
@@ -103,8 +105,10 @@ class _Blocks:
     all blocks are done. It is applied to the small matrices, so that nothing of size batch x words is written again.
     """
 
-    def __init__(self, outputs: NDArray[np.float32], batch_size: int, threads: int, pool: Executor) -> None:
-        length = min(BLOCK, -(-len(outputs) // threads))
+    def __init__(
+        self, outputs: NDArray[np.float32], n_least: int, batch_size: int, threads: int, pool: Executor
+    ) -> None:
+        length = min(BLOCK, -(-len(outputs) // n_least))
         self._blocks = [outputs[first : first + length] for first in range(0, len(outputs), length)]
         self._memory = np.empty((len(self._blocks), batch_size * length), np.float32)
         self._threads, self._pool = threads, pool
@@ -133,15 +137,13 @@ class _Blocks:
         """Move each output vector u_w by -lr p_w v, after `take_log_sums`; yield parts of lr sum_w p_w u_w."""
         shares = self._factors * (learning_rate / self._totals)
 
-        def move_blocks(thread: int) -> NDArray[np.float32]:
-            pull = np.zeros(means.shape, np.float32)
-            for k in range(thread, len(self._blocks), self._threads):
-                block, powers, share = self._blocks[k], self._powers[k], shares[k, :, None]
-                pull += (powers @ block) * share
-                np.subtract(block, powers.T @ (means * share), out=block)
+        def move_block(k: int) -> NDArray[np.float32]:
+            block, powers, share = self._blocks[k], self._powers[k], shares[k, :, None]
+            pull: NDArray[np.float32] = (powers @ block) * share
+            np.subtract(block, powers.T @ (means * share), out=block)
             return pull
 
-        return self._pool.map(move_blocks, range(self._threads))
+        return self._pool.map(move_block, range(len(self._blocks)))  # in this order, whichever is done first
 
 
 def _room_for_predictions(span_length: int, windows: Windows) -> Predictions:

@@ -10,7 +10,7 @@ from ..config import TrainConfig
 from ..corpus.vocabulary import Vocabulary
 from ..kernels.jit import in_parallel
 from ..kernels.statistics import LOGIT_SUM, LOSS, LOSS_LOSS, LOSS_SIZE
-from ..kernels.tracks import Tracks, new_tracks, run_on_tracks
+from ..kernels.tracks import Tracks, compile_tracks, new_tracks, run_on_tracks
 from ..kernels.train import Job, Objective, Pass
 from ..kernels.walk import Spans, Windows
 from .matrices import Matrices
@@ -95,18 +95,16 @@ class TrackTrainer(HogwildTrainer):
         if not learn:  # which changes nothing, in any order
             super().__call__(ids, spans, epoch, statistics, learn)
             return
+        job = self.job(ids, spans, epoch, statistics)
         if self._tracks is None:
-            self._tracks = self.tracks_for(self.job(ids, spans, epoch, statistics))
+            self._tracks = new_tracks(job, self._n_tracks, *size_of_piece(self._config, job.paths.longest))
+        kernels = compile_tracks(job)
         with in_parallel(self._threads):
             for first in range(0, len(spans.numbers), self._n_tracks):
                 group = slice(first, first + self._n_tracks)
                 some = Spans(spans.numbers[group], spans.learning_rates[group], spans.length)
                 job = self.job(ids, some, epoch, statistics[group])
-                self._round = run_on_tracks(job, self._tracks, self._round, ROUNDS_TO_MERGE, self._threads)
-
-    def tracks_for(self, job: Job) -> Tracks:
-        """Return the working memory for jobs like this one."""
-        return new_tracks(job, self._n_tracks, *size_of_piece(self._config, job.paths.longest))
+                self._round = run_on_tracks(kernels, job, self._tracks, self._round, ROUNDS_TO_MERGE, self._threads)
 
 
 class JointTrainer:

@@ -31,6 +31,7 @@ from ..kernels.forks import LOADING
 from ..kernels.jit import MAX_THREADS
 from ..kernels.statistics import STATISTICS
 from ..kernels.tokenize import end_of_last_separator, renumber
+from ..kernels.tracks import compile_loop, compile_tasks
 from ..kernels.train import Job
 from ..kernels.walk import Spans
 from ..machine import available_threads
@@ -58,8 +59,8 @@ HELPER_SECONDS = 120.0
 """The other process is not waited for any longer: it takes 5 s on an idle machine, and could be stopped or hang."""
 
 Options = dict[str, Any]
-"""The options that decide which kernels a run needs: model, loss and update; `lower` stands for all that prepare
-text."""
+"""The options that decide which kernels a run needs: model, loss, update and deterministic; `lower` stands for all that
+prepare text."""
 
 
 class Piece(NamedTuple):
@@ -124,13 +125,15 @@ def _compile_from_the_end(pieces: list[Piece]) -> None:
 
 def _options_of(config: TrainConfig) -> Options:
     is_prepared = config.lower or config.strip_punctuation or config.digits != TrainConfig.digits
-    return {"model": config.model, "loss": config.loss, "update": config.update, "lower": is_prepared}
+    options = {name: getattr(config, name) for name in ("model", "loss", "update", "deterministic")}
+    return {**options, "lower": is_prepared}
 
 
 def _all_options() -> list[Options]:
     kinds = [("skipgram", "window"), ("skipgram", "pair"), ("cbow", "window")]
     every = [*product(kinds, ["ns", "hs"]), (kinds[0], "softmax")]
-    return [{"model": model, "update": update, "loss": loss, "lower": True} for (model, update), loss in every]
+    others = {"deterministic": True, "lower": True}
+    return [{"model": model, "update": update, "loss": loss, **others} for (model, update), loss in every]
 
 
 def _missing(every: list[Options], has_all: bool) -> list[str]:
@@ -257,6 +260,9 @@ def _other_pieces(every: list[Options], has_all: bool) -> list[Piece]:
             job = _smallest_job(options)
             pieces["span"] = Piece(["train.train_span"], job.compile_span)
             pieces["loop"] = Piece(["train.train_spans"], job.compile_loop)
+            if options["deterministic"]:
+                pieces["tasks"] = Piece(["tracks.run_tasks"], partial(compile_tasks, job))
+                pieces["tracks"] = Piece(["tracks.train_tracks"], partial(compile_loop, job))
     pieces["counting"] = Piece(["dictionary.mark_invalid", "tokenize.renumber"], _count)
     pieces["writing"] = Piece(["numbers.format_rows"], partial(_save, os.devnull))
     if has_all:

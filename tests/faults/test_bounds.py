@@ -15,15 +15,17 @@ import numpy as np
 from fastw2v import TrainConfig, Vocabulary
 from fastw2v.kernels.jit import in_parallel
 from fastw2v.kernels.statistics import STATISTICS
-from fastw2v.kernels.train import Job, Pass
+from fastw2v.kernels.tracks import compile_tracks, new_tracks, run_on_tracks
+from fastw2v.kernels.train import Job, Pass, train_span
 from fastw2v.kernels.walk import Spans
 from fastw2v.training.matrices import new_matrices
 from fastw2v.training.objective import objective_of, windows_of
+from fastw2v.training.pieces import size_of_piece
 
 CANARY = np.float32(12345.678)
 OPTIONS = [
     {}, {"model": "cbow"}, {"loss": "hs"}, {"model": "cbow", "loss": "hs"}, {"update": "pair"},
-    {"model": "cbow", "cbow_gradient": "exact"},
+    {"model": "cbow", "cbow_gradient": "exact"}, {"deterministic": True}, {"deterministic": True, "loss": "hs"},
 ]
 
 def guarded(matrix):
@@ -60,7 +62,13 @@ for dim, negative, window, n_words, kind in rng.sample(settings, n_wanted):
     visit = Pass(True, np.uint64(1), np.uint64(0))
     model = inputs, outputs, windows, *objective, matrices.layout, visit
     statistics = np.zeros((1, STATISTICS))
-    Job(ids, spans, *model, statistics).kernel(ids, spans, 0, *model, statistics[0], 0)
+    job = Job(ids, spans, *model, statistics)
+    if config.deterministic:
+        tracks = new_tracks(job, 1, *size_of_piece(config, objective.paths.longest))
+        with in_parallel(1):
+            run_on_tracks(compile_tracks(job), job, tracks, 0, 1, 1)
+    else:
+        train_span(job.compile_kernel(), ids, spans, 0, *model, statistics[0], 0)
     for beside in (*beside_inputs, *beside_outputs):
         if (beside != CANARY).any():
             n_beside += 1

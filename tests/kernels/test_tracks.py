@@ -7,7 +7,7 @@ from kernel_cases import EPOCH, N_WORDS, SEED, case, corpus, random_matrices
 
 from fastw2v.kernels.jit import MAX_THREADS, in_parallel
 from fastw2v.kernels.statistics import N_PREDICTIONS, N_TOKENS, STATISTICS
-from fastw2v.kernels.tracks import HOT, ROUND, new_tracks, run_on_tracks
+from fastw2v.kernels.tracks import HOT, ROUND, compile_tracks, new_tracks, run_on_tracks
 from fastw2v.kernels.train import Job, Pass
 from fastw2v.kernels.walk import MAX_SHIFT, Spans
 from fastw2v.training import matrices as rows_of_matrices
@@ -31,9 +31,10 @@ def train(setting, threads=1, first_round=0, times=1, **options):
     done, before = job(setting, **options)
     longest = done.paths.longest
     tracks = new_tracks(done, N_TRACKS, *pieces.size_of_piece(setting.config, longest))
+    kernels = compile_tracks(done)
     with in_parallel(threads):
         for _ in range(times):
-            first_round = run_on_tracks(done, tracks, first_round, ROUNDS_TO_MERGE, threads)
+            first_round = run_on_tracks(kernels, done, tracks, first_round, ROUNDS_TO_MERGE, threads)
     return done.inputs[:N_WORDS], done.outputs[:N_WORDS], before, done.statistics
 
 

@@ -16,7 +16,7 @@ from fastw2v.kernels.statistics import LOSS, N_PREDICTIONS, N_SAMPLES, SIZE
 from fastw2v.training import heldout
 from fastw2v.training.heldout import EVALUATION, SHARE_OF_TIME, SampleLoss, held_out_loss, sample_statistics
 from fastw2v.training.matrices import new_matrices
-from fastw2v.training.objective import span_trainer
+from fastw2v.training.trainers import span_trainer
 
 SMALL = {"dim": 20, "min_count": 1, "epochs": 3, "sample": 0, "lr": 0.05}
 

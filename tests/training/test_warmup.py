@@ -47,6 +47,8 @@ def use_everything(text, directory):
             fastw2v.train(text, loss=loss, dim=20, epochs=1, **options)
     for model in "skipgram", "cbow":
         fastw2v.train(text, model=model, loss="softmax", dim=20, epochs=1)
+        for loss in "ns", "hs":
+            fastw2v.train(text, model=model, loss=loss, dim=20, epochs=1, deterministic=True)
     WordCounter().absorb(WordCounter.of([b"a"]))  # as a cluster does
     how = {"passes": 2, "threshold": 0, "connector_words": ["t0w0"], "lower": True}
     fastw2v.Phrases.learn(text, output=f"{directory}/p.txt", **how)
