@@ -23,12 +23,12 @@ from synthetic import zipf_corpus
 from trainers import commit, cpu_name
 
 from fastw2v import TrainConfig, Vocabulary
-from fastw2v.kernels.jit import OPTIONS, in_parallel, inlined
-from fastw2v.kernels.layout import prefetch_row, rows_of_thread, use_copies
-from fastw2v.kernels.negatives import draw_negatives, next_turn, restore_negative, set_centre
+from fastw2v.kernels.jit import OPTIONS, as_function, in_parallel, inlined
+from fastw2v.kernels.layout import prefetch_row
+from fastw2v.kernels.negatives import first_turn, next_turn, restore_negative, set_centre, set_draw, set_draws
 from fastw2v.kernels.simd import HAS_32_REGISTERS, LANES, add, slots, store
-from fastw2v.kernels.statistics import N_PREDICTIONS, N_TOKENS, STATISTICS
-from fastw2v.kernels.train import Job
+from fastw2v.kernels.statistics import N_PREDICTIONS, STATISTICS
+from fastw2v.kernels.train import Job, train_span
 from fastw2v.kernels.update import (
     Operands,
     _coefficients_of,
@@ -39,17 +39,18 @@ from fastw2v.kernels.update import (
     take_logits,
     tiles_of,
 )
-from fastw2v.kernels.walk import BEFORE_FIRST, Spans, gather_contexts, next_window, state_of_span, subsample
+from fastw2v.kernels.walk import Spans, gather_contexts
 from fastw2v.training.matrices import new_matrices
-from fastw2v.training.objective import HogwildTrainer, objective_of, windows_of
+from fastw2v.training.objective import objective_of, windows_of
 from fastw2v.training.schedule import Schedule
+from fastw2v.training.trainers import HogwildTrainer
 
 HERE = Path(__file__).parent
 MANY, FEW = 70_000, 256
 """The words of the two vocabularies. The vectors of the few take 230 KB at dim 100, 620 KB at dim 300."""
 
 N_IDS = 500_000
-WALK, DRAWS, PRODUCTS, SIGMOID = range(4)
+WALK, DRAWS, PRODUCTS, TOTALS, SIGMOID = range(5)
 PARTS = {
     "walk": "sentences and windows; gathering the rows of the contexts",
     "draws": "drawing negatives (a draw serves 8 windows); putting the centre word's row before theirs",
@@ -92,74 +93,66 @@ def _take_products(scratch: Any, inputs: Any, outputs: Any, operands: Operands) 
 
 
 @cache
-def beginning_of_span(last: int) -> Any:
-    """Return a kernel like those of `span_kernel` that leaves out what comes after the part `last`."""
+def beginning_of_piece(last: int) -> Any:
+    """Return a kernel like those of `piece_kernel` that leaves out what comes after the part `last`."""
 
-    def walk_span(
-        ids: Any,
-        spans: Any,
-        i: int,
+    def walk_piece(
+        piece: Any,
+        n_windows: int,
+        first_step: int,
         inputs: Any,
         outputs: Any,
         windows: Any,
         negatives: Any,
         paths: Any,
-        layout: Any,
-        visit: Any,
+        first_spare: int,
+        learn: bool,
+        rate: float,
         statistics: Any,
-        thread: int,
     ) -> None:
-        stride, rate = outputs.shape[1], spans.learning_rates[i]
-        own = rows_of_thread(layout, thread)
-        state = state_of_span(visit.seed, visit.epoch, spans.numbers[i])
-        kept, n_kept, n_tokens, state = subsample(ids, spans.numbers[i], spans.length, windows, state)
-        use_copies(own, kept)
+        stride = outputs.shape[1]
         n_tiles = tiles_of(1 + negatives.n, TILE)
         scratch = new_scratch(2 * windows.window, n_tiles * len(TILE), negatives.n_draws, stride, TILE)
+        n_predictions = used = tile = turn = np.int64(0)
         if last >= DRAWS:
-            for draw in range(negatives.n_draws):
-                state = draw_negatives(scratch, draw * n_tiles, negatives, outputs, own, rate, state)
-        window = BEFORE_FIRST
-        tile = turn = n_predictions = np.int64(0)
-        for _ in range(n_kept):
-            window, state = next_window(kept, window, windows, state)
-            n_contexts = gather_contexts(scratch, kept, window, inputs, windows.is_frozen, own)
-            if last >= DRAWS:
-                prefetch_row(outputs, np.int64(kept[window.centre + 1]))
-                prefetch_row(inputs, np.int64(kept[window.centre + windows.window + 2]))
-            if n_contexts == 0:
-                continue
+            tile, turn = first_turn(first_step, n_tiles, negatives)
+            used = set_draws(scratch, first_step, n_tiles, negatives, piece.outputs, outputs, rate)
+        for i in range(n_windows):
+            n_contexts = gather_contexts(scratch, piece, i, inputs, windows.is_frozen, first_spare)
             n_predictions += n_contexts
             if last >= DRAWS:
+                centre = np.int64(piece.centres[i])
+                prefetch_row(outputs, np.int64(piece.output_rows[centre + 1]))
+                prefetch_row(inputs, np.int64(piece.input_rows[centre + windows.window + 2]))
                 place = tile * len(TILE)
-                centre = np.int64(kept[window.centre]) * stride
-                silenced, silenced_rate = set_centre(scratch, place, negatives, centre)
+                row = np.int64(piece.output_rows[centre])
+                silenced, silenced_rate = set_centre(scratch, place, negatives, row * stride)
                 operands = Operands(0, n_contexts, tile, n_tiles)
                 if last == PRODUCTS:
                     _take_products(scratch, inputs, outputs, operands)
-                if last == SIGMOID:
+                if last >= TOTALS:
                     take_logits(scratch, inputs, outputs, operands)
+                if last == SIGMOID:
                     _take_coefficients(scratch, operands)
                 restore_negative(scratch, place, negatives, silenced, silenced_rate)
                 if turn == negatives.n_turns - 1:
-                    state = draw_negatives(scratch, tile, negatives, outputs, own, rate, state)
+                    used = set_draw(scratch, tile, negatives, piece.outputs, used, outputs, rate)
                 tile, turn = next_turn(tile, turn, n_tiles, negatives)
-        statistics[N_TOKENS], statistics[N_PREDICTIONS] = n_tokens, n_predictions
+        statistics[N_PREDICTIONS] += n_predictions
 
-    return numba.njit(**OPTIONS)(walk_span)
+    return numba.njit(**OPTIONS)(walk_piece)
 
 
-def job_of(ids: np.ndarray, counts: np.ndarray, config: TrainConfig, learn: bool) -> Job:
+def job_of(ids: np.ndarray, counts: np.ndarray, config: TrainConfig) -> Job:
     """The training of all ids, of words with these counts, on one thread."""
     ids.flags.writeable = False
     vocabulary = Vocabulary([str(word) for word in range(len(counts))], counts)
-    trainer = HogwildTrainer(
-        new_matrices(len(counts), config, 1), windows_of(vocabulary, config), objective_of(vocabulary, config), 1, 1
-    )
+    matrices, objective = new_matrices(len(counts), config, 1), objective_of(vocabulary, config)
+    trainer = HogwildTrainer(matrices, windows_of(vocabulary, config), objective, config, 1)
     schedule = Schedule.of(len(ids), config)
     rates = np.full(schedule.n_spans, 0.01, np.float32)
     spans = Spans(schedule.order(0), rates, schedule.span_length)
-    return trainer.job(ids, spans, 0, np.zeros((schedule.n_spans, STATISTICS)), learn)
+    return trainer.job(ids, spans, 0, np.zeros((schedule.n_spans, STATISTICS)))
 
 
 def jobs(config: TrainConfig) -> dict[str, Any]:
@@ -171,11 +164,7 @@ def jobs(config: TrainConfig) -> dict[str, Any]:
     few = np.where(kept < 0, -1, kept % FEW).astype(np.int32)
     counts = corpus.vocabulary.counts
     counts_of_few = np.bincount(np.arange(MANY) % FEW, counts, FEW).astype(np.int64)
-    whole, no_step, real = (
-        job_of(few, counts_of_few, config, learn=True),
-        job_of(few, counts_of_few, config, learn=False),
-        job_of(kept, counts, config, learn=True),
-    )
+    whole, real = job_of(few, counts_of_few, config), job_of(kept, counts, config)
 
     def run(job: Job, last: int | None = None) -> np.ndarray:
         job.statistics[:] = 0
@@ -183,15 +172,17 @@ def jobs(config: TrainConfig) -> dict[str, Any]:
             if last is None:
                 job.run()
             else:
+                some = job if last > WALK else job._replace(negatives=job.negatives._replace(n=0))
+                beginning = as_function(beginning_of_piece(last), *job.arguments_of_kernel())
                 for i in range(len(job.spans.numbers)):
-                    beginning_of_span(last)(*job[:2], i, *job[2:-1], job.statistics[i], 0)
+                    train_span(beginning, *some[:2], i, *some[2:-1], job.statistics[i], 0)
         return job.statistics.sum(axis=0)
 
     return {
         "walk": lambda: run(whole, WALK),
         "draws": lambda: run(whole, DRAWS),
         "products": lambda: run(whole, PRODUCTS),
-        "totals": lambda: run(no_step),
+        "totals": lambda: run(whole, TOTALS),
         "sigmoid": lambda: run(whole, SIGMOID),
         "step": lambda: run(whole),
         "memory": lambda: run(real),

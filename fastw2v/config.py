@@ -124,12 +124,13 @@ class TrainConfig:
         None, "Number of threads (default: one for each core that this process may use).", 1, 4096
     )
     seed: int = _field(1, "Seed of all random numbers.", 0, LARGEST)
-    deterministic: bool = _field(False, "Give the same bytes for the same seed, on any number of threads (slower).")
+    deterministic: bool = _field(False, "Write the same bytes again for the same seed, whatever --threads is (slower).")
     tracks: int = _field(
         8,
-        "With --deterministic: train so many parts of the text side by side; at most so many threads have work.",
+        "With --deterministic: train this many parts of the text side by side, each on one thread. More threads than "
+        "that would have no work.",
         1,
-        32,
+        16,
     )
     lower: bool = _field(False, "Make all letters lower case.")
     strip_punctuation: bool = _field(
@@ -279,6 +280,7 @@ _NEEDS = (
     ("cbow_gradient", "model", "cbow"),
     ("cbow_sum", "model", "cbow"),
     ("force_softmax", "loss", "softmax"),
+    ("tracks", "deterministic", True),
 )
 """Options that have an effect only if another one has this value."""
 

@@ -462,7 +462,13 @@ def new_tracks(job: Job, n_tracks: int, length: int, room: int) -> Tracks:
         return np.zeros((n_tracks, n), np.int32)
 
     tracks = Tracks(
-        *[of_pieces(n) for n in [n_positions] * 3 + [length] * 3 + [room]],
+        words=of_pieces(n_positions),
+        input_rows=of_pieces(n_positions),
+        output_rows=of_pieces(n_positions),
+        centres=of_pieces(length),
+        firsts=of_pieces(length),
+        stops=of_pieces(length),
+        outputs=of_pieces(room),
         states=np.zeros((n_tracks, 16), np.int64),
         keys=of_pieces(n_rows),
         claims=np.full(2 * layout.n_words, -1, np.int64),
@@ -473,16 +479,15 @@ def new_tracks(job: Job, n_tracks: int, length: int, room: int) -> Tracks:
         progress=np.zeros(64, np.int64),
     )
     # Hot rows are always shared by all tracks, and their copies are where the layout says.
-    for keys, first, numbers in (
-        (2 * np.arange(layout.n_hot_inputs), layout.input_copies, np.arange(layout.n_hot_inputs)),
-        (
-            2 * (layout.first_hot_output + np.arange(layout.n_hot_outputs)) + 1,
-            layout.output_copies,
-            layout.n_hot_inputs + np.arange(layout.n_hot_outputs),
-        ),
+    first_number = 0
+    for first_key, n, first_copies in (
+        (0, layout.n_hot_inputs, layout.input_copies),
+        (2 * layout.first_hot_output + 1, layout.n_hot_outputs, layout.output_copies),
     ):
-        tracks.claims[keys] = HOT << ROUND | numbers << NUMBER | BITS_OF_TRACKS
-        tracks.copies[:, numbers] = first[:n_tracks] + np.arange(len(numbers))[:, None]
+        numbers = first_number + np.arange(n)
+        tracks.claims[first_key + 2 * np.arange(n)] = HOT << ROUND | numbers << NUMBER | BITS_OF_TRACKS
+        tracks.copies[:, numbers] = first_copies[:n_tracks] + np.arange(n)[:, None]
+        first_number += n
     return tracks
 
 

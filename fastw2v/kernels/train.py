@@ -309,7 +309,7 @@ class Job(NamedTuple):
 
     def compile_kernel(self) -> Any:
         """Return the kernel of pieces as a function, compiled or loaded from the cache."""
-        return as_function(self.kernel, *self._of_piece())
+        return as_function(self.kernel, *self.arguments_of_kernel())
 
     def compile_span(self) -> Any:
         """Return the kernel of spans as a function, compiled or loaded from the cache."""
@@ -321,14 +321,14 @@ class Job(NamedTuple):
 
     def type_of_kernel(self) -> Any:
         """Return the type of the kernel of pieces."""
-        return function_type(*self._of_piece())
+        return function_type(*self.arguments_of_kernel())
 
     def _of_span(self) -> tuple[Any, ...]:
         """Return arguments of the types that the kernel of a span has."""
         ids, spans, *others, _ = self
         return self.type_of_kernel(), ids, spans, 0, *others, np.empty(STATISTICS), 0
 
-    def _of_piece(self) -> tuple[Any, ...]:
+    def arguments_of_kernel(self) -> tuple[Any, ...]:
         """Return arguments of the types that the kernel of a piece has."""
         words = np.empty(0, np.int32)
         piece = Piece(*[words] * len(Piece._fields))

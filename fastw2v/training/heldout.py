@@ -42,7 +42,8 @@ def held_out_loss(
     while first < schedule.n_spans:
         start = time.perf_counter()
         numbers = np.arange(first, min(first + slice_length.n_spans, schedule.n_spans))
-        total += _statistics(text.ids, numbers, schedule.span_length, take_loss)
+        statistics = _statistics(text.ids, numbers, schedule.span_length, take_loss)
+        total = np.add.accumulate(np.vstack([total, statistics]))[-1]  # one by one: the slices depend on the time
         first += len(numbers)
         slice_length.adapt(len(numbers), time.perf_counter() - start)
         tell(Evaluating(first / schedule.n_spans))
@@ -85,15 +86,15 @@ def sample_statistics(ids: NDArray[np.int32], n_trained: int, take_loss: SpanTra
     n_spans = -(-len(ids) // SPAN_LENGTH)
     n_sampled = max(1, int(min(SHARE_OF_TEXT * n_trained, MOST_IDS)) // SPAN_LENGTH)
     numbers = (np.arange(n_sampled) * n_spans + n_spans // 2) // n_sampled
-    return _statistics(ids, numbers, SPAN_LENGTH, take_loss)
+    total: NDArray[np.float64] = _statistics(ids, numbers, SPAN_LENGTH, take_loss).sum(axis=0)
+    return total
 
 
 def _statistics(
     ids: NDArray[np.int32], numbers: NDArray[np.int64], span_length: int, take_loss: SpanTrainer
 ) -> NDArray[np.float64]:
-    """Return the summed statistics, (STATISTICS,), of spans whose loss is taken."""
+    """Return the statistics of spans whose loss is taken, (n_spans, STATISTICS)."""
     statistics = np.zeros((len(numbers), STATISTICS))
     spans = Spans(numbers, np.ones(len(numbers), np.float32), span_length)
     take_loss(ids, spans, EVALUATION, statistics, learn=False)
-    total: NDArray[np.float64] = statistics.sum(axis=0)
-    return total
+    return statistics

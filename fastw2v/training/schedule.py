@@ -46,6 +46,8 @@ class Schedule:
     @classmethod
     def of(cls, n_ids: int, config: TrainConfig) -> Self:
         operations = 4 * config.dim * (config.n_drawn + 1) * (config.window + 1)
+        if config.deterministic:
+            operations *= config.tracks  # which train so many spans in one call
         length = min(LONGEST_SPAN, n_ids // SPANS_OF_SMALL_CORPUS, int(SPAN_OPERATIONS / operations))
         if config.loss == "softmax":  # a span may take seconds; signals get through, but no progress is told
             length = SHORTEST_SPAN

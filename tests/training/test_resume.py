@@ -13,10 +13,11 @@ from listeners import Recorder
 from planted import planted_text, share_of_planted_neighbours
 
 import fastw2v
-from fastw2v import EpochEnded, Progress, RunError, Vectors
+from fastw2v import EpochEnded, InputError, Progress, RunError, Vectors
 from fastw2v.events import Evaluating
+from fastw2v.kernels.jit import MAX_THREADS
 from fastw2v.modelfile import CHECKPOINT, PREVIOUS_CHECKPOINT
-from fastw2v.training import resources
+from fastw2v.training import resources, schedule
 from fastw2v.training.checkpointer import Checkpointer
 
 OPTIONS = {"dim": 12, "min_count": 1, "epochs": 3, "sample": 0, "threads": 1, "lr": 0.05}
@@ -57,6 +58,20 @@ def test_a_resumed_run_is_the_uninterrupted_one_to_the_last_bit(
     np.testing.assert_equal(story(parts), story([whole]))
     losses = [event.loss for recorder in parts for event in recorder.of(EpochEnded)]
     assert losses == pytest.approx([event.loss for event in whole.of(EpochEnded)])
+
+
+@pytest.mark.parametrize("options", OBJECTIVES, ids=str)
+def test_a_deterministic_run_is_the_same_on_any_number_of_threads_and_resumed(planted, tmp_path, options, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.setattr(schedule, "SLICE_SECONDS", 1e-9)  # slices of one span for each track
+    options = {**options, "deterministic": True, "tracks": 3}
+    expected = fastw2v.train(planted, **{**OPTIONS, **options})
+    for n, threads in ((3, 2), (1, 1), (9, min(4, MAX_THREADS)), (1000, 2)):
+        got = go_on(planted, tmp_path / "c", Recorder(n), **{**options, "threads": threads})
+    np.testing.assert_array_equal(got.vectors, expected.vectors)
+    if options.get("loss") != "softmax":
+        with pytest.raises(InputError, match="tracks 3; this run has 4"):
+            go_on(planted, tmp_path / "c", **{**options, "tracks": 4})
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
