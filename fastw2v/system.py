@@ -32,6 +32,9 @@ NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 """The flag with which opening a pipe does not wait for its other end; 0 where there is none."""
 
+HAS_YIELD = hasattr(os, "sched_yield")
+"""Whether the C library can let another thread have the core."""
+
 HAS_POLL = hasattr(select, "poll")
 """Whether a stream can be asked whether a write would wait."""
 

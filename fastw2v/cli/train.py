@@ -45,7 +45,7 @@ _GROUPS = {
     "Text": "lower strip_punctuation digits invalid_utf8 min_count max_vocab save_vocab read_vocab",
     "Model": "model loss dim window fixed_window negative ns_exponent shared_negatives update cbow_gradient cbow_sum "
     "vectors",
-    "Training": "epochs lr min_lr sample sample_formula threads seed temp_dir force_softmax",
+    "Training": "epochs lr min_lr sample sample_formula threads seed deterministic tracks temp_dir force_softmax",
     "Loss and early stopping": "held_out held_out_share patience loss_plot",
     "Long runs": "checkpoint checkpoint_every resume",
     "Starting from earlier vectors": "init_vectors freeze save_model continue_from",

@@ -4,13 +4,13 @@ Memory is given as (array, index), as in `simd`. All operations are sequentially
 before one of them is seen by a thread that reads its result.
 """
 
-import sys
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from ..system import HAS_YIELD
 from .jit import Int64s, inlined
 from .simd import pointer_of
 
@@ -54,18 +54,18 @@ def exchange_if(typing_context: Any, array: Any, index: Any, expected: Any, numb
     return types.int64(array, types.intp, types.int64, types.int64), generate
 
 
-if sys.platform == "win32":
-
-    @inlined
-    def _let_others_run() -> None:
-        pass
-
-else:
+if HAS_YIELD:
     _sched_yield = types.ExternalFunction("sched_yield", types.int32())
 
     @inlined
     def _let_others_run() -> None:
         _sched_yield()
+
+else:
+
+    @inlined
+    def _let_others_run() -> None:
+        pass
 
 
 @inlined

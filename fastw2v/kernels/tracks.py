@@ -400,9 +400,19 @@ def run_tasks(
                     _copy_shared_rows(tracks, track, round_number, inputs, outputs, layout)
                     _find_rows(tracks, track, round_number, piece, paths.longest > 0)
                     train(
-                        piece, own[N_WINDOWS], own[FIRST_STEP], inputs, outputs, windows, negatives, paths,
-                        hot.first_spare, visit.learn, spans.learning_rates[track], statistics[track],
-                    )  # fmt: skip
+                        piece,
+                        own[N_WINDOWS],
+                        own[FIRST_STEP],
+                        inputs,
+                        outputs,
+                        windows,
+                        negatives,
+                        paths,
+                        hot.first_spare,
+                        visit.learn,
+                        spans.learning_rates[track],
+                        statistics[track],
+                    )
             add_and_fetch(tracks.progress, DONE, 1)
         phase += 1
         wait_for(tracks.progress, DONE, phase * n_tracks)
@@ -433,9 +443,23 @@ def train_tracks(
     """Train on a group of spans, one on each track. run: `run_tasks` as a function; the others are its arguments."""
     for thread in numba.prange(n_threads):
         run(
-            train, np.int64(thread), n_threads, tracks, first_round, rounds_to_merge, ids, spans, inputs, outputs,
-            windows, negatives, paths, layout, visit, statistics,
-        )  # fmt: skip
+            train,
+            np.int64(thread),
+            n_threads,
+            tracks,
+            first_round,
+            rounds_to_merge,
+            ids,
+            spans,
+            inputs,
+            outputs,
+            windows,
+            negatives,
+            paths,
+            layout,
+            visit,
+            statistics,
+        )
 
 
 def new_tracks(job: Job, n_tracks: int, length: int, room: int) -> Tracks:

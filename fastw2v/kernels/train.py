@@ -247,9 +247,19 @@ def train_span(
             row = output_row_of_node(own, output) if paths.longest > 0 else output_row_of_word(own, output)
             piece.outputs[place] = row
         train(
-            piece, n_windows, first_step, inputs, outputs, windows, negatives, paths,
-            own.first_spare, visit.learn, spans.learning_rates[i], statistics,
-        )  # fmt: skip
+            piece,
+            n_windows,
+            first_step,
+            inputs,
+            outputs,
+            windows,
+            negatives,
+            paths,
+            own.first_spare,
+            visit.learn,
+            spans.learning_rates[i],
+            statistics,
+        )
         if walk.n_steps >= next_merge or walk.n_left == 0:
             merge_hot_rows(inputs, outputs, copied, own)
             next_merge = walk.n_steps + own.merge_every
@@ -278,9 +288,20 @@ def train_spans(
     for i in numba.prange(spans.numbers.shape[0]):
         thread = np.int64(numba.get_thread_id())
         train_one(
-            train, ids, spans, np.int64(i), inputs, outputs, windows, negatives, paths,
-            layout, visit, statistics[i], thread,
-        )  # fmt: skip
+            train,
+            ids,
+            spans,
+            np.int64(i),
+            inputs,
+            outputs,
+            windows,
+            negatives,
+            paths,
+            layout,
+            visit,
+            statistics[i],
+            thread,
+        )
 
 
 class Job(NamedTuple):

@@ -36,6 +36,8 @@ def test_what_is_refused_at_once():
     advice = r"give files, and loss ns or hs, or no client \(--dask\)"
     with pytest.raises(InputError, match=f"a cluster cannot train with loss softmax: {advice}"):
         backend_of(FakeClient(), loss="softmax")
+    with pytest.raises(InputError, match="a cluster cannot be deterministic"):
+        backend_of(FakeClient(), deterministic=True)
     with pytest.raises(InputError, match=f"a cluster cannot train on sentences, lines or walks: {advice}"):
         ClusterBackend(FakeClient(), TrainConfig(), Source(lines=["a b"]), lambda event: None)
     with pytest.raises(InputError, match="stdin"):

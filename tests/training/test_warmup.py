@@ -160,7 +160,7 @@ def test_another_process_compiles_what_it_is_asked_for(helper, tmp_path, monkeyp
     assert list(awaited) == ["train.train_spans"]
     assert process.wait() == 0
     assert not awaited["train.train_spans"]()
-    expected = [{"model": "skipgram", "loss": "ns", "update": "window", "lower": False}]
+    expected = [{"model": "skipgram", "loss": "ns", "update": "window", "deterministic": False, "lower": False}]
     assert json.loads(path.read_text()) == [sys.path[:-1], expected, False]
     end(process)
 
