@@ -46,10 +46,8 @@ class ClusterBackend:
             found = "on sentences, lines or walks" if source.corpus is None else "with loss softmax"
             raise InputError(f"a cluster cannot train {found}: give files, and loss ns or hs, or no client (--dask)")
         if config.deterministic:
-            reason = "which work goes to which worker depends on their speed"
-            raise InputError(
-                f"a cluster cannot train with deterministic: {reason}; leave it out, or the client (--dask)"
-            )
+            reason = "which worker trains what depends on how fast each of them is"
+            raise InputError(f"a cluster cannot be deterministic, because {reason}: leave out one of them")
         self._config, self._callback = config, callback
         self.files = names_for_workers(source.corpus)
         self.threads = min(config.threads or available_threads(), MAX_THREADS)  # of this process, not of the workers
