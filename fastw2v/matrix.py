@@ -1,11 +1,15 @@
-"""A matrix of vectors as float32, or read-only, whether it is finite, and how long its rows are."""
+"""A matrix of vectors as float32, or read-only, whether it is finite, how long its rows are, and its fingerprint."""
 
+import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
+
+_ROWS_AT_A_TIME = 10_000
 
 _SMALL_NORM = 1e-15
 """The squares of a vector of this length or less leave the range of normal float32 numbers."""
@@ -50,3 +54,14 @@ def norms_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
             raise InputError("the vectors hold NaN")
         norms[suspects] = np.where(exact == 0, 1, np.minimum(exact, np.finfo(np.float32).max))
     return norms
+
+
+def fingerprint_of(words: Iterable[str], vectors: NDArray[np.float32]) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of the words and the vectors, (n, dim).
+
+    It is taken of each word in UTF-8 with a newline behind it, and then of all numbers as little-endian float32.
+    """
+    digest = hashlib.sha256("".join(f"{word}\n" for word in words).encode("utf-8", "surrogatepass"))
+    for first in range(0, len(vectors), _ROWS_AT_A_TIME):
+        digest.update(np.ascontiguousarray(vectors[first : first + _ROWS_AT_A_TIME], "<f4").data)
+    return digest.hexdigest()[:16]

@@ -1,10 +1,12 @@
-"""Lengths and finiteness of the rows of a matrix, at the edges of float32."""
+"""Lengths and finiteness of the rows of a matrix, at the edges of float32, and its fingerprint."""
+
+import hashlib
 
 import numpy as np
 import pytest
 
 from fastw2v import InputError
-from fastw2v.matrix import as_float32, is_finite, norms_of
+from fastw2v.matrix import as_float32, fingerprint_of, is_finite, norms_of
 
 
 def test_finite():
@@ -34,3 +36,15 @@ def test_norms():
     np.testing.assert_allclose(got, [5, 1, 5e25, 5e-25, np.finfo(np.float32).max], rtol=1e-6)
     with pytest.raises(InputError, match="hold NaN"):
         norms_of(np.array([[1, np.nan]], np.float32))
+
+
+def test_a_fingerprint_is_that_of_all_words_and_numbers():
+    words, vectors = ["ä", "b"] * 6000, np.random.default_rng(0).normal(size=(12_000, 5)).astype(np.float32)
+    expected = hashlib.sha256("".join(f"{word}\n" for word in words).encode() + vectors.tobytes()).hexdigest()[:16]
+    assert fingerprint_of(words, vectors) == expected
+    padded = np.zeros((12_000, 16), np.float32)
+    padded[:, :5] = vectors
+    assert fingerprint_of(words, padded[:, :5]) == expected
+    vectors[-1, -1] += 1
+    assert fingerprint_of(words, vectors) != expected
+    assert fingerprint_of(["b", *words[1:]], padded[:, :5]) != expected

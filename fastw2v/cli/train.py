@@ -223,7 +223,8 @@ class TrainCommand:
             if problem:
                 raise RunError(f"{problem}; the vectors are in {self.output}")
             reporter(PhaseEnded("write", time.perf_counter() - start))
-            reporter.summary(f"wrote {self.output}: {len(vectors):,} words", self._next_step(vectors.index_to_key))
+            what = f"{len(vectors):,} words, fingerprint {vectors.fingerprint}"
+            reporter.summary(f"wrote {self.output}: {what}", self._next_step(vectors.index_to_key))
 
     def _next_step(self, words: list[str]) -> str:
         """A command that asks the vectors that were written for a word, or "" where they cannot be read."""

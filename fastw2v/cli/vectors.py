@@ -303,6 +303,7 @@ def info(file: str, kind: str | None, n_words: int) -> None:
     norms = np.where(vectors.vectors.any(axis=1), vectors.norms, 0)
     size = f", {os.path.getsize(file):,} bytes" if os.path.isfile(file) else ""
     show(f"{file}: {kind}, {len(vectors):,} words x {vectors.vector_size}{size}")
+    show(f"fingerprint of the words and the vectors: {vectors.fingerprint}")
     show(f"norms of the vectors: {norms.min():.4g} to {norms.max():.4g}, mean {norms.mean(dtype=float):.4g}")
     counts = vectors.counts
     if counts is not None:

@@ -11,7 +11,7 @@ from ..corpus.vocabulary import Vocabulary
 from ..errors import InputError, MissingExtra, UnknownWord
 from ..files.names import PathLike
 from ..lazy import computed_once
-from ..matrix import as_float32, norms_of, read_only
+from ..matrix import as_float32, fingerprint_of, norms_of, read_only
 from ..modelfile import MappedWords, ModelFile
 from . import formats, search
 from .evaluate import Evaluation
@@ -76,6 +76,11 @@ class Vectors:
     def norms(self) -> NDArray[np.float32]:
         """The length of each vector, (n,) float32. It is 1 for a zero vector, which is then similar to nothing."""
         return norms_of(self.vectors)
+
+    @computed_once
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the words and the vectors: equal if all bytes of both are."""
+        return fingerprint_of(self.index_to_key, self.vectors)
 
     @property
     def vector_size(self) -> int:

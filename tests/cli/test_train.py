@@ -11,6 +11,7 @@ from planted import TRAIN, planted_text, share_of_planted_neighbours
 
 import fastw2v
 from fastw2v import Vectors, Vocabulary
+from fastw2v.kernels.jit import MAX_THREADS
 
 
 def test_trains_and_tells(run, planted, tmp_path):
@@ -25,6 +26,32 @@ def test_trains_and_tells(run, planted, tmp_path):
         assert f"{phase} " in figures
     assert "90,000 tokens trained at" in figures
     assert advice.startswith(f"next: fastw2v similar {tmp_path}/v.txt t")
+
+
+RUNS = [
+    ["train", "--deterministic", "--tracks", 3],
+    ["train", "--deterministic", "--model", "cbow", "--held-out-share", 0.1, "--patience", 1],
+    ["train", "--deterministic", "--loss", "hs", "--update", "pair"],
+    ["train", "--deterministic", "--loss", "softmax", "--max-vocab", 50],
+    ["vocab"],
+    ["phrases", "--threshold", 0.1, "--min-count", 1],
+]
+
+
+@pytest.mark.parametrize("arguments", RUNS, ids=str)
+def test_the_number_of_threads_changes_no_byte(run, planted, tmp_path, arguments):
+    command, *options = arguments
+    told = []
+    for threads in range(1, min(3, MAX_THREADS) + 1):
+        output = tmp_path / f"{threads}.txt"
+        given = [*options, *TRAIN] if command == "train" else options
+        code, _, err = run(command, planted, "-o", output, "--threads", threads, *given)
+        assert code == 0, err
+        told.append((output.read_bytes(), re.findall("fingerprint (.*)", err)))
+    assert told == told[:1] * len(told)
+    if command == "train":
+        [fingerprint] = told[0][1]
+        assert f"fingerprint of the words and the vectors: {fingerprint}\n" in run("info", output)[1]
 
 
 def test_quiet_is_quiet(run, planted, tmp_path):

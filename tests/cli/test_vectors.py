@@ -176,7 +176,7 @@ def test_info_of_stdin_and_of_zeros(tmp_path):
     (tmp_path / "v.txt").write_text("2 2\na 0 0\nb 3 4\n")
     command = f"{sys.executable} -m fastw2v info - < {tmp_path / 'v.txt'}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[:2] == ["-: text, 2 words x 2", "norms of the vectors: 0 to 5, mean 2.5"]
+    assert done.stdout.splitlines()[::2] == ["-: text, 2 words x 2", "norms of the vectors: 0 to 5, mean 2.5"]
 
 
 def test_a_model_is_not_converted_in_silence(run, planted, tmp_path):
