@@ -105,7 +105,7 @@ def beginning_of_piece(last: int) -> Any:
         windows: Any,
         negatives: Any,
         paths: Any,
-        first_spare: int,
+        own: Any,
         learn: bool,
         rate: float,
         statistics: Any,
@@ -118,7 +118,7 @@ def beginning_of_piece(last: int) -> Any:
             tile, turn = first_turn(first_step, n_tiles, negatives)
             used = set_draws(scratch, first_step, n_tiles, negatives, piece.outputs, outputs, rate)
         for i in range(n_windows):
-            n_contexts = gather_contexts(scratch, piece, i, inputs, windows.is_frozen, first_spare)
+            n_contexts = gather_contexts(scratch, piece, i, inputs, windows.is_frozen, own.first_spare)
             n_predictions += n_contexts
             if last >= DRAWS:
                 centre = np.int64(piece.centres[i])

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import Bytes, Float32s, Int32s, Int64s, inlined, kernel
+from .layout import ThreadRows, output_row_of_node
 from .update import Scratch, fill_last_tile, set_output
 from .walk import Piece
 
@@ -70,26 +71,30 @@ def fill_paths(parents: Int32s, bits: Bytes, starts: Int64s, nodes: Int32s, labe
 
 
 @inlined
-def list_nodes(nodes: Int32s, piece: Piece, n_windows: int, paths: Paths) -> int:
+def list_nodes(piece: Piece, n_windows: int, paths: Paths) -> int:
     """Write the nodes above each centre word of a piece; return their number."""
     n = 0
     for i in range(n_windows):
         word = np.int64(piece.words[piece.centres[i]])
         for place in range(paths.starts[word], paths.starts[word + 1]):
-            nodes[n] = paths.nodes[place]
+            piece.outputs[n] = paths.nodes[place]
             n += 1
     return n
 
 
 @inlined
-def set_path(scratch: Scratch, paths: Paths, word: int, rows: Int32s, used: int, stride: int, rate: float) -> int:
-    """Make the inner nodes above a word, whose rows are rows[used], ..., the outputs of a step; return their number.
+def set_path(
+    scratch: Scratch, paths: Paths, word: int, rows: Int32s, used: int, own: ThreadRows, stride: int, rate: float
+) -> int:
+    """Make the inner nodes above a word the outputs of a step; return their number.
 
-    rate: the learning rate.
+    Their rows are rows[used], ..., or if that is empty those of the thread. rate: the learning rate.
     """
+    is_listed = rows.shape[0] > 0
     start = paths.starts[word]
     n_outputs = paths.starts[word + 1] - start
     for i in range(n_outputs):
-        set_output(scratch, i, np.int64(rows[used + i]) * stride, paths.labels[start + i], rate)
+        row = np.int64(rows[used + i]) if is_listed else output_row_of_node(own, np.int64(paths.nodes[start + i]))
+        set_output(scratch, i, row * stride, paths.labels[start + i], rate)
     fill_last_tile(scratch, n_outputs)
     return n_outputs

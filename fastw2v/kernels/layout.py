@@ -148,6 +148,12 @@ def rows_of_thread(layout: RowLayout, thread: int) -> ThreadRows:
 
 
 @inlined
+def words_as_rows(layout: RowLayout) -> ThreadRows:
+    """Return the rows of words and nodes themselves, without copies."""
+    return ThreadRows(layout.n_words, 0, layout.n_words, 0, 0, 0, 0, 0)
+
+
+@inlined
 def use_copies(own: ThreadRows, words: Int32s) -> None:
     """Replace each hot word by the row of this thread's copy; other words are their rows, and -1 stays."""
     if own.n_hot_inputs > 0:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .alias import draw_alias
 from .jit import Float32s, Int32s, UInt64s, inlined
-from .layout import prefetch_row
+from .layout import ThreadRows, output_row_of_word, prefetch_row
 from .random import GOLDEN, advance, mix
 from .update import ONE, ZERO, Scratch, fill_last_tile, set_output, slot_of
 
@@ -63,18 +63,20 @@ def room_for_draws(n_steps: int, negatives: Negatives) -> int:
 
 
 @inlined
-def list_draws(words: Int32s, first_step: int, end_step: int, negatives: Negatives, stream_of_draws: np.uint64) -> int:
+def list_draws(
+    rows: Int32s, first_step: int, end_step: int, negatives: Negatives, own: ThreadRows, stream_of_draws: np.uint64
+) -> int:
     """Write the draws that serve in some steps of a span: those that serve in the first one, then those that follow.
 
-    words: (m,) int32, the words of one draw after the other. Returns their number. The draw number i of a span holds
-    the numbers from i * negatives.n on of the random stream.
+    rows: (m,) int32, the rows of one draw after the other. Returns their number. The draw number i of a span holds the
+    numbers from i * negatives.n on of the random stream.
     """
     first = (n_draws_before(first_step, negatives) - negatives.n_draws) * negatives.n
     end = n_draws_before(end_step, negatives) * negatives.n
     state = stream_of_draws + np.uint64(first) * GOLDEN
     for i in range(end - first):
         state = advance(state)
-        words[i] = draw_alias(negatives.noise, mix(state))
+        rows[i] = output_row_of_word(own, draw_alias(negatives.noise, mix(state)))
     return end - first
 
 

@@ -34,7 +34,7 @@ from .jit import (
     kernel,
     parallel_kernel,
 )
-from .layout import RowLayout, ThreadRows, rows_of_thread
+from .layout import RowLayout, ThreadRows, rows_of_thread, words_as_rows
 from .negatives import Negatives
 from .random import stream
 from .simd import LANES, add, load, multiply, prefetch, splat, store, store_totals, subtract
@@ -199,13 +199,16 @@ def _plan(
     windows: Windows,
     negatives: Negatives,
     paths: Paths,
+    as_rows: ThreadRows,
     is_alone: bool,
 ) -> None:
     """Plan the track's next piece, and claim its rows."""
     piece, own = _piece_of(tracks, track), tracks.states[track]
     window = Window(own[CENTRE], np.int64(0), np.int64(0), own[SENTENCE], own[SENTENCE_END])
     walk = Walk(window, np.uint64(own[STATE]), own[N_LEFT], own[N_STEPS])
-    n_windows, n_outputs, after = plan_piece(piece, walk, windows, negatives, paths, np.uint64(own[STATE_OF_DRAWS]))
+    n_windows, n_outputs, after = plan_piece(
+        piece, walk, windows, negatives, paths, as_rows, np.uint64(own[STATE_OF_DRAWS])
+    )
     n = np.int64(0)
     first, end = np.int64(piece.words.shape[0]), np.int64(0)
     for i in range(n_windows):
@@ -375,7 +378,7 @@ def run_tasks(
     track. The other arguments are those of `train_spans`.
     """
     n_tracks, n_hot = spans.numbers.shape[0], layout.n_hot_inputs + layout.n_hot_outputs
-    phase, n_phases = np.int64(0), np.int64(1)
+    as_rows, phase, n_phases = words_as_rows(layout), np.int64(0), np.int64(1)
     while phase < n_phases:
         round_of_group = phase // 2
         round_number = first_round + round_of_group
@@ -383,15 +386,15 @@ def run_tasks(
             track = (thread * n_tracks // n_threads + i) % n_tracks
             if exchange_if(tracks.phases, 8 * track, phase, phase + 1) != phase:
                 continue
-            own, hot = tracks.states[track], rows_of_thread(layout, track)
+            own, own_rows = tracks.states[track], rows_of_thread(layout, track)
             if phase == 0:
-                _begin_span(tracks, track, ids, spans, inputs, outputs, windows, hot, visit, statistics[track])
+                _begin_span(tracks, track, ids, spans, inputs, outputs, windows, own_rows, visit, statistics[track])
             if phase % 2 == 0:
                 if phase > 0:
                     _merge(tracks, track, n_tracks, round_number - 1, inputs, outputs, layout)
                     if round_of_group % rounds_to_merge == 0 or phase == n_phases - 1:
                         _merge_hot_rows(tracks, track, n_tracks, inputs, outputs, layout)
-                _plan(tracks, track, round_number, windows, negatives, paths, n_threads == 1)
+                _plan(tracks, track, round_number, windows, negatives, paths, as_rows, n_threads == 1)
             else:
                 if track == 0:  # the last round is merged
                     tracks.progress[SHARED + 16 * (round_number - 1 & 1)] = n_hot
@@ -408,7 +411,7 @@ def run_tasks(
                         windows,
                         negatives,
                         paths,
-                        hot.first_spare,
+                        own_rows,
                         visit.learn,
                         spans.learning_rates[track],
                         statistics[track],

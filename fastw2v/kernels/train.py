@@ -10,10 +10,9 @@ from .huffman import Paths, list_nodes, set_path
 from .jit import Float32s, Float64s, Int32s, as_function, compile_for, function_type, inlined, kernel, parallel_kernel
 from .layout import (
     RowLayout,
+    ThreadRows,
     copy_hot_rows,
     merge_hot_rows,
-    output_row_of_node,
-    output_row_of_word,
     prefetch_row,
     rows_of_thread,
     use_copies,
@@ -103,16 +102,16 @@ def piece_kernel(steps: str, by_path: bool, /) -> Any:
         windows: Windows,
         negatives: Negatives,
         paths: Paths,
-        first_spare: int,
+        own: ThreadRows,
         learn: bool,
         rate: float,
         statistics: Float64s,
     ) -> None:
         """Train on the first windows of a piece, whose words are given as rows.
 
-        first_step: the steps of the span before this piece. inputs, outputs: changed in place if `learn`. first_spare:
-        the first input row for copies of frozen words. rate: the learning rate. statistics: (STATISTICS,) float64, to
-        which those of the piece are added; the loss only if not `learn`.
+        first_step: the steps of the span before this piece. inputs, outputs: changed in place if `learn`. rate: the
+        learning rate. statistics: (STATISTICS,) float64, to which those of the piece are added; the loss only if not
+        `learn`.
         """
         stride = outputs.shape[1]
         n_outputs = 1 + negatives.n
@@ -124,7 +123,7 @@ def piece_kernel(steps: str, by_path: bool, /) -> Any:
             used = set_draws(scratch, first_step, n_tiles, negatives, piece.outputs, outputs, rate)
 
         for i in range(n_windows):
-            n_contexts = gather_contexts(scratch, piece, i, inputs, windows.is_frozen, first_spare)
+            n_contexts = gather_contexts(scratch, piece, i, inputs, windows.is_frozen, own.first_spare)
             centre = np.int64(piece.centres[i])
             if not by_path:  # to prefetch the deepest nodes of the next path is no faster, and all of them 6 % slower
                 prefetch_row(outputs, np.int64(piece.output_rows[centre + 1]))
@@ -142,9 +141,8 @@ def piece_kernel(steps: str, by_path: bool, /) -> Any:
                 place = tile * len(tile_shape)
                 silenced, silenced_rate = place, rate
                 if by_path:
-                    n_outputs = set_path(
-                        scratch, paths, np.int64(piece.words[centre]), piece.outputs, used, stride, rate
-                    )
+                    word = np.int64(piece.words[centre])
+                    n_outputs = set_path(scratch, paths, word, piece.outputs, used, own, stride, rate)
                     n_tiles = tiles_of(n_outputs, tile_shape)
                 else:
                     row = np.int64(piece.output_rows[centre])
@@ -183,27 +181,25 @@ def piece_kernel(steps: str, by_path: bool, /) -> Any:
 
 @inlined
 def plan_piece(
-    piece: Piece, walk: Walk, windows: Windows, negatives: Negatives, paths: Paths, stream_of_draws: np.uint64
+    piece: Piece,
+    walk: Walk,
+    windows: Windows,
+    negatives: Negatives,
+    paths: Paths,
+    own: ThreadRows,
+    stream_of_draws: np.uint64,
 ) -> tuple[int, int, Walk]:
-    """Write the next windows to a piece, and the words or nodes of their outputs.
+    """Write the next windows to a piece, and the rows of their negatives, or if there is room the nodes of their paths.
 
-    Returns the numbers of windows and of outputs, and where the walk stands then.
+    Returns the numbers of windows and of these outputs, and where the walk stands then.
     """
     n_windows, after = plan_windows(piece, walk, windows)
-    if paths.longest > 0:
-        n_outputs = list_nodes(piece.outputs, piece, n_windows, paths)
-    else:
-        n_outputs = list_draws(piece.outputs, walk.n_steps, after.n_steps, negatives, stream_of_draws)
+    n_outputs = np.int64(0)
+    if paths.longest == 0:
+        n_outputs = list_draws(piece.outputs, walk.n_steps, after.n_steps, negatives, own, stream_of_draws)
+    elif piece.outputs.shape[0] > 0:
+        n_outputs = list_nodes(piece, n_windows, paths)
     return n_windows, n_outputs, after
-
-
-@inlined
-def room_for_outputs(length: int, windows: Windows, negatives: Negatives, paths: Paths) -> int:
-    """Return the most outputs that a piece of `length` windows has."""
-    if paths.longest > 0:
-        return length * paths.longest
-    n_steps = length * (1 if windows.by_window or windows.by_mean else 2 * windows.window)
-    return room_for_draws(n_steps, negatives)
 
 
 @kernel
@@ -235,17 +231,15 @@ def train_span(
     rows = words.copy()
     use_copies(own, rows)
     length = LENGTH if windows.by_window or windows.by_mean else 1 + LENGTH // (1 + windows.window)
-    piece = new_piece(words, rows, rows, length, room_for_outputs(length, windows, negatives, paths))
+    n_steps = length * (1 if windows.by_window or windows.by_mean else 2 * windows.window)
+    # The nodes of paths need not be listed: their rows are those of the thread.
+    piece = new_piece(words, rows, rows, length, 0 if paths.longest > 0 else room_for_draws(n_steps, negatives))
     copied = copy_hot_rows(inputs, outputs, own)
     walk = Walk(BEFORE_FIRST, state, n_kept, np.int64(0))
     next_merge = own.merge_every
     while walk.n_left > 0:
         first_step = walk.n_steps
-        n_windows, n_outputs, walk = plan_piece(piece, walk, windows, negatives, paths, stream_of_draws)
-        for place in range(n_outputs):
-            output = np.int64(piece.outputs[place])
-            row = output_row_of_node(own, output) if paths.longest > 0 else output_row_of_word(own, output)
-            piece.outputs[place] = row
+        n_windows, _, walk = plan_piece(piece, walk, windows, negatives, paths, own, stream_of_draws)
         train(
             piece,
             n_windows,
@@ -255,7 +249,7 @@ def train_span(
             windows,
             negatives,
             paths,
-            own.first_spare,
+            own,
             visit.learn,
             spans.learning_rates[i],
             statistics,
@@ -354,4 +348,5 @@ class Job(NamedTuple):
         words = np.empty(0, np.int32)
         piece = Piece(*[words] * len(Piece._fields))
         model = self.inputs, self.outputs, self.windows, self.negatives, self.paths
-        return piece, 0, 0, *model, 0, self.visit.learn, self.spans.learning_rates[0], np.empty(STATISTICS)
+        own = ThreadRows(*[0] * len(ThreadRows._fields))
+        return piece, 0, 0, *model, own, self.visit.learn, self.spans.learning_rates[0], np.empty(STATISTICS)

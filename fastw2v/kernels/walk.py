@@ -129,7 +129,7 @@ class Piece(NamedTuple):
     centres: Int32s  # (length,)
     firsts: Int32s
     stops: Int32s
-    outputs: Int32s  # words or nodes, then rows, in the order of their use: of draws, or of paths
+    outputs: Int32s  # the rows of the draws, or of the nodes of the paths, in the order of their use
 
 
 class Walk(NamedTuple):

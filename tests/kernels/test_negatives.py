@@ -6,6 +6,7 @@ import pytest
 import reference
 
 from fastw2v.kernels.alias import build_alias_table
+from fastw2v.kernels.layout import RowLayout, rows_of_thread, words_as_rows
 from fastw2v.kernels.negatives import (
     Negatives,
     first_turn,
@@ -21,6 +22,7 @@ from fastw2v.kernels.update import new_scratch, slot_of, tiles_of
 
 N_WORDS, STRIDE, RATE, WEIGHT = 20, 16, np.float32(0.25), np.float32(3.0)
 TILE_ROWS = (0, 0, 0, 0)
+LAYOUT = RowLayout.of(N_WORDS, threads=2, n_hot=3)
 
 
 @numba.njit
@@ -39,8 +41,8 @@ def draw(tile, rows):
 
 @numba.njit
 def listed(first_step, end_step, negatives, stream_of_draws):
-    words = np.empty(1000, np.int32)
-    return words[: list_draws(words, first_step, end_step, negatives, stream_of_draws)]
+    rows = np.empty(1000, np.int32)
+    return rows[: list_draws(rows, first_step, end_step, negatives, rows_of_thread(LAYOUT, 1), stream_of_draws)]
 
 
 @numba.njit
@@ -48,7 +50,7 @@ def draws_in_service(first_step, rows, negatives):
     """The rows of each draw that serves in a step, by place, and the first turn."""
     scratch = new_scratch(1, negatives.n + 1, negatives.n_draws, STRIDE, TILE_ROWS)
     n_tiles = tiles_of(negatives.n + 1, TILE_ROWS)
-    outputs = np.zeros((N_WORDS, STRIDE), np.float32)
+    outputs = np.zeros((LAYOUT.n_output_rows, STRIDE), np.float32)
     used = set_draws(scratch, first_step, n_tiles, negatives, rows, outputs, RATE)
     each = scratch.outputs.reshape(negatives.n_draws, -1)[:, 1 : negatives.n + 1] // STRIDE
     return each, used, first_turn(first_step, n_tiles, negatives)
@@ -76,7 +78,7 @@ def silence_and_restore(n, noise, row, state):
     outputs = np.zeros((N_WORDS, STRIDE), np.float32)
     negatives = Negatives(n, WEIGHT, 1, 1, noise)
     rows = np.empty(n, np.int32)
-    list_draws(rows, 0, 0, negatives, state)
+    list_draws(rows, 0, 0, negatives, words_as_rows(LAYOUT), state)
     set_draw(scratch, 0, negatives, rows, 0, outputs, RATE)
     before = scratch.rates.copy()
     silenced, rate = set_centre(scratch, 0, negatives, row * STRIDE)
@@ -105,17 +107,21 @@ def test_a_draw_is_a_place_for_the_centre_word_and_then_its_rows(tile):
 @pytest.mark.parametrize("n_turns", [1, 4])
 def test_draws_are_those_of_the_reference_wherever_a_piece_begins(n_turns):
     noise = noise_of(np.arange(N_WORDS, 0, -1))
+
+    def row_of(word):
+        return word + LAYOUT.output_copies[1] if word < LAYOUT.n_hot_outputs else word
+
     negatives = Negatives(5, WEIGHT, 3, n_turns, noise)
     draws = reference.Draws(9)
-    made = [[reference.draw_alias(noise, draws.next()) for _ in range(5)] for _ in range(100)]
+    made = [[row_of(reference.draw_alias(noise, draws.next())) for _ in range(5)] for _ in range(100)]
     serving, n_made = list(range(3)), 3
     for step in range(40):
         assert made_before(step, negatives) == n_made
         for end in (step, step + 1, step + 7):
-            words = listed(step, end, negatives, np.uint64(9)).reshape(-1, 5)
-            assert words.tolist() == made[n_made - 3 : n_made - 3 + len(words)]
-            assert len(words) == 3 + made_before(end, negatives) - n_made
-        each, used, (tile, turn) = draws_in_service(step, words.ravel(), negatives)
+            rows = listed(step, end, negatives, np.uint64(9)).reshape(-1, 5)
+            assert rows.tolist() == made[n_made - 3 : n_made - 3 + len(rows)]
+            assert len(rows) == 3 + made_before(end, negatives) - n_made
+        each, used, (tile, turn) = draws_in_service(step, rows.ravel(), negatives)
         assert each.tolist() == [made[number] for number in serving]
         assert (used, tile, turn) == (15, step % 3 * 2, step // 3 % n_turns)
         if turn == n_turns - 1:
