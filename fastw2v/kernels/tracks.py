@@ -68,10 +68,10 @@ N_ROUNDS, FIRST_STEP, N_WINDOWS, N_OUTPUTS, N_ROWS, FIRST_POSITION, END_OF_POSIT
 class Tracks(NamedTuple):
     """What the tracks keep from one phase to the next. Most arrays have a row for each track.
 
-    The *key* of row i is 2 * i in the input matrix and 2 * i + 1 in the output matrix. A row is
-    *shared* if several tracks have claimed it. Shared rows are numbered in the order in which they become so, which
-    depends on the threads; only places in memory depend on it. What merging reads stands twice, for even and for odd
-    rounds, because the next round is planned at the same time.
+    The *key* of row i is 2 * i in the input matrix and 2 * i + 1 in the output matrix. A row is *shared* if several
+    tracks have claimed it. Shared rows are numbered in the order in which they become so, which depends on the threads;
+    only places in memory depend on it. What merging reads stands twice, for even and for odd rounds, because the next
+    round is planned at the same time.
     """
 
     words: Int32s  # this and what follows up to the outputs: the `Piece` of each track, (n_tracks, n)
@@ -238,7 +238,7 @@ def _plan(
 def _copy_shared_rows(
     tracks: Tracks, track: int, round_number: int, inputs: Float32s, outputs: Float32s, layout: RowLayout
 ) -> None:
-    """Copy the shared rows of the track's piece to its private rows, and prefetch the others."""
+    """Copy the shared rows of the track's piece to its private rows."""
     parity = round_number & 1
     keys, n = tracks.keys[track], tracks.states[track, N_ROWS]
     input_copy, output_copy = layout.private_inputs[track], layout.private_outputs[track]
