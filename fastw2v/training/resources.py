@@ -51,6 +51,8 @@ def estimate_memory(
     model_bytes = 2 * 4 * n_words * config.dim
     n_thread_rows = layout.n_input_rows + layout.n_output_rows - 2 * n_words
     tables = 20 * n_words + 8 * length_of_paths(vocabulary) if config.loss == "hs" else 25 * n_words
+    if config.deterministic:
+        tables += 16 * n_words
     memory = {
         "2 matrices": 2 * matrix_bytes(n_words, config.dim),
         "copies per thread": matrix_bytes(n_thread_rows, config.dim),
